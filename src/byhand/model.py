@@ -1,0 +1,339 @@
+"""Layers with their gradients written by hand, and the two models made of them.
+
+Each layer has ``forward`` and ``backward`` side by side: ``forward`` keeps what its gradient needs, ``backward`` takes
+the gradient of the loss with respect to the layer's output, adds the gradients of its own parameters to their
+``.grad``, and returns the gradient with respect to its input. No autograd is involved; but ``forward`` is made of
+ordinary tensor operations, so ``loss.backward()`` works on these models too, and a test holds the two equal.
+
+Shapes: B batch, P pixels, H hidden units, C classes, I and O a layer's inputs and outputs.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol, Self, final
+
+import torch
+from torch import Tensor
+
+__all__ = ["MLP", "Dropout", "Layer", "Linear", "LinearClassifier", "ReLU", "Sequential", "init_params"]
+
+
+def init_params(size: int | Sequence[int], std: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    """Draw parameters from the normal distribution N(0, std²), ready for ``backward()``.
+
+    ``std=1.0`` is what tutorials write; for 784 pixels it starts the logits at a spread of about 10, where softmax is
+    already sure of a wrong answer. ``std=0`` starts a linear classifier at equal probabilities, the better place.
+
+    Args:
+        size: the shape, or one number for a vector.
+        std: standard deviation, at least 0.
+        generator: where the random numbers come from; torch's global one if not given.
+    """
+    shape = (size,) if isinstance(size, int) else tuple(size)
+    return (torch.randn(shape, generator=generator) * std).requires_grad_()
+
+
+class Layer(Protocol):
+    """What ``Sequential`` asks of a layer."""
+
+    training: bool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From its input to its output; keeps what the gradient needs."""
+        ...
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """From the loss's gradient at its output to that at its input; adds its parameters' gradients."""
+        ...
+
+    def backward_parameters(self, grad: Tensor) -> None:
+        """Add its parameters' gradients alone."""
+        ...
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """Its parameters and their names."""
+        ...
+
+
+@final
+class Linear:
+    """A linear layer, z = x Wᵀ + b.
+
+    Gradients, with G = ∂L/∂z of shape (B, O): each z_bo = Σ_i x_bi W_oi + b_o, so
+
+        ∂L/∂W = Gᵀ x,     ∂L/∂b = Σ_b G_b,     ∂L/∂x = G W.
+
+    A batch of ``uint8`` is a batch of pixels and stands for x / 255: the products are made on the raw numbers, and
+    1/255 is multiplied into their result, which is far smaller than the batch.
+
+    Attributes:
+        weight: (O, I), as PyTorch keeps it.
+        bias: (O,).
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, init: str = "kaiming", generator: torch.Generator | None = None
+    ) -> None:
+        """Make the parameters.
+
+        Args:
+            in_features: I.
+            out_features: O.
+            init: ``kaiming``, uniform in ± 1/√I, the very numbers that ``torch.nn.Linear`` draws from the same seed;
+                ``zeros``; or ``normal:STD``, weights from N(0, STD²) and the bias too, as the seeds have it.
+            generator: where the random numbers come from; torch's global one if not given.
+
+        Raises:
+            ValueError: for an ``init`` that is none of these.
+        """
+        self.training = True
+        self.weight = torch.zeros(out_features, in_features)  # (O, I)
+        self.bias = torch.zeros(out_features)  # (O,)
+        kind, _, std = init.partition(":")
+        if kind == "kaiming" and not std:
+            bound = 1 / math.sqrt(in_features) if in_features else 0.0
+            self.weight.uniform_(-bound, bound, generator=generator)
+            self.bias.uniform_(-bound, bound, generator=generator)
+        elif kind == "normal":
+            self.weight.normal_(0, float(std), generator=generator)
+            self.bias.normal_(0, float(std), generator=generator)
+        elif init != "zeros":
+            raise ValueError(f"init is {init!r}: use 'zeros', 'normal:STD' or 'kaiming'")
+        self.weight.requires_grad_()
+        self.bias.requires_grad_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, I) → (B, O)."""
+        self._scale = 1 / 255 if x.dtype == torch.uint8 else 1.0
+        self._x = x = x.to(self.weight.dtype)  # (B, I)
+        # W xᵀ, transposed back: with ten outputs this product takes half the time of x Wᵀ, and the loss then reduces
+        # over the classes along whole rows of memory.
+        return torch.addmm(self.bias[:, None], self.weight, x.t(), alpha=self._scale).t()  # (B, O)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """(B, O) → (B, I), and the parameters' gradients."""
+        self.backward_parameters(grad)
+        return torch.mm(self.weight.t(), grad.t()).t()  # (B, I)
+
+    def backward_parameters(self, grad: Tensor) -> None:
+        """The parameters' gradients alone: what the lowest layer needs, since nobody asks for ∂L/∂pixels."""
+        weight_grad = torch.mm(grad.t(), self._x)  # (O, I)
+        if self._scale != 1.0:
+            weight_grad *= self._scale
+        _accumulate(self.weight, weight_grad)
+        _accumulate(self.bias, grad.sum(dim=0))  # (O,)
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """``weight`` and ``bias``, as ``torch.nn.Linear`` names them."""
+        return [("weight", self.weight), ("bias", self.bias)]
+
+    def __repr__(self) -> str:
+        outputs, inputs = self.weight.shape
+        return f"Linear({inputs}, {outputs})"
+
+
+@final
+class ReLU:
+    """max(x, 0). Its gradient is 1 where the output is positive, else 0 (at 0 too, PyTorch's choice)."""
+
+    training = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, the same shape."""
+        self._y = x.clamp(min=0)
+        return self._y
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """∂L/∂x = ∂L/∂y · [y > 0]."""
+        return grad * (self._y > 0)
+
+    def backward_parameters(self, grad: Tensor) -> None:
+        """There are none."""
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """There are none."""
+        return []
+
+    def __repr__(self) -> str:
+        return "ReLU()"
+
+
+@final
+class Dropout:
+    """Sets each number to 0 with probability p while training, and the others to x / (1 − p).
+
+    y = x · m with m = 0 or 1/(1 − p), so E[y] = x and nothing needs to change when the model is evaluated. The gradient
+    passes through the same mask, ∂L/∂x = ∂L/∂y · m. Source: Srivastava et al., JMLR 15 (2014), in the inverted form.
+    """
+
+    def __init__(self, p: float = 0.5, generator: torch.Generator | None = None) -> None:
+        """Args: p, in [0, 1); generator, where the masks come from (torch's global one if not given)."""
+        if not 0 <= p < 1:
+            raise ValueError(f"dropout p is {p}: it must be at least 0 and below 1")
+        self.training = True
+        self.p = p
+        self.generator = generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, the same shape; x itself when evaluating. Pixels of dtype uint8 become x / 255."""
+        if x.dtype == torch.uint8:
+            x = x / 255
+        if not self.training or self.p == 0:
+            self._mask = None
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        self._mask = keep / (1 - self.p)
+        return x * self._mask
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """∂L/∂x = ∂L/∂y · m."""
+        return grad if self._mask is None else grad * self._mask
+
+    def backward_parameters(self, grad: Tensor) -> None:
+        """There are none."""
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """There are none."""
+        return []
+
+    def __repr__(self) -> str:
+        return f"Dropout({self.p})"
+
+
+class Sequential:
+    """Layers one after the other: forward from first to last, backward from last to first (the chain rule)."""
+
+    def __init__(self, *layers: Layer) -> None:
+        """Args: the layers, in the order of the data."""
+        self.layers = layers
+        self.training = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, P) → (B, C), the logits."""
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    __call__ = forward
+
+    def backward(self, grad: Tensor) -> None:
+        """From ∂L/∂logits, (B, C), to the ``.grad`` of every parameter that is not frozen."""
+        learns = [any(p.requires_grad for _, p in layer.named_parameters()) for layer in self.layers]
+        lowest = learns.index(True)  # below it nothing learns, so no gradient is carried there
+        for layer in reversed(self.layers[lowest + 1 :]):
+            grad = layer.backward(grad)
+        self.layers[lowest].backward_parameters(grad)
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """(name, tensor) in the order of the layers, named as ``torch.nn.Sequential``'s: 0.weight, 0.bias, 2.weight."""
+        return [(f"{i}.{name}", p) for i, layer in enumerate(self.layers) for name, p in layer.named_parameters()]
+
+    def parameters(self) -> list[Tensor]:
+        """The tensors of ``named_parameters``."""
+        return [p for _, p in self.named_parameters()]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The parameters by name, detached but not copied."""
+        return {name: p.detach() for name, p in self.named_parameters()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Copy the numbers of ``state`` into the parameters.
+
+        Raises:
+            KeyError: names are missing or unknown.
+            ValueError: a tensor has another shape.
+        """
+        mine = self.state_dict()
+        if mine.keys() != state.keys():
+            missing, unknown = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
+            raise KeyError(f"the weights do not fit the model: missing {missing}, unknown {unknown}")
+        for name, p in mine.items():
+            if p.shape != state[name].shape:
+                raise ValueError(f"{name} has shape {tuple(state[name].shape)}, the model wants {tuple(p.shape)}")
+        with torch.no_grad():
+            for name, p in mine.items():
+                p.copy_(state[name])
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or, with False, evaluating: dropout does nothing then."""
+        self.training = mode
+        for layer in self.layers:
+            layer.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """The same as ``train(False)``."""
+        return self.train(False)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """Move every parameter to a device, or convert it, in place."""
+        for p in self.parameters():
+            p.data = p.data.to(device=device, dtype=dtype)
+        return self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+
+@final
+class LinearClassifier(Sequential):
+    """One linear layer, logits = x Wᵀ + b: each class has one weight a pixel, a picture of what speaks for it.
+
+    It starts at zero, equal probabilities: the loss is convex in W and b, so no start leads elsewhere in the end, and
+    from here every weight that grows has been learnt.
+    """
+
+    def __init__(
+        self, in_features: int, num_classes: int, init: str = "zeros", generator: torch.Generator | None = None
+    ) -> None:
+        """Args: P, C, and ``init`` and ``generator`` as for ``Linear``."""
+        super().__init__(Linear(in_features, num_classes, init, generator))
+
+
+@final
+class MLP(Sequential):
+    """Linear layers with a ReLU (and dropout, if asked for) between them, PyTorch's start.
+
+    ``MLP(784, [30], 10)`` is the second seed's ``Linear(784, 30), ReLU(), Linear(30, 10)``.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden: Sequence[int],
+        num_classes: int,
+        dropout: float = 0.0,
+        init: str = "kaiming",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Make the layers.
+
+        Args:
+            in_features: P.
+            hidden: the number of units of each hidden layer, in order; none makes it linear.
+            num_classes: C.
+            dropout: probability with which a hidden unit is left out while training.
+            init: as for ``Linear``. From zeros all hidden units would stay alike forever, so that is refused.
+            generator: where weights and dropout masks come from.
+
+        Raises:
+            ValueError: ``init="zeros"`` with hidden layers, or a layer of no units.
+        """
+        if hidden and init == "zeros":
+            raise ValueError("init is 'zeros': hidden units that start alike stay alike; use 'kaiming' or 'normal:STD'")
+        if any(units < 1 for units in hidden):
+            raise ValueError(f"hidden is {list(hidden)}: every hidden layer needs at least one unit")
+        layers: list[Layer] = []
+        for inputs, outputs in pairwise([in_features, *hidden]):
+            layers += [Linear(inputs, outputs, init, generator), ReLU()]
+            if dropout:
+                layers.append(Dropout(dropout, generator))
+        last = hidden[-1] if hidden else in_features
+        super().__init__(*layers, Linear(last, num_classes, init, generator))
+
+
+def _accumulate(p: Tensor, grad: Tensor) -> None:
+    """Add to ``p.grad``, as ``backward()`` does; nothing for a frozen parameter."""
+    if p.requires_grad:
+        p.grad = grad if p.grad is None else p.grad + grad

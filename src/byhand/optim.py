@@ -1,0 +1,203 @@
+"""The rule that turns gradients into new parameters, and the rate's course over a training run.
+
+Names, arguments and results are ``torch.optim``'s; the formulas stand where they are computed.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Protocol, final
+
+import torch
+from torch import Tensor
+
+__all__ = ["SGD", "Adam", "Optimizer", "Schedule", "constant", "cosine", "one_cycle", "set_lr"]
+
+
+class Optimizer(Protocol):
+    """What ``Learner`` asks of an optimizer."""
+
+    lr: float
+
+    def step(self) -> object:
+        """Change the parameters by their gradients."""
+        ...
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        ...
+
+
+@final
+class SGD:
+    """Stochastic gradient descent: each step moves against the gradient g of the batch's mean loss.
+
+        g ← g + weight_decay · w                      (the gradient of weight_decay/2 · ‖w‖²)
+        v ← momentum · v + (1 − dampening) · g        (v = g at the first step)
+        w ← w − lr · (g + momentum · v)  with Nesterov,  w ← w − lr · v  otherwise
+
+    Source: Sutskever et al., ICML 2013, in the form of ``torch.optim.SGD``.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        """Args: as ``torch.optim.SGD``'s.
+
+        Raises:
+            ValueError: a negative number, or Nesterov without momentum or with dampening.
+        """
+        _at_least_zero(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        if nesterov and (momentum == 0 or dampening != 0):
+            raise ValueError("Nesterov needs momentum above 0 and no dampening")
+        self.params = list(params)
+        self.lr = lr
+        self.momentum = momentum
+        self.dampening = dampening
+        self.weight_decay = weight_decay
+        self.nesterov = nesterov
+        self.velocity: list[Tensor | None] = [None] * len(self.params)
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """One step for every parameter that has a gradient."""
+        for i, p in enumerate(self.params):
+            if p.grad is None:
+                continue
+            g = p.grad
+            if self.weight_decay:
+                g = g.add(p, alpha=self.weight_decay)
+            if self.momentum:
+                v = self.velocity[i]
+                v = g.clone() if v is None else v.mul_(self.momentum).add_(g, alpha=1 - self.dampening)
+                self.velocity[i] = v
+                g = g.add(v, alpha=self.momentum) if self.nesterov else v
+            p.sub_(g, alpha=self.lr)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients; otherwise the next ``backward`` would add to them."""
+        for p in self.params:
+            p.grad = None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The velocities by parameter number."""
+        return {f"velocity.{i}": v for i, v in enumerate(self.velocity) if v is not None}
+
+
+@final
+class Adam:
+    """Adam: each number's step is scaled by the size that its gradients have had.
+
+        g ← g + weight_decay · w
+        m ← β₁ m + (1 − β₁) g,         v ← β₂ v + (1 − β₂) g²
+        w ← w − lr · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + eps)
+
+    The divisions by 1 − βᵗ undo the start from zero. Source: Kingma and Ba, ICLR 2015, as in ``torch.optim.Adam``.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Args: as ``torch.optim.Adam``'s.
+
+        Raises:
+            ValueError: a negative number, or a beta outside [0, 1).
+        """
+        _at_least_zero(lr=lr, eps=eps, weight_decay=weight_decay)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas are {betas}: each must be at least 0 and below 1")
+        self.params = list(params)
+        self.lr = lr
+        self.betas = betas
+        self.eps = eps
+        self.weight_decay = weight_decay
+        self.steps = [0] * len(self.params)
+        self.mean = [torch.zeros_like(p, requires_grad=False) for p in self.params]  # m
+        self.square = [torch.zeros_like(p, requires_grad=False) for p in self.params]  # v
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """One step for every parameter that has a gradient."""
+        beta1, beta2 = self.betas
+        for i, p in enumerate(self.params):
+            if p.grad is None:
+                continue
+            g = p.grad
+            if self.weight_decay:
+                g = g.add(p, alpha=self.weight_decay)
+            self.steps[i] += 1
+            t = self.steps[i]
+            m = self.mean[i].lerp_(g, 1 - beta1)
+            v = self.square[i].mul_(beta2).addcmul_(g, g, value=1 - beta2)
+            size = v.sqrt().div_(math.sqrt(1 - beta2**t)).add_(self.eps)
+            p.addcdiv_(m, size, value=-self.lr / (1 - beta1**t))
+
+    def zero_grad(self) -> None:
+        """Forget the gradients; otherwise the next ``backward`` would add to them."""
+        for p in self.params:
+            p.grad = None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Both running averages by parameter number, and the number of steps."""
+        state = {"steps": torch.tensor(self.steps)}
+        for i, (m, v) in enumerate(zip(self.mean, self.square, strict=True)):
+            state |= {f"mean.{i}": m, f"square.{i}": v}
+        return state
+
+
+Schedule = Callable[[float], float]
+"""The rate as a function of the part of the run that is done, from 0 (first step) to 1."""
+
+
+def constant(lr: float) -> Schedule:
+    """The same rate throughout."""
+    return lambda done: lr
+
+
+def cosine(lr: float, final: float = 0.0) -> Schedule:
+    """From ``lr`` down to ``final`` along half a cosine: final + (lr − final) · (1 + cos π·done) / 2.
+
+    At a constant rate the weights of the last step still carry the noise of the last batches; letting the rate fall to
+    nothing averages it away. Source: Loshchilov and Hutter, ICLR 2017, without restarts.
+    """
+    return lambda done: final + (lr - final) * (1 + math.cos(math.pi * done)) / 2
+
+
+def one_cycle(lr_max: float, pct_start: float = 0.25, div: float = 25.0, div_final: float = 1e5) -> Schedule:
+    """Up from ``lr_max / div`` to ``lr_max`` in the first ``pct_start`` of a run, then down to ``lr_max / div_final``.
+
+    Both ways along half a cosine. Source: Smith and Topin, 2018, in the form of fastai's ``fit_one_cycle``.
+    """
+    if not 0 <= pct_start < 1:
+        raise ValueError(f"pct_start is {pct_start}: it must be at least 0 and below 1")
+    up, down = cosine(lr_max / div, lr_max), cosine(lr_max, lr_max / div_final)
+
+    def rate(done: float) -> float:
+        return up(done / pct_start) if done < pct_start else down((done - pct_start) / (1 - pct_start))
+
+    return rate
+
+
+def set_lr(opt: Optimizer | torch.optim.Optimizer, lr: float) -> None:
+    """Set the rate of one of ours, or of every parameter group of one of ``torch.optim``'s."""
+    if isinstance(opt, torch.optim.Optimizer):
+        for group in opt.param_groups:
+            group["lr"] = lr
+    else:
+        opt.lr = lr
+
+
+def _at_least_zero(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if not value >= 0:
+            raise ValueError(f"{name} is {value}: it must be at least 0")
