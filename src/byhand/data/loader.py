@@ -1,0 +1,162 @@
+"""Batches of a data set in memory, taken in bulk.
+
+``torch.utils.data.DataLoader`` asks its data set for one row after the other and stacks what it gets; for pictures of
+784 numbers that costs more than the training. Here a batch is one ``index_select`` on the array that holds them all.
+
+Shapes: N rows, B batch, P pixels.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, cast, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader as TorchDataLoader
+from torch.utils.data import TensorDataset
+
+from byhand.data.dataset import Part
+
+__all__ = ["Batches", "DataLoader", "DataLoaders", "loaders"]
+
+Batch = tuple[Tensor, Tensor]
+
+
+@final
+class DataLoader:
+    """Batches ``(xb, yb)`` of rows in memory, in order or, with ``shuffle=True``, in a new random order at each pass.
+
+    Arguments and behaviour are those of ``torch.utils.data.DataLoader``: it does not shuffle unless told, and the last
+    batch is short unless ``drop_last``.
+
+    Attributes:
+        x: (N, ...) the inputs; for a ``Part`` its pixels, (N, P) uint8.
+        y: (N,), or (N, 1) as the seeds have it.
+    """
+
+    def __init__(
+        self,
+        dataset: object,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        """Take the data set as one pair of tensors.
+
+        Args:
+            dataset: one part of a byhand data set; a pair of tensors or arrays; a ``TensorDataset``; or the seeds'
+                ``list(zip(x, y))``.
+            batch_size: B.
+            shuffle: whether each pass has an order of its own.
+            drop_last: leave out a last batch of fewer than B rows.
+            generator: where the orders come from; torch's global one if not given.
+            device: where the tensors are kept.
+
+        Raises:
+            TypeError: a data set that is not in memory; give ``DataLoaders`` a ``torch.utils.data.DataLoader`` then.
+            ValueError: unequal lengths, or a batch size below 1.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: it must be at least 1")
+        x, y = _tensors(dataset)
+        if len(x) != len(y):
+            raise ValueError(f"{len(x)} inputs and {len(y)} labels: every input needs one label")
+        self.x, self.y = x.to(device), y.to(device)  # (N, ...), (N,) or (N, 1)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+        self.generator = generator
+        self._pixels = isinstance(dataset, Part)
+
+    def __len__(self) -> int:
+        """The number of batches in a pass."""
+        batches = len(self.x) / self.batch_size
+        return math.floor(batches) if self.drop_last else math.ceil(batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """One pass: ``xb`` (B, ...) and ``yb`` (B,); pixels come as float32 from 0 to 1."""
+        return self.batches()
+
+    def batches(self, raw: bool = False) -> Iterator[Batch]:
+        """One pass; with ``raw``, pixels come as they are, for models that scale them in their first product."""
+        if self.shuffle:
+            order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)  # (N,)
+            for batch in range(len(self)):
+                rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]  # (B,)
+                yield self._ready(self.x.index_select(0, rows), raw), self.y.index_select(0, rows)
+        else:
+            yield from islice(self.in_order(self.batch_size, raw), len(self))
+
+    def in_order(self, batch_size: int, raw: bool = False) -> Iterator[Batch]:
+        """Every row once, from first to last, as an evaluation wants them: slices, nothing is gathered."""
+        for start in range(0, len(self.x), batch_size):
+            rows = slice(start, start + batch_size)
+            yield self._ready(self.x[rows], raw), self.y[rows]
+
+    def _ready(self, xb: Tensor, raw: bool) -> Tensor:
+        return xb.float().mul_(1 / 255) if self._pixels and not raw else xb
+
+
+Batches = DataLoader | TorchDataLoader[Any]
+"""What a ``Learner`` takes: ours, or PyTorch's for data that is not in memory or is changed as it is read."""
+
+
+@final
+@dataclass(slots=True)
+class DataLoaders:
+    """A loader to learn from, and one to be judged by (or None)."""
+
+    train: Batches
+    valid: Batches | None = None
+
+    def __init__(self, train: object, valid: object = None) -> None:
+        """Args: loaders, byhand's or PyTorch's; any data set that ``DataLoader`` takes is served in batches of 64."""
+        self.train = _loader(train, shuffle=True)
+        self.valid = None if valid is None else _loader(valid, shuffle=False)
+
+
+def loaders(
+    train: Part, valid: Part, batch_size: int = 256, seed: int = 42, device: torch.device | str | None = None
+) -> DataLoaders:
+    """The training part, shuffled anew at each pass from ``seed``, and the validation part in order.
+
+    A validation part of no rows gives ``valid=None``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = DataLoader(train, batch_size, shuffle=True, generator=generator, device=device)
+    return DataLoaders(shuffled, DataLoader(valid, batch_size, device=device) if len(valid) else None)
+
+
+def _loader(data: object, shuffle: bool) -> Batches:
+    if isinstance(data, DataLoader | TorchDataLoader):
+        return cast(Batches, data)
+    return DataLoader(data, batch_size=64, shuffle=shuffle)
+
+
+def _tensors(dataset: object) -> tuple[Tensor, Tensor]:
+    """Inputs and labels of all rows, each as one tensor."""
+    if isinstance(dataset, Part):
+        pixels = dataset.images.reshape(len(dataset), math.prod(dataset.images.shape[1:]))  # (N, P)
+        return torch.as_tensor(pixels), torch.as_tensor(dataset.labels)
+    if isinstance(dataset, TensorDataset) and len(dataset.tensors) == 2:
+        return dataset.tensors[0], dataset.tensors[1]
+    if isinstance(dataset, Sequence) and not isinstance(dataset, str | bytes):
+        rows = cast(Sequence[Any], dataset)
+        if len(rows) == 2 and all(isinstance(column, Tensor | np.ndarray) for column in rows):
+            return torch.as_tensor(rows[0]), torch.as_tensor(rows[1])
+        if len(rows) and all(isinstance(row, tuple) and len(cast(tuple[Any, ...], row)) == 2 for row in rows):
+            return _stack([x for x, _ in rows]), _stack([y for _, y in rows])
+    raise TypeError(
+        f"a {type(cast(object, dataset)).__name__} is not a data set in memory: give a part of byhand.load(), a pair (x, y), a "
+        "TensorDataset or list(zip(x, y)); or give DataLoaders a torch.utils.data.DataLoader of it"
+    )
+
+
+def _stack(rows: list[Any]) -> Tensor:
+    """One tensor of N rows: tensors, arrays or numbers."""
+    return torch.stack([torch.as_tensor(row) for row in rows])
