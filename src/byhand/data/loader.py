@@ -112,12 +112,21 @@ class DataLoaders:
     """A loader to learn from, and one to be judged by (or None)."""
 
     train: Batches
-    valid: Batches | None = None
+    valid: Batches | None
+    classes: tuple[str, ...] | None
 
-    def __init__(self, train: object, valid: object = None) -> None:
-        """Args: loaders, byhand's or PyTorch's; any data set that ``DataLoader`` takes is served in batches of 64."""
+    def __init__(self, train: object, valid: object = None, classes: tuple[str, ...] | None = None) -> None:
+        """Take the two, and the names of the classes if they have any but their numbers.
+
+        Args:
+            train: a loader, byhand's or PyTorch's; any data set that ``DataLoader`` takes is served in batches of 64,
+                shuffled.
+            valid: likewise, in order; None for none.
+            classes: C names.
+        """
         self.train = _loader(train, shuffle=True)
         self.valid = None if valid is None else _loader(valid, shuffle=False)
+        self.classes = classes
 
 
 def loaders(
@@ -129,7 +138,8 @@ def loaders(
     """
     generator = torch.Generator().manual_seed(seed)
     shuffled = DataLoader(train, batch_size, shuffle=True, generator=generator, device=device)
-    return DataLoaders(shuffled, DataLoader(valid, batch_size, device=device) if len(valid) else None)
+    in_order = DataLoader(valid, batch_size, device=device) if len(valid) else None
+    return DataLoaders(shuffled, in_order, train.classes)
 
 
 def _loader(data: object, shuffle: bool) -> Batches:
@@ -152,8 +162,8 @@ def _tensors(dataset: object) -> tuple[Tensor, Tensor]:
         if len(rows) and all(isinstance(row, tuple) and len(cast(tuple[Any, ...], row)) == 2 for row in rows):
             return _stack([x for x, _ in rows]), _stack([y for _, y in rows])
     raise TypeError(
-        f"a {type(cast(object, dataset)).__name__} is not a data set in memory: give a part of byhand.load(), a pair (x, y), a "
-        "TensorDataset or list(zip(x, y)); or give DataLoaders a torch.utils.data.DataLoader of it"
+        f"a {type(cast(object, dataset)).__name__} is not a data set in memory: give a part of byhand.load(), a pair "
+        "(x, y), a TensorDataset or list(zip(x, y)); or give DataLoaders a torch.utils.data.DataLoader of it"
     )
 
 

@@ -1,0 +1,308 @@
+"""The training loop.
+
+A step is always the same five lines: predict, measure the loss, find the gradient, step, forget the gradient.
+``Learner`` repeats them, batch after batch and epoch after epoch, and writes down after each epoch how good the weights
+are then, on both parts. Everything else in this file is what a person needs around those five lines.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from byhand import weights
+from byhand.data.loader import Batches, DataLoader, DataLoaders
+from byhand.errors import DataError
+from byhand.loss import cross_entropy, cross_entropy_with_grad, softmax
+from byhand.lr_find import default_lr
+from byhand.metrics import Mean
+from byhand.model import Sequential
+from byhand.optim import SGD, Optimizer, Schedule, constant, one_cycle, set_lr
+from byhand.progress import Table
+
+__all__ = ["Callback", "Learner"]
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+Metric = Callable[[Tensor, Tensor], Tensor]
+Model = Callable[[Tensor], Tensor]
+Callback = Callable[["Learner"], object]
+"""Called with the learner after each step, when ``learn.step`` is its number, and after each epoch, when it is None."""
+
+_EVALUATION_ROWS = 4096  # a batch of our own models when nothing is learnt: large enough that the products dominate
+
+
+@final
+class Learner:
+    """Trains a model on batches.
+
+    A model written by hand (``byhand.Sequential`` and what is made of it) under ``byhand.cross_entropy`` uses its
+    hand-written gradients. Any other model, a ``torch.nn.Module`` or a plain function of a batch, and any other loss go
+    through autograd; a function's parameters are the tensors that ``backward()`` reaches from its loss.
+
+    Attributes:
+        history: a dict an epoch: ``epoch`` (0 is the untrained model), ``train_loss``, ``valid_loss``, ``train_…`` and
+            ``valid_…`` for each metric (None without a validation part), ``seconds``. Both parts are measured with the
+            same weights, those at the end of the epoch, and every average is weighted by its count.
+        opt: the optimizer, made by the first fit and kept by the next.
+        stopped: why the last fit ended early, or None.
+        step: the number of the step under way in its epoch, from 0; None between epochs.
+        loss: the loss of the last step's batch, before the step.
+    """
+
+    def __init__(
+        self,
+        dls: DataLoaders,
+        model: Model,
+        loss_func: Loss = cross_entropy,
+        opt_func: Callable[..., Any] = SGD,
+        metrics: Metric | Sequence[Metric] = (),
+        cbs: Callback | Sequence[Callback] = (),
+        quiet: bool = False,
+    ) -> None:
+        """Put the pieces together; nothing is computed yet.
+
+        Args:
+            dls: what to learn from and what to be judged by.
+            model: from ``xb`` (B, …) to predictions (B, C).
+            loss_func: from predictions and labels to a mean over the batch, ().
+            opt_func: makes the optimizer, ``opt_func(params, lr=…)``: ours or one of ``torch.optim``.
+            metrics: functions like ``accuracy``, from predictions and labels to a mean over the batch.
+            cbs: functions called with the learner after each step and each epoch.
+            quiet: print nothing.
+        """
+        self.dls = dls
+        self.model = model
+        self.loss_func = loss_func
+        self.opt_func = opt_func
+        self.metrics = [metrics] if callable(metrics) else list(metrics)
+        self.cbs = [cbs] if callable(cbs) else list(cbs)
+        self.quiet = quiet
+        self.by_hand = isinstance(model, Sequential) and loss_func is cross_entropy
+        self.history: list[dict[str, float | None]] = []
+        self.opt: Optimizer | torch.optim.Optimizer | None = None
+        self.stopped: str | None = None
+        self.step: int | None = None
+        self.loss = math.nan
+        self._params: dict[str, Tensor] | None = None
+
+    # The five steps, once by hand and once by autograd.
+
+    def _step_by_hand(self, model: Sequential, opt: Optimizer, xb: Tensor, yb: Tensor) -> Tensor:
+        logits = model(xb)  # (B, C)
+        loss, grad = cross_entropy_with_grad(logits, yb)  # (), (B, C)
+        model.backward(grad)
+        opt.step()
+        opt.zero_grad()
+        return loss
+
+    def _step_by_autograd(self, opt: Optimizer, xb: Tensor, yb: Tensor) -> Tensor:
+        preds = self.model(xb)  # (B, C)
+        loss = self.loss_func(preds, yb)  # ()
+        loss.backward()  # pyright: ignore[reportUnknownMemberType]
+        opt.step()
+        opt.zero_grad()
+        return loss.detach()
+
+    # Fitting.
+
+    def fit(self, n_epoch: int, lr: float | None = None) -> None:
+        """Train for ``n_epoch`` passes at a constant rate; without one, take the default and print it."""
+        if lr is None:
+            lr, reason = default_lr(self.model, self.dls.train, self._optimizer())
+            if not self.quiet:
+                print(f"lr {lr:.3g}, {reason}")  # noqa: T201, the table's first line
+        self.fit_schedule(n_epoch, constant(lr))
+
+    def fit_one_cycle(
+        self,
+        n_epoch: int,
+        lr_max: float | None = None,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        pct_start: float = 0.25,
+    ) -> None:
+        """Train for ``n_epoch`` passes with the rate going up to ``lr_max`` and down again, as fastai does."""
+        if lr_max is None:
+            lr_max = default_lr(self.model, self.dls.train, self._optimizer())[0]
+        self.fit_schedule(n_epoch, one_cycle(lr_max, pct_start, div, div_final))
+
+    def fit_schedule(self, n_epoch: int, schedule: Schedule) -> None:
+        """Train for ``n_epoch`` passes, the rate being ``schedule(part of the run that is done)``.
+
+        A second call goes on where the first ended. After Ctrl-C the weights are those of the last finished epoch,
+        whose row is the last of the history. If the loss becomes NaN or infinite, training stops there, the weights go
+        back to the last finished epoch, and a warning says at which step it happened and what to try.
+        """
+        opt, table = self._optimizer(), Table(self._columns(), quiet=self.quiet)
+        self.stopped = None
+        if not self.history:
+            self._end_epoch(0, time.perf_counter(), table)
+        first = len(self.history)
+        good = self._snapshot()
+        try:
+            for epoch in range(first, first + n_epoch):
+                start, done = time.perf_counter(), epoch - first
+                self._epoch(opt, epoch, lambda part, done=done: schedule((done + part) / n_epoch), table)
+                if self.stopped:
+                    break
+                self._end_epoch(epoch, start, table)
+                good = self._snapshot()
+        finally:
+            if len(self.history) < first + n_epoch:
+                self._restore(good)
+        if self.stopped:
+            warnings.warn(self.stopped, RuntimeWarning, stacklevel=2)
+
+    def _epoch(self, opt: Any, epoch: int, rate: Schedule, table: Table) -> None:
+        """One pass over the training part, a step a batch."""
+        model, total = self.model, len(self.dls.train)
+        self._mode(training=True)
+        with torch.inference_mode(self.by_hand):
+            for step, (xb, yb) in enumerate(self._batches(self.dls.train)):
+                self.step = step
+                set_lr(opt, rate(step / total))
+                if self.by_hand and isinstance(model, Sequential):
+                    loss = self._step_by_hand(model, opt, xb, yb)
+                else:
+                    loss = self._step_by_autograd(opt, xb, yb)
+                self.loss = loss.item()
+                if not math.isfinite(self.loss):
+                    self.stopped = (
+                        f"the loss became {self.loss} at step {step + 1} of epoch {epoch}; the weights are those after "
+                        f"epoch {epoch - 1}; try a tenth of the rate, and look whether the inputs lie between 0 and 1"
+                    )
+                    return
+                table.under_way(epoch, (step + 1) / total, self.loss)
+                for cb in self.cbs:
+                    cb(self)
+
+    def _end_epoch(self, epoch: int, start: float, table: Table) -> None:
+        """Measure both parts with the weights as they are now, and write the row."""
+        self.step = None
+        names = ["loss", *(metric.__name__ for metric in self.metrics)]
+        row: dict[str, float | None] = {"epoch": epoch}
+        for name, train in zip(names, self.validate(self.dls.train), strict=True):
+            row[f"train_{name}"] = train
+        for name, valid in zip(names, self.validate() if self.dls.valid else [None] * len(names), strict=True):
+            row[f"valid_{name}"] = valid
+        row["seconds"] = time.perf_counter() - start
+        self.history.append({name: row[name] for name in self._columns()})
+        table.row(self.history[-1])
+        for cb in self.cbs:
+            cb(self)
+
+    def _columns(self) -> list[str]:
+        names = ["loss", *(metric.__name__ for metric in self.metrics)]
+        return ["epoch", *(f"{part}_{name}" for name in names for part in ("train", "valid")), "seconds"]
+
+    # Judging.
+
+    def validate(self, dl: Batches | None = None) -> list[float]:
+        """The mean loss and each metric over the validation part, or over ``dl``, weighted by count.
+
+        Raises:
+            ValueError: there is no validation part.
+        """
+        loss, metrics = Mean(), [Mean() for _ in self.metrics]
+        for preds, yb in self._predictions(dl):
+            loss.add(self.loss_func(preds, yb).item(), len(yb))
+            for mean, metric in zip(metrics, self.metrics, strict=True):
+                mean.add(metric(preds, yb).item(), len(yb))
+        return [loss.value, *(mean.value for mean in metrics)]
+
+    def get_preds(self, dl: Batches | None = None) -> tuple[Tensor, Tensor]:
+        """Predictions (N, C) and labels (N,) of the validation part, or of ``dl``.
+
+        Under a cross-entropy, ours or PyTorch's, the predictions are probabilities; else what the model returns.
+        """
+        pairs = [(self._activate(preds), yb) for preds, yb in self._predictions(dl)]
+        return torch.cat([preds for preds, _ in pairs]), torch.cat([yb for _, yb in pairs])
+
+    def predict(self, x: Tensor) -> tuple[str, int, Tensor]:
+        """The class of one input: its name, its number, and the predictions (C,) behind it, as from ``get_preds``.
+
+        ``x`` (P,) or (H, W); ``uint8`` stands for x / 255.
+        """
+        self._mode(training=False)
+        x = x.reshape(1, -1)  # (1, P)
+        with torch.inference_mode():
+            probs = self._activate(self.model(x.float() / 255 if x.dtype == torch.uint8 else x))[0]  # (C,)
+        number = int(probs.argmax())
+        return (self.dls.classes[number] if self.dls.classes else str(number)), number, probs
+
+    def _predictions(self, dl: Batches | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """(preds, yb) over all rows of a loader, in order where it is ours, without gradients and without dropout."""
+        dl = dl or self.dls.valid
+        if dl is None:
+            raise ValueError("there is no validation part: give validate() or get_preds() a loader")
+        self._mode(training=False)
+        for xb, yb in self._batches(dl, shuffled=False):
+            with torch.inference_mode():
+                preds = self.model(xb)
+            yield preds, yb
+
+    def _activate(self, preds: Tensor) -> Tensor:
+        takes_logits = self.loss_func in (cross_entropy, nn.functional.cross_entropy)
+        return softmax(preds) if takes_logits or isinstance(self.loss_func, nn.CrossEntropyLoss) else preds
+
+    # The weights.
+
+    def save(self, file: str | Path) -> Path:
+        """Write the weights as safetensors, whole or not at all, and return the file's path."""
+        return weights.save(file, self._snapshot())
+
+    def load(self, file: str | Path) -> None:
+        """Read weights that ``save`` wrote for a model of the same shape.
+
+        Raises:
+            DataError: the file cannot be read or does not fit the model.
+        """
+        saved = weights.load(file)
+        try:
+            self._restore(saved)
+        except ValueError as error:
+            raise DataError(f"the weights {file} do not fit the model: {error}") from error
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        return weights.snapshot(self.model, self._parameters())
+
+    def _restore(self, saved: dict[str, Tensor]) -> None:
+        weights.restore(self.model, self._parameters(), saved)
+
+    def _parameters(self) -> dict[str, Tensor]:
+        """The parameters that learn; a plain function is asked for one prediction to find them, once."""
+        if self._params is None:
+            output = None
+            if not isinstance(self.model, Sequential | nn.Module):
+                with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]  # a shuffling loader must not be a draw ahead because of this look
+                    output = self.model(next(self._batches(self.dls.train, shuffled=False))[0])
+            self._params = weights.parameters(self.model, output)
+        return self._params
+
+    def _optimizer(self) -> Any:
+        if self.opt is None:
+            self.opt = self.opt_func(self._parameters().values())
+        return self.opt
+
+    def _mode(self, training: bool) -> None:
+        if isinstance(self.model, Sequential | nn.Module):
+            self.model.train(training)
+
+    def _batches(self, dl: Batches, shuffled: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of a loader as this learner takes them.
+
+        Our own models get raw pixels, and when nothing is learnt, large slices in order. Labels of shape (B, 1), as the
+        seeds have them, become (B,) for our own loss; another loss gets them as they are.
+        """
+        if isinstance(dl, DataLoader):
+            rows = _EVALUATION_ROWS if self.by_hand else dl.batch_size
+            pairs = dl.batches(raw=self.by_hand) if shuffled else dl.in_order(rows, raw=self.by_hand)
+        else:
+            pairs = iter(dl)
+        for xb, yb in pairs:
+            yield xb, yb.squeeze(1) if self.loss_func is cross_entropy and yb.shape[1:] == (1,) else yb
