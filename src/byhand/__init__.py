@@ -1,3 +1,57 @@
-"""Write your classifier by hand. Know whether it is right."""
+"""Write your classifier by hand. Know whether it is right.
+
+The names below stand in the order in which data flows through them. Each is imported when it is first used, so that
+``import byhand`` costs nothing and torch comes only with what needs it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from byhand.data.dataset import Dataset, Part
+    from byhand.data.load import load
+    from byhand.data.loader import DataLoader, DataLoaders
+    from byhand.errors import ByhandError, DataError, UsageError
+    from byhand.learner import Callback, Learner
+    from byhand.loss import cross_entropy, log_softmax, nll_loss, softmax
+    from byhand.metrics import Mean, accuracy
+    from byhand.model import MLP, Dropout, Linear, LinearClassifier, ReLU, Sequential, init_params
+    from byhand.optim import SGD, Adam, constant, cosine, one_cycle
 
 __version__ = "0.1.0"
+
+__all__ = [  # noqa: RUF022
+    "load", "Dataset", "Part",
+    "DataLoader", "DataLoaders",
+    "softmax", "log_softmax", "nll_loss", "cross_entropy",
+    "init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP",
+    "SGD", "Adam", "constant", "cosine", "one_cycle",
+    "accuracy", "Mean",
+    "Learner", "Callback",
+    "ByhandError", "DataError", "UsageError",
+]  # fmt: skip
+
+_HOMES = {
+    "byhand.data.load": ["load"],
+    "byhand.data.dataset": ["Dataset", "Part"],
+    "byhand.data.loader": ["DataLoader", "DataLoaders"],
+    "byhand.loss": ["softmax", "log_softmax", "nll_loss", "cross_entropy"],
+    "byhand.model": ["init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP"],
+    "byhand.optim": ["SGD", "Adam", "constant", "cosine", "one_cycle"],
+    "byhand.metrics": ["accuracy", "Mean"],
+    "byhand.learner": ["Learner", "Callback"],
+    "byhand.errors": ["ByhandError", "DataError", "UsageError"],
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'byhand' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value  # the next look-up is a plain one
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
