@@ -1,0 +1,52 @@
+"""What the pictures are, whatever file they came in: a hash of each row, and of any set of rows in any order."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.data.dataset import Rows
+
+
+def row_digests(rows: Rows, classes: Sequence[str]) -> NDArray[np.uint8]:
+    """SHA-256 of each row: its height, width, class name and pixels.
+
+    Returns:
+        (N, 32), one digest a row.
+    """
+    count, height, width = rows.images.shape
+    starts = [
+        hashlib.sha256(f"{height} {width} {len(name)} {name}\n".encode("utf-8", "surrogateescape")) for name in classes
+    ]
+    pixels = np.ascontiguousarray(rows.images).reshape(-1).data
+    size = height * width
+    digests = bytearray()
+    labels: list[int] = rows.labels.tolist()
+    for row, label in enumerate(labels):
+        digest = starts[label].copy()
+        digest.update(pixels[row * size : (row + 1) * size])
+        digests += digest.digest()
+    return np.frombuffer(digests, np.uint8).reshape(count, 32)
+
+
+def sort_order(digests: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """The order (N,) that sorts digests (N, 32) by their bytes; equal digests keep their order."""
+    words = digests.view(">u8")  # (N, 4): the order of big-endian words is the order of their bytes
+    first = words[:, 0].astype(np.uint64)
+    order = np.argsort(first, kind="stable")
+    if np.any(first[order][1:] == first[order][:-1]):  # rows that stand twice: the other words decide
+        order = np.lexsort([words[:, 3], words[:, 2], words[:, 1], words[:, 0]])
+    return order
+
+
+def content_hash(digests: NDArray[np.uint8], classes: Sequence[str]) -> str:
+    """SHA-256, as 64 hexadecimal digits, of the class names and the sorted digests of the rows.
+
+    It does not depend on the order of the rows. It changes with any pixel, label, image size or class name, and with a
+    row added, removed or repeated.
+    """
+    names = "".join(f"{len(name)} {name}\n" for name in classes)
+    whole = hashlib.sha256(f"byhand rows 1\n{len(classes)} {len(digests)}\n{names}".encode("utf-8", "surrogateescape"))
+    whole.update(digests[sort_order(digests)].tobytes())
+    return whole.hexdigest()

@@ -1,0 +1,65 @@
+"""Opening what a user names: every fault becomes one line with the path and what to do."""
+
+import errno
+import os
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import Final
+
+from byhand.errors import DataError
+
+MAX_BYTES: Final = 2**31
+"""The most that one array of a source may take in memory (2 GiB), checked before anything is allocated."""
+
+_HINTS: Final = {
+    errno.ENOENT: "no such file or folder; check the path",
+    errno.EACCES: "permission denied; make it readable",
+    errno.EPERM: "permission denied; make it readable",
+    errno.EISDIR: "is a folder; name a file in it",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; check the path",
+    errno.ELOOP: "a symbolic link that leads to itself; name the file itself",
+    errno.ENAMETOOLONG: "this path is longer than the system allows; check it",
+    errno.EMFILE: "too many open files; close some or raise the limit (ulimit -n)",
+    errno.EIO: "the disk reports an input/output error; copy the file again",
+}
+
+
+def shown(text: object) -> str:
+    """``text`` on one line: a name with control characters is shown with them escaped."""
+    plain = str(text)
+    return plain if plain.isprintable() else repr(plain)
+
+
+def os_fault(path: Path, error: OSError) -> DataError:
+    """What the system refused, in words: the path, the reason, what to do."""
+    reason = _HINTS.get(error.errno or 0) or f"{error.strerror or error}; check the file and its disk"
+    return DataError(f"{shown(path)}: {shown(reason)}")
+
+
+@contextmanager
+def faults(path: Path) -> Generator[None]:
+    """Turns the system's refusals about ``path`` into a DataError: no such file, no permission, a failing disk."""
+    try:
+        yield
+    except OSError as error:
+        raise os_fault(path, error) from error
+    except MemoryError as error:
+        raise DataError(f"{shown(path)}: does not fit into this machine's memory; use a part of it") from error
+
+
+@contextmanager
+def open_file(path: Path) -> Generator[BufferedReader]:
+    """Opens a regular file for reading; anything else (a pipe would block for ever) is a DataError."""
+    with faults(path):
+        if "\0" in str(path):
+            raise DataError(f"{shown(path)}: a path cannot hold a NUL character; check it")
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise DataError(f"{shown(path)}: is neither a file nor a folder; name a file")
+        with open(path, "rb") as file:
+            yield file

@@ -1,0 +1,139 @@
+"""NPZ, NumPy's zip of arrays: Keras's ``x_train, y_train, x_test, y_test``, or one pair of images and labels."""
+
+import math
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from byhand.data.dataset import Raw, Rows
+from byhand.data.files import MAX_BYTES, open_file, shown
+from byhand.data.labels import index_labels
+from byhand.errors import DataError
+
+_TRAIN: Final = (("x_train", "y_train"), ("images", "labels"), ("x", "y"))
+_TEST: Final = ("x_test", "y_test")
+_PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
+_PIECE: Final = 1 << 20
+
+
+def read_npz(path: str | Path) -> Raw:
+    """The images and labels of an NPZ file, with its test part where there is one. Pickled objects are never opened.
+
+    Images are integers 0..255 of shape (N, H, W), (N, H, W, 1), or (N, P) with P a square number; labels are integers
+    of shape (N,). What the header of an array declares is checked against the archive and 2 GiB before it is unpacked.
+
+    Raises:
+        DataError: the file is damaged, or holds no such arrays.
+    """
+    path = Path(path)
+    with open_file(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                names = [name[:-4] for name in archive.namelist() if name.endswith(".npy")]
+                pair = next((pair for pair in _TRAIN if set(pair) <= set(names)), None)
+                if pair is None:
+                    held = ", ".join(shown(name) for name in names[:8]) or "nothing"
+                    raise DataError(
+                        f"{shown(path)}: holds {held[:200]}; needed: x_train, y_train or images, labels or x, y"
+                    )
+                train = _read_pair(path, archive, pair)
+                there = [name for name in _TEST if name in names]
+                if pair[0] != "x_train" or not there:
+                    return index_labels(str(path), train)
+                if len(there) == 1:
+                    raise DataError(f"{shown(path)}: holds {there[0]} without its partner; add it")
+                test = _read_pair(path, archive, _TEST)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:
+            what = str(error).partition("\n")[0] or type(error).__name__
+            raise DataError(f"{shown(path)}: is no sound NPZ file ({shown(what)[:200]}); get it again") from error
+    if train.images.shape[1:] != test.images.shape[1:]:
+        raise DataError(
+            f"{shown(path)}: x_train holds images of {train.images.shape[1:]}, x_test of {test.images.shape[1:]}; "
+            "both parts need one size"
+        )
+    return index_labels(str(path), train, test)
+
+
+def _read_pair(path: Path, archive: zipfile.ZipFile, names: tuple[str, str]) -> Rows:
+    images = _images(path, names[0], _read_array(path, archive, names[0]))
+    labels = _read_array(path, archive, names[1])
+    if labels.dtype.kind not in "ui" or labels.ndim != 1:
+        raise DataError(
+            f"{shown(path)}: {names[1]} holds {labels.dtype} values of shape {labels.shape}; labels are integers (N,)"
+        )
+    if len(images) != len(labels):
+        raise DataError(
+            f"{shown(path)}: {names[0]} holds {len(images):,} images and {names[1]} {len(labels):,} labels; "
+            "they are not a pair"
+        )
+    # Compared before the cast, because 2**64 - 1 would become -1.
+    return Rows(images, np.minimum(labels, np.iinfo(np.int32).max).astype(np.int64))
+
+
+def _images(path: Path, name: str, images: NDArray[Any]) -> NDArray[np.uint8]:
+    if images.dtype.kind not in "ui":
+        raise DataError(
+            f"{shown(path)}: {name} holds {images.dtype} values; images are integers 0..255, save them as uint8"
+        )
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[:, :, :, 0]
+    if images.ndim == 2 and math.isqrt(images.shape[1]) ** 2 == images.shape[1]:
+        side = math.isqrt(images.shape[1])
+        images = images.reshape(len(images), side, side)
+    if images.ndim != 3 or images.size == 0:
+        raise DataError(f"{shown(path)}: {name} has the shape {images.shape}; images have (N, H, W), none of them 0")
+    if images.dtype != np.uint8:
+        outside = np.argwhere((images < 0) | (images > 255))
+        if len(outside):
+            value = images[tuple(outside[0])]
+            raise DataError(f"{shown(path)}: {name} holds {value} at {outside[0].tolist()}; pixels are 0..255")
+    return np.ascontiguousarray(images, np.uint8)
+
+
+def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """One array of the archive, after its header was held against the archive's own record of its size."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type not in _PACKINGS:
+        raise DataError(
+            f"{shown(path)}: {name} is packed by a method that NumPy does not use; save it with numpy.savez"
+        )
+    with archive.open(info) as file:
+        try:
+            shape, fortran, dtype = _read_header(file)
+        except (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+            raise DataError(f"{shown(path)}: the header of {name} is damaged; get the file again") from error
+        if dtype.hasobject or dtype.names is not None or dtype.kind not in "uif":
+            raise DataError(f"{shown(path)}: {name} holds values of type {shown(dtype)[:60]}; save plain integers")
+        size = math.prod(shape) * dtype.itemsize
+        if size > MAX_BYTES or size != info.file_size - file.tell():
+            raise DataError(
+                f"{shown(path)}: {name} declares the shape {shown(shape)[:80]}, {size:,} bytes; the archive records "
+                f"{info.file_size - file.tell():,} and {MAX_BYTES:,} is the most; the file is damaged or too large"
+            )
+        values = np.empty(math.prod(shape), dtype)
+        into = values.view(np.uint8).data
+        filled = 0
+        while piece := file.read(_PIECE):
+            into[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        if filled != size:
+            raise DataError(f"{shown(path)}: {name} ends after {filled:,} of {size:,} bytes; get the file again")
+    native = values.astype(dtype.newbyteorder("="), copy=False)
+    return native.reshape(shape, order="F" if fortran else "C")
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy warns of old spellings, which it reads
+        shape, fortran, dtype = read(file)
+    if any(length < 0 for length in shape):
+        raise ValueError(shape)
+    return shape, fortran, dtype

@@ -1,0 +1,112 @@
+"""The file of one cache entry: arrays in the safetensors format, so that any tool of the field opens it.
+
+    8 bytes          the length of the header, little-endian
+    header           JSON: for each array its type, shape and place; ``__metadata__``: the key, the classes, the parts
+    labels           (N,)       int64
+    digests          (N, 32)    uint8
+    images           (N, H, W)  uint8
+
+Reading maps the images copy-on-write: nothing is copied, a write to the array never reaches the file, and torch does
+not warn of an array that it must not write to.
+"""
+
+import json
+import math
+import mmap
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.data.content import row_digests
+from byhand.data.dataset import Raw, Rows
+
+_MAX_HEADER: Final = 1 << 20
+_SAMPLE: Final = 64  # rows whose digests are computed again when a file is opened
+
+
+def write_stored(descriptor: int, key: str, raw: Raw, digests: list[NDArray[np.uint8]]) -> None:
+    """Writes an entry to an open, empty file and flushes it to the disk.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    parts = (raw.train, raw.valid, raw.test)
+    rows = [part for part in parts if part is not None]
+    count = sum(len(part.labels) for part in rows)
+    shapes = {"labels": ("I64", (count,), 8), "digests": ("U8", (count, 32), 1)}
+    shapes["images"] = ("U8", (count, *raw.train.images.shape[1:]), 1)
+    header: dict[str, object] = {}
+    place = 0
+    for name, (dtype, shape, width) in shapes.items():
+        end = place + math.prod(shape) * width
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": (place, end)}
+        place = end
+    lengths = [None if part is None else len(part.labels) for part in parts]
+    header["__metadata__"] = {"key": key, "classes": json.dumps(raw.classes), "parts": json.dumps(lengths)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 64)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for arrays in ([part.labels for part in rows], digests, [part.images for part in rows]):
+            file.writelines(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def read_stored(path: Path, key: str) -> tuple[Raw, list[NDArray[np.uint8]]] | None:
+    """The entry in ``path``, its images mapped; None if there is none, or it is damaged or another's.
+
+    The sizes, the header, the labels and 64 rows spread over the whole are checked. The other pixels are not looked at:
+    that would cost as much as reading the source.
+    """
+    try:
+        with open(path, "rb") as file:
+            whole = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
+        length = int.from_bytes(whole[:8].tobytes(), "little")
+        if length > min(_MAX_HEADER, len(whole) - 8):
+            return None
+        header = json.loads(whole[8 : 8 + length].tobytes())
+        data = whole[8 + length :]
+        labels = _array(header, data, "labels", "I64", np.dtype(np.int64))
+        digests = _array(header, data, "digests", "U8", np.dtype(np.uint8))
+        images = _array(header, data, "images", "U8", np.dtype(np.uint8))
+        about = header["__metadata__"]
+        classes = tuple(str(name) for name in json.loads(about["classes"]))
+        lengths: list[int | None] = json.loads(about["parts"])
+        ends = np.cumsum([length or 0 for length in lengths]).tolist()
+        sound = (
+            about["key"] == key
+            and labels.nbytes + digests.nbytes + images.nbytes == len(data)
+            and len(lengths) == 3
+            and lengths[0] is not None
+            and images.ndim == 3
+            and labels.shape == (ends[2],)
+            and digests.shape == (ends[2], 32)
+            and len(images) == ends[2]
+            and labels.min() >= 0
+            and labels.max() < len(classes)
+        )
+        if not sound:
+            return None
+        some = np.linspace(0, len(images) - 1, _SAMPLE).astype(np.intp)
+        if not np.array_equal(row_digests(Rows(images[some], labels[some]), classes), digests[some]):
+            return None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    cuts = [None if length is None else slice(end - length, end) for length, end in zip(lengths, ends, strict=True)]
+    train, valid, test = (None if cut is None else Rows(images[cut], labels[cut]) for cut in cuts)
+    if train is None:
+        return None
+    return Raw(train, valid, test, classes), [digests[cut] for cut in cuts if cut is not None]
+
+
+def _array(header: Any, data: NDArray[np.uint8], name: str, kind: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A view of one array of the file; ValueError where the header and the bytes do not agree."""
+    about = header[name]
+    start, end = about["data_offsets"]
+    if about["dtype"] != kind or not 0 <= start <= end <= len(data):
+        raise ValueError(name)
+    return data[start:end].view(dtype).reshape(about["shape"])

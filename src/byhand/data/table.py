@@ -1,0 +1,159 @@
+"""Tables of pixels: a row an image, the label first. ``label,pixel0,…`` as Kaggle's, or headerless ``mnist_train.csv``.
+
+    row    = field *("," field)      each row as many fields as the first
+    field  = 1*3DIGIT                0..255
+    end    = LF or CRLF              after the last row it may be missing
+
+and before the rows at most one header, whose first name is ``label``. Nothing else is a table: no quotes, spaces,
+signs, exponents, empty fields, empty rows, byte-order mark or digit outside ASCII.
+"""
+
+import math
+from io import BufferedReader
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.data.dataset import Raw, Rows
+from byhand.data.fields import find_fault, parse_fields
+from byhand.data.files import MAX_BYTES, faults, open_file, shown
+from byhand.data.labels import index_labels
+from byhand.errors import DataError
+
+_MAX_LINE: Final = 1 << 20
+_PIECE: Final = 1 << 22
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def read_csv(path: str | Path) -> Raw:
+    """The images and labels of one table, all of them training rows. Each image is a square.
+
+    Raises:
+        DataError: the file is no such table. The message names the row, which is the line of the file, and the column.
+    """
+    return index_labels(str(path), _read_rows(Path(path)))
+
+
+def find_tables(folder: str | Path) -> tuple[Path, Path | None] | None:
+    """The training and the test table of a folder: ``train.csv`` or ``….train.csv``, and ``test.csv`` beside it.
+
+    ``mnist_train.csv`` goes with ``mnist_test.csv``. Kaggle's ``test.csv`` has no labels: it is not a test part, and
+    counts as absent. None where there is no training table.
+
+    Raises:
+        DataError: the folder cannot be read, or holds several training tables.
+    """
+    folder = Path(folder)
+    with faults(folder):
+        found = sorted(file for file in folder.iterdir() if file.name.lower().endswith("train.csv") and file.is_file())
+    if not found:
+        return None
+    if len(found) > 1:
+        names = ", ".join(shown(file.name) for file in found[:4])
+        raise DataError(f"{shown(folder)}: holds several training tables ({names}); name one of them")
+    train = found[0]
+    test = train.with_name(train.name[: -len("train.csv")] + "test.csv")
+    with faults(test):
+        labelled = test.is_file() and _columns(test) == _columns(train)
+    return train, test if labelled else None
+
+
+def read_tables(folder: str | Path) -> Raw:
+    """The images and labels of the tables that ``find_tables`` finds.
+
+    Raises:
+        DataError: as ``read_csv``, or the two tables hold images of different sizes.
+    """
+    tables = find_tables(folder)
+    if tables is None:
+        raise DataError(f"{shown(folder)}: holds no train.csv; put one there, or name the file")
+    train, test = tables
+    return index_labels(str(folder), _read_rows(train), None if test is None else _read_rows(test))
+
+
+def _columns(path: Path) -> int | None:
+    """The number of columns of a table with labels; None if its header says that it has no labels."""
+    with open_file(path) as file:
+        first = file.readline(_MAX_LINE)
+    name = _first_name(first)
+    return None if name != "label" and not name[:1].isdigit() else first.count(b",") + 1
+
+
+def _read_rows(path: Path) -> Rows:
+    with open_file(path) as file:
+        first = file.readline(_MAX_LINE)
+        header = _check_first(path, first)
+        columns = first.count(b",") + 1
+        side = math.isqrt(columns - 1)
+        if side * side != columns - 1 or side == 0:
+            raise DataError(
+                f"{shown(path)}: row 1 has {columns:,} columns, a label and {columns - 1:,} pixels, not a square "
+                "image; --size N needs N × N pixels in a row, check the table"
+            )
+        if not header:
+            file.seek(0)
+        rows = _parse(path, file, columns, 2 if header else 1)  # (N, columns)
+    if not len(rows):
+        raise DataError(f"{shown(path)}: holds no row of pixels; get the file again")
+    return Rows(np.ascontiguousarray(rows[:, 1:]).reshape(-1, side, side), rows[:, 0].astype(np.int64))
+
+
+def _check_first(path: Path, first: bytes) -> bool:
+    """Whether the first line is a header; DataError if it is neither that nor a row of numbers."""
+    if not first:
+        raise DataError(f"{shown(path)}: is empty; get the file again")
+    if first.startswith(_BOM):
+        raise DataError(f"{shown(path)}: row 1 starts with a byte-order mark; save the table as plain ASCII")
+    if b"\0" in first:
+        raise DataError(f"{shown(path)}: row 1 holds a NUL byte, so this is no text; save the table as plain ASCII")
+    if len(first) == _MAX_LINE:
+        raise DataError(f"{shown(path)}: row 1 does not end within {_MAX_LINE:,} bytes; this is no table of images")
+    name = _first_name(first)
+    if name == "label":
+        header = first.rstrip(b"\r\n")
+        if b'"' in header or b"\r" in header:
+            raise DataError(f"{shown(path)}: row 1 holds a quote or a lone carriage return; save the header without")
+        return True
+    if name[:1].isdigit():
+        return False
+    raise DataError(
+        f"{shown(path)}: row 1, column 1 is {shown(name)[:40]!r}, neither a number nor 'label'; "
+        "the first column holds the labels (a test table without labels cannot be trained on)"
+    )
+
+
+def _first_name(first: bytes) -> str:
+    return first.rstrip(b"\r\n").split(b",", 1)[0].decode("ascii", "backslashreplace").lower()
+
+
+def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> NDArray[np.uint8]:
+    """The rows (N, columns) from here to the end of the file; ``row`` is the number of the next line."""
+    parsed: list[NDArray[np.uint8]] = []
+    total = 0
+    rest = b""
+    while True:
+        piece = file.read(_PIECE)
+        block = rest + piece
+        if not piece and not block.endswith(b"\n"):
+            block += b"\n" if block else b""
+        cut = block.rfind(b"\n") + 1
+        block, rest = block[:cut], block[cut:]
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n")
+        if len(rest) > 4 * columns:  # longer than the longest row, so it is none: have the fault found in it
+            block += rest + b"\n"
+        if block:
+            values = parse_fields(block, columns)
+            if values is None:
+                where, column, what = find_fault(block, columns)
+                at = f"row {row + where}" + (f", column {column + 1}" if column is not None else "")
+                raise DataError(f"{shown(path)}: {at} {what}")
+            parsed.append(values)
+            row += len(values)
+            total += values.size
+            if total > MAX_BYTES:
+                raise DataError(f"{shown(path)}: holds more than {MAX_BYTES:,} pixels; use a part of it")
+        if not piece:
+            return np.concatenate(parsed) if parsed else np.empty((0, columns), np.uint8)
