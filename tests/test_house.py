@@ -27,7 +27,7 @@ ROOMS = [
     {"loss", "model", "optim", "metrics", "weights", "progress"},
     {"learner", "lr_find", "distributed"},
     {"checkpoint"},
-    {"recipe"},
+    {"settings", "recipe"},
     {"evaluate"},
     {"estimators", "export", "kaggle", "play"},
     {"commands"},
