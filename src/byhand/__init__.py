@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from byhand.loss import cross_entropy, log_softmax, nll_loss, softmax
     from byhand.metrics import Mean, accuracy
     from byhand.model import MLP, Dropout, Linear, LinearClassifier, ReLU, Sequential, init_params
-    from byhand.optim import SGD, Adam, constant, cosine, one_cycle
+    from byhand.optim import SGD, Adam, constant, flat_cos, one_cycle
 
 __version__ = "0.1.0"
 
@@ -25,7 +25,7 @@ __all__ = [  # noqa: RUF022
     "DataLoader", "DataLoaders",
     "softmax", "log_softmax", "nll_loss", "cross_entropy",
     "init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP",
-    "SGD", "Adam", "constant", "cosine", "one_cycle",
+    "SGD", "Adam", "constant", "flat_cos", "one_cycle",
     "accuracy", "Mean",
     "Learner", "Callback",
     "ByhandError", "DataError", "UsageError",
@@ -37,7 +37,7 @@ _HOMES = {
     "byhand.data.loader": ["DataLoader", "DataLoaders"],
     "byhand.loss": ["softmax", "log_softmax", "nll_loss", "cross_entropy"],
     "byhand.model": ["init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP"],
-    "byhand.optim": ["SGD", "Adam", "constant", "cosine", "one_cycle"],
+    "byhand.optim": ["SGD", "Adam", "constant", "flat_cos", "one_cycle"],
     "byhand.metrics": ["accuracy", "Mean"],
     "byhand.learner": ["Learner", "Callback"],
     "byhand.errors": ["ByhandError", "DataError", "UsageError"],
