@@ -97,9 +97,8 @@ def nll_loss_backward(
     The loss is linear in its input: dloss_i/dinput_ij = -w_j [j = y_i], and 0 in an ignored row. The mean divides it.
     """
     _check(input, target, weight, ignore_index, reduction, only_classes=True)
-    a, total = _coefficients(_wide(input), target, weight, ignore_index)
-    g = _wide(grad_output).unsqueeze(-1)  # (N, 1) or (1,)
-    return (-g * a / (total if reduction == "mean" else 1)).to(input.dtype)
+    a = _coefficients(_wide(input), target, weight, ignore_index, reduction)
+    return (-_wide(grad_output).unsqueeze(-1) * a).to(input.dtype)
 
 
 def cross_entropy(
@@ -148,11 +147,12 @@ def cross_entropy_with_grad(
             return loss.to(input.dtype), grad.to(input.dtype)
         except RuntimeError:  # a target outside 0..C-1: below it is an ignored row, or an IndexError that says where
             pass
-    z, e, others = _exponentials(x, 1)
-    loss = _from_log_p(z - others.log1p(), target.detach(), weight, ignore_index, reduction, label_smoothing)
-    p = e / (1 + others)  # (N, C)
-    a, total = _coefficients(x, target.detach(), weight, ignore_index, label_smoothing)
-    grad = (p * a.sum(1, keepdim=True) - a) / (total if reduction == "mean" else 1)
+    with torch.no_grad():  # target and weight may belong to a graph
+        z, e, others = _exponentials(x, 1)
+        loss = _from_log_p(z - others.log1p(), target, weight, ignore_index, reduction, label_smoothing)
+        p = e / (1 + others)  # (N, C)
+        a = _coefficients(x, target, weight, ignore_index, reduction, label_smoothing)
+        grad = p * a.sum(1, keepdim=True) - a
     return loss.to(_loss_dtype(input, target)), grad.to(input.dtype)
 
 
@@ -186,14 +186,15 @@ def _from_log_p(
     log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float
 ) -> Tensor:
     """The loss, (N,) or (), from log-probabilities (N, C)."""
-    if _are_classes(target) and not smoothing:
-        rows, total = _nll_rows(log_p, target, weight, ignore_index)
-    else:
-        a, total = _coefficients(log_p, target, weight, ignore_index, smoothing)
-        rows = -(a * log_p).sum(1)  # (N,)
-        if _are_classes(target):
-            rows = rows.masked_fill(target == ignore_index, 0)
-    return _reduce(rows, total, reduction)
+    if not _are_classes(target):
+        rows = -(_soften(target, smoothing) * _weights(log_p, weight) * log_p).sum(1)  # (N,)
+        return _reduce(rows, len(rows), reduction)
+    rows, total = _nll_rows(log_p, target, weight, ignore_index)
+    loss = _reduce(rows, total, reduction)
+    if smoothing:
+        rows = -(_weights(log_p, weight) * log_p).mean(1).masked_fill(target == ignore_index, 0)
+        loss = (1 - smoothing) * loss + smoothing * _reduce(rows, total, reduction)
+    return loss
 
 
 def _nll_rows(log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Tensor, Tensor]:
@@ -207,16 +208,18 @@ def _nll_rows(log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index
 
 
 def _coefficients(
-    x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, smoothing: float = 0.0
-) -> tuple[Tensor, Tensor | int]:
-    """How much each -log p_ic counts, a_ic = w_c t_ic (N, C), and what the mean divides by."""
-    w = x.new_ones(x.shape[1]) if weight is None else _wide(weight)  # (C,)
-    even = smoothing / max(x.shape[1], 1)
+    x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float = 0.0
+) -> Tensor:
+    """How much each -log p_ic counts in the loss (N, C): w_c t_ic, divided by what the mean divides by."""
     if not _are_classes(target):
-        return w * ((1 - smoothing) * _wide(target) + even), len(target)
+        a = _soften(target, smoothing) * _weights(x, weight)
+        return a / len(a) if reduction == "mean" else a
     index, share = _pick(x, target, weight, ignore_index)
-    a = torch.zeros_like(x).scatter(1, index, (1 - smoothing) * share)
-    return a + even * w * (target != ignore_index).unsqueeze(1), share.sum()
+    total = share.sum() if reduction == "mean" else 1
+    a = torch.zeros_like(x).scatter(1, index, share / total)
+    if smoothing:
+        a = (1 - smoothing) * a + smoothing / x.shape[1] * _weights(x, weight) / total
+    return a.masked_fill((target == ignore_index).unsqueeze(1), 0)
 
 
 def _pick(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Tensor, Tensor]:
@@ -229,6 +232,16 @@ def _pick(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -
     index = target.masked_fill(ignored, 0)
     share = torch.ones_like(index, dtype=x.dtype) if weight is None else _wide(weight)[index]
     return index.unsqueeze(1), share.masked_fill(ignored, 0).unsqueeze(1)
+
+
+def _soften(t: Tensor, smoothing: float) -> Tensor:
+    """Probabilities (N, C), moved towards 1/C each."""
+    return (1 - smoothing) * _wide(t) + smoothing / t.shape[1] if smoothing else _wide(t)
+
+
+def _weights(x: Tensor, weight: Tensor | None) -> Tensor:
+    """The weights of the classes (C,)."""
+    return x.new_ones(x.shape[1]) if weight is None else _wide(weight)
 
 
 def _reduce(rows: Tensor, total: Tensor | int, reduction: str) -> Tensor:
