@@ -72,8 +72,7 @@ def _read_pair(path: Path, archive: zipfile.ZipFile, names: tuple[str, str]) -> 
             f"{shown(path)}: {names[0]} holds {len(images):,} images and {names[1]} {len(labels):,} labels; "
             "they are not a pair"
         )
-    # Compared before the cast, because 2**64 - 1 would become -1.
-    return Rows(images, np.minimum(labels, np.iinfo(np.int32).max).astype(np.int64))
+    return Rows(images, labels.astype(np.int64))  # what uint64 holds beyond int64 becomes negative, and is refused
 
 
 def _images(path: Path, name: str, images: NDArray[Any]) -> NDArray[np.uint8]:
