@@ -113,7 +113,7 @@ class Learner:
     def fit(self, n_epoch: int, lr: float | None = None) -> None:
         """Train for ``n_epoch`` passes at a constant rate; without one, take the default and print it."""
         if lr is None:
-            lr, reason = default_lr(self.model, self.dls.train, self._optimizer())
+            lr, reason = default_lr(self.model, self.dls.train, self.optimizer())
             if not self.quiet:
                 print(f"lr {lr:.3g}, {reason}")  # noqa: T201, the table's first line
         self.fit_schedule(n_epoch, constant(lr))
@@ -128,7 +128,7 @@ class Learner:
     ) -> None:
         """Train for ``n_epoch`` passes with the rate going up to ``lr_max`` and down again, as fastai does."""
         if lr_max is None:
-            lr_max = default_lr(self.model, self.dls.train, self._optimizer())[0]
+            lr_max = default_lr(self.model, self.dls.train, self.optimizer())[0]
         self.fit_schedule(n_epoch, one_cycle(lr_max, pct_start, div, div_final))
 
     def fit_schedule(self, n_epoch: int, schedule: Schedule) -> None:
@@ -138,7 +138,7 @@ class Learner:
         whose row is the last of the history. If the loss becomes NaN or infinite, training stops there, the weights go
         back to the last finished epoch, and a warning says at which step it happened and what to try.
         """
-        opt, table = self._optimizer(), Table(self._columns(), quiet=self.quiet)
+        opt, table = self.optimizer(), Table(self._columns(), quiet=self.quiet)
         self.stopped = None
         if not self.history:
             self._end_epoch(0, time.perf_counter(), table)
@@ -284,7 +284,8 @@ class Learner:
             self._params = weights.parameters(self.model, output)
         return self._params
 
-    def _optimizer(self) -> Any:
+    def optimizer(self) -> Any:
+        """The optimizer of all fits of this learner, made when it is first asked for."""
         if self.opt is None:
             self.opt = self.opt_func(self._parameters().values())
         return self.opt

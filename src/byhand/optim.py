@@ -10,7 +10,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor
 
-__all__ = ["SGD", "Adam", "Optimizer", "Schedule", "constant", "cosine", "one_cycle", "set_lr"]
+__all__ = ["SGD", "Adam", "Optimizer", "Schedule", "constant", "flat_cos", "one_cycle", "set_lr"]
 
 
 class Optimizer(Protocol):
@@ -164,28 +164,39 @@ def constant(lr: float) -> Schedule:
     return lambda done: lr
 
 
-def cosine(lr: float, final: float = 0.0) -> Schedule:
-    """From ``lr`` down to ``final`` along half a cosine: final + (lr − final) · (1 + cos π·done) / 2.
+def flat_cos(lr: float, pct_start: float = 0.75) -> Schedule:
+    """``lr`` for the first ``pct_start`` of the run, then down to 0 along half a cosine.
 
     At a constant rate the weights of the last step still carry the noise of the last batches; letting the rate fall to
-    nothing averages it away. Source: Loshchilov and Hutter, ICLR 2017, without restarts.
+    nothing averages it away. Source: fastai's ``fit_flat_cos``.
+
+    Raises:
+        ValueError: ``pct_start`` outside [0, 1).
     """
-    return lambda done: final + (lr - final) * (1 + math.cos(math.pi * done)) / 2
+    return _two_phases(constant(lr), _cosine(lr, 0.0), pct_start)
 
 
 def one_cycle(lr_max: float, pct_start: float = 0.25, div: float = 25.0, div_final: float = 1e5) -> Schedule:
     """Up from ``lr_max / div`` to ``lr_max`` in the first ``pct_start`` of a run, then down to ``lr_max / div_final``.
 
     Both ways along half a cosine. Source: Smith and Topin, 2018, in the form of fastai's ``fit_one_cycle``.
+
+    Raises:
+        ValueError: ``pct_start`` outside [0, 1).
     """
+    return _two_phases(_cosine(lr_max / div, lr_max), _cosine(lr_max, lr_max / div_final), pct_start)
+
+
+def _cosine(first: float, last: float) -> Schedule:
+    """From ``first`` to ``last`` along half a cosine: last + (first − last) · (1 + cos π·done) / 2."""
+    return lambda done: last + (first - last) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _two_phases(start: Schedule, end: Schedule, pct_start: float) -> Schedule:
+    """``start`` over the first ``pct_start`` of the run, ``end`` over the rest."""
     if not 0 <= pct_start < 1:
         raise ValueError(f"pct_start is {pct_start}: it must be at least 0 and below 1")
-    up, down = cosine(lr_max / div, lr_max), cosine(lr_max, lr_max / div_final)
-
-    def rate(done: float) -> float:
-        return up(done / pct_start) if done < pct_start else down((done - pct_start) / (1 - pct_start))
-
-    return rate
+    return lambda done: start(done / pct_start) if done < pct_start else end((done - pct_start) / (1 - pct_start))
 
 
 def set_lr(opt: Optimizer | torch.optim.Optimizer, lr: float) -> None:

@@ -1,0 +1,123 @@
+"""A run on the disk: a folder that says what was done, how it went, and what came out.
+
+    run.json            settings, data, versions, results
+    history.jsonl       a line an epoch
+    model.safetensors   the weights
+    state.safetensors   weights and optimizer in the midst of training, when they were asked for
+
+Every file is written whole or not at all. There is no pickle.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor
+
+from byhand import weights
+from byhand.errors import DataError, UsageError
+from byhand.files import write_atomically
+
+__all__ = ["new_run", "read_run", "read_weights", "write_history", "write_run", "write_state", "write_weights"]
+
+_SCHEMA = "byhand.run/1"
+
+
+def new_run(out: str | Path | None = None) -> Path:
+    """Make the folder of a new run: ``out``, or the next free ``runs/DATE-NUMBER`` of the working directory.
+
+    Raises:
+        UsageError: ``out`` holds something already.
+        DataError: the folder cannot be made.
+    """
+    try:
+        if out is not None:
+            folder = Path(out)
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise UsageError(f"{folder} is not empty: name another folder with --out, so that nothing is lost")
+            return folder
+        runs = Path("runs")
+        runs.mkdir(exist_ok=True)
+        day, number = time.strftime("%Y-%m-%d"), 1
+        while True:
+            folder = runs / f"{day}-{number}"
+            try:
+                folder.mkdir()  # fails if another process was faster
+                return folder
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        where = error.filename or out or "runs"
+        raise DataError(f"cannot make the run's folder {where}: {error.strerror}; choose another with --out") from error
+
+
+def write_run(folder: Path, record: Mapping[str, object]) -> None:
+    """Write ``run.json``: what a later command needs to know of the run.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    text = json.dumps({"schema": _SCHEMA, **record}, indent=1, allow_nan=False)
+    write_atomically(folder / "run.json", text.encode() + b"\n")
+
+
+def read_run(folder: str | Path) -> dict[str, Any]:
+    """Read ``run.json``.
+
+    Raises:
+        DataError: there is none, or it is not one of byhand's.
+    """
+    path = Path(folder) / "run.json"
+    try:
+        record = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(
+            f"{folder} is not a run: {path.name} {error.strerror}; name a folder that train made"
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}; train again") from error
+    if not isinstance(record, dict) or cast(dict[str, Any], record).get("schema") != _SCHEMA:
+        raise DataError(f"{path} is not a run of byhand: its schema is not {_SCHEMA!r}; name a folder that train made")
+    return cast(dict[str, Any], record)
+
+
+def write_history(folder: Path, history: Sequence[Mapping[str, float | None]]) -> None:
+    """Write ``history.jsonl``, one epoch a line.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    lines = "".join(json.dumps(row) + "\n" for row in history)
+    write_atomically(folder / "history.jsonl", lines.encode())
+
+
+def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
+    """Write ``model.safetensors``.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    weights.save(folder / "model.safetensors", state)
+
+
+def read_weights(folder: str | Path) -> dict[str, Tensor]:
+    """Read ``model.safetensors``.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    return weights.load(Path(folder) / "model.safetensors")
+
+
+def write_state(folder: Path, model: dict[str, Tensor], opt: dict[str, Tensor]) -> None:
+    """Write ``state.safetensors``: the model's tensors as ``model.NAME``, the optimizer's as ``opt.NAME``.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in model.items()}
+    tensors |= {f"opt.{name}": tensor.clone().contiguous() for name, tensor in opt.items()}
+    weights.save(folder / "state.safetensors", tensors)

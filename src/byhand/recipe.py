@@ -1,0 +1,191 @@
+"""From settings and data to a trained run on the disk, and back from the disk to its model."""
+
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+
+import byhand
+from byhand import checkpoint, weights
+from byhand.data.dataset import Dataset
+from byhand.data.loader import loaders
+from byhand.errors import DataError, UsageError
+from byhand.learner import Learner
+from byhand.lr_find import default_lr
+from byhand.metrics import accuracy
+from byhand.model import MLP, LinearClassifier, Sequential
+from byhand.optim import SGD, Adam, Schedule, constant, flat_cos, one_cycle
+from byhand.settings import Settings
+
+__all__ = ["Recipe", "build_model", "load_run", "prepare", "train"]
+
+_SCHEDULES: dict[str, Callable[[float], Schedule]] = {
+    "constant": constant,
+    "flat-cos": flat_cos,
+    "one-cycle": one_cycle,
+}
+
+
+def build_model(settings: Settings, pixels: int, classes: int) -> Sequential:
+    """The model of resolved settings, its random numbers drawn from their seed.
+
+    Raises:
+        UsageError: ``init`` is none that there is.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+    init = settings.init or "kaiming"
+    try:
+        if settings.model == "linear":
+            return LinearClassifier(pixels, classes, init, generator)
+        return MLP(pixels, settings.hidden or (), classes, settings.dropout, init, generator)
+    except ValueError as error:
+        raise UsageError(f"--init {init}: {error}") from error
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that a run needs: nothing is trained yet."""
+
+    settings: Settings
+    data: Dataset
+    model: Sequential
+    learn: Learner
+    lr: float
+    reason: str  # why this rate
+
+
+def prepare(settings: Settings, data: Dataset, quiet: bool = False) -> Recipe:
+    """The recipe of resolved settings on a data set.
+
+    Raises:
+        UsageError: a device that this machine lacks.
+        DataError: the weights to start from cannot be read or do not fit.
+    """
+    device = _device(settings.device)
+    if settings.reproducible:
+        torch.set_num_threads(1)  # sums of floats depend on how many threads share them
+        torch.use_deterministic_algorithms(True)
+    pixels = data.train.images[0].size
+    model = build_model(settings, pixels, len(data.classes))
+    if settings.weights:
+        _start_from(model, settings.weights)
+    if settings.freeze:
+        for p in model.parameters()[:-2]:  # all but the last layer's weight and bias
+            p.requires_grad_(False)
+    dls = loaders(data.train, data.valid, settings.batch_size, settings.seed, device)
+    if settings.opt == "adam":
+        opt_func: Callable[..., Any] = partial(Adam, weight_decay=settings.weight_decay)
+    else:
+        opt_func = partial(SGD, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    learn = Learner(dls, model.to(device), opt_func=opt_func, metrics=accuracy, quiet=quiet)
+    if settings.lr is None:
+        return Recipe(settings, data, model, learn, *default_lr(model, dls.train, learn.optimizer()))
+    return Recipe(settings, data, model, learn, settings.lr, "as told")
+
+
+def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Train, and write the run's folder as it goes: its record at the start, history and weights after each epoch.
+
+    Returns what ``run.json`` holds. ``status`` there is "running", "finished", "interrupted" (Ctrl-C), or "stopped"
+    when the loss was no number any more; KeyboardInterrupt passes on once the folder is in order.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
+    settings, model, learn = recipe.settings, recipe.model, recipe.learn
+    start = time.perf_counter()
+    steps = 0
+
+    def record(status: str) -> dict[str, Any]:
+        return {
+            "status": status,
+            "settings": asdict(settings),
+            "data": describe(recipe.data),
+            "lr": recipe.lr,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "results": learn.history[-1] if learn.history else None,
+            "stopped": learn.stopped,
+            "seconds": time.perf_counter() - start,
+            "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
+            | {"python": platform.python_version(), "platform": platform.platform()},
+            "threads": torch.get_num_threads(),
+            "device": str(model.parameters()[0].device),
+            "test_openings": 0,
+        }
+
+    def write(learn: Learner) -> None:
+        nonlocal steps
+        if learn.step is None:
+            checkpoint.write_history(folder, learn.history)
+            checkpoint.write_weights(folder, weights.snapshot(model, {}))
+            return
+        steps += 1
+        if settings.save_every and steps % settings.save_every == 0:
+            checkpoint.write_state(folder, weights.snapshot(model, {}), learn.optimizer().state_dict())
+
+    learn.cbs.append(write)
+    status = "interrupted"
+    checkpoint.write_run(folder, record("running"))
+    try:
+        learn.fit_schedule(settings.epochs or 0, _SCHEDULES[settings.schedule or "constant"](recipe.lr))
+        status = "stopped" if learn.stopped else "finished"
+    finally:
+        final = record(status)
+        checkpoint.write_run(folder, final)
+    return final
+
+
+def load_run(folder: str | Path) -> tuple[Sequential, dict[str, Any]]:
+    """The trained model of a run, ready to predict, and the run's record.
+
+    Raises:
+        DataError: the folder is no run, or its files do not fit each other.
+    """
+    record = checkpoint.read_run(folder)
+    try:
+        settings, data = Settings.of(record), record["data"]
+        model = build_model(settings, math.prod(data["shape"]), len(data["classes"]))
+        weights.restore(model, {}, checkpoint.read_weights(folder))
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise DataError(
+            f"{folder} is damaged: run.json and model.safetensors do not agree ({error}); train again"
+        ) from error
+    return model.eval(), record
+
+
+def describe(data: Dataset) -> dict[str, Any]:
+    """What a run remembers of its data: names, sizes, the hash, and how large a drawing is within an image."""
+    return {
+        "source": data.source,
+        "train": len(data.train),
+        "valid": len(data.valid),
+        "test": len(data.test),
+        "hash": data.hash,
+        "classes": list(data.classes),
+        "shape": list(data.train.images.shape[1:]),
+    }
+
+
+def _start_from(model: Sequential, file: str) -> None:
+    try:
+        weights.restore(model, {}, weights.load(file))
+    except ValueError as error:
+        raise DataError(f"--weights {file} does not fit the model: {error}") from error
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name} is not to be had here: {reason}; take cpu or auto") from error

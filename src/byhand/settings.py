@@ -1,0 +1,97 @@
+"""The choices of a training run: what each option of ``byhand train`` may be, and what it is when nobody says."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Self, final
+
+from byhand.errors import UsageError
+
+__all__ = ["MODELS", "OPTIMIZERS", "SCHEDULES", "Settings"]
+
+MODELS = ("linear", "mlp")
+OPTIMIZERS = ("sgd", "adam")
+SCHEDULES = ("constant", "flat-cos", "one-cycle")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every choice of a run, in the order in which it is met. ``None`` leaves the choice to ``resolved``."""
+
+    model: str | None = None  # linear | mlp
+    hidden: tuple[int, ...] | None = None
+    epochs: int | None = None
+    lr: float | None = None
+    batch_size: int = 256
+    opt: str = "sgd"  # sgd | adam
+    schedule: str | None = None  # constant | flat-cos | one-cycle
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+    valid: float = 0.1
+    seed: int = 42
+    device: str = "auto"
+    init: str | None = None  # zeros | normal:STD | kaiming
+    weights: str | None = None
+    freeze: bool = False
+    size: int | None = None
+    grayscale: bool = False
+    reproducible: bool = False
+    save_every: int | None = None
+
+    def resolved(self) -> Self:
+        """The same with every open choice made.
+
+        ``hidden`` alone asks for an MLP, and an MLP has 30 units unless told. Training takes 20 epochs; the rate stays
+        for three quarters of them and then falls to zero, so that the noise of the last batches is averaged away.
+
+        Raises:
+            UsageError: a choice that does not exist, or two that exclude each other.
+        """
+        model = self.model or ("mlp" if self.hidden else "linear")
+        _one_of("--model", model, MODELS)
+        _one_of("--opt", self.opt, OPTIMIZERS)
+        schedule = self.schedule or "flat-cos"
+        _one_of("--schedule", schedule, SCHEDULES)
+        if model == "linear" and (self.hidden or self.dropout or self.freeze):
+            option = "--hidden" if self.hidden else "--dropout" if self.dropout else "--freeze"
+            raise UsageError(f"{option} is for hidden layers, and --model linear has none; leave one of the two out")
+        if model == "mlp" and self.init == "zeros":
+            raise UsageError("--init zeros: hidden units that start alike stay alike; take kaiming or normal:STD")
+        if self.momentum and self.opt == "adam":
+            raise UsageError("--momentum is for --opt sgd; Adam has its own")
+        _in_range("--epochs", self.epochs, 0, 1_000_000)
+        _in_range("--batch-size", self.batch_size, 1, 2**31)
+        _in_range("--lr", self.lr, 0, 1e6)
+        _in_range("--momentum", self.momentum, 0, 0.999999)
+        _in_range("--weight-decay", self.weight_decay, 0, 1e6)
+        _in_range("--dropout", self.dropout, 0, 0.999999)
+        _in_range("--seed", self.seed, 0, 2**63 - 1)
+        _in_range("--save-every", self.save_every, 1, 2**63 - 1)
+        for units in self.hidden or ():
+            _in_range("--hidden", units, 1, 1_000_000)
+        return replace(
+            self,
+            model=model,
+            hidden=(self.hidden or (30,)) if model == "mlp" else (),
+            epochs=20 if self.epochs is None else self.epochs,
+            schedule=schedule,
+            init=self.init or ("kaiming" if model == "mlp" else "zeros"),
+        )
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Self:
+        """The settings that a run's ``run.json`` holds."""
+        values: dict[str, Any] = dict(record["settings"])
+        values["hidden"] = tuple(values["hidden"])
+        return cls(**values)
+
+
+def _one_of(option: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{option} {value}: choose {' or '.join(choices)}")
+
+
+def _in_range(option: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise UsageError(f"{option} {value}: it must lie between {low:g} and {high:g}")
