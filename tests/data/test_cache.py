@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from byhand.data import cache
-from byhand.data.cache import Stored, cached
-from byhand.data.content import row_digests
+from byhand.data.cache import cached
+from byhand.data.content import Content, content_hash, row_digests
 from byhand.data.dataset import Raw, Rows
 from byhand.data.fingerprint import fingerprint
 from byhand.errors import DataError
@@ -85,6 +85,8 @@ def test_the_second_read_is_a_map_of_the_same(source: Path, raw: Raw) -> None:
         assert len(stored.digests) == len(parts)
         for digests, rows in zip(stored.digests, parts, strict=True):
             np.testing.assert_array_equal(digests, row_digests(rows, raw.classes))
+    whole = np.concatenate([row_digests(rows, raw.classes) for rows in parts])
+    assert first.hash == second.hash == content_hash(whole, raw.classes)
     assert isinstance(_base(second.raw.train.images), memoryview)
     assert second.raw.train.images.flags.c_contiguous
 
@@ -226,7 +228,7 @@ def test_a_reader_that_fails_leaves_nothing(source: Path, entries: Path) -> None
     assert not entries.exists() or not list(entries.iterdir())
 
 
-def _read_twice(source: Path, monkeypatch: pytest.MonkeyPatch) -> Stored:
+def _read_twice(source: Path, monkeypatch: pytest.MonkeyPatch) -> Content:
     monkeypatch.setattr(cache, "_told", False)
     read = Reader()
     cached([source], {}, read)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from byhand.data.content import row_digests
+from byhand.data.content import digest
 from byhand.data.dataset import Dataset, Raw, Rows
 from byhand.data.split import quotas, split
 from byhand.errors import DataError, UsageError
@@ -21,8 +21,7 @@ def _numbers(images: NDArray) -> NDArray:
 
 
 def _split(raw: Raw, **settings) -> Dataset:
-    parts = [rows for rows in (raw.train, raw.valid, raw.test) if rows is not None]
-    return split("somewhere", raw, [row_digests(rows, raw.classes) for rows in parts], **settings)
+    return split("somewhere", digest(raw), **settings)
 
 
 _COUNTS = st.lists(st.integers(1, 60), min_size=2, max_size=8).filter(lambda counts: sum(counts) > 10)

@@ -18,12 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from byhand.data.content import row_digests
+from byhand.data.content import Content, digest
 from byhand.data.dataset import Raw
 from byhand.data.files import os_fault
 from byhand.data.fingerprint import fingerprint
@@ -37,13 +34,6 @@ _FORMAT: Final = "byhand cache 1"
 _SETTLED: Final = 20_000_000  # ns: file systems stamp with the tick of a coarse clock, a few milliseconds
 _ABANDONED: Final = 3600  # s: after that a temporary file belongs to a process that was killed
 _told = False
-
-
-class Stored(NamedTuple):
-    """What a reader found, with the digest of each row."""
-
-    raw: Raw
-    digests: list[NDArray[np.uint8]]  # (N, 32) for each part that raw has, in the order train, valid, test
 
 
 def home() -> Path:
@@ -61,7 +51,7 @@ def home() -> Path:
     return Path(base) / "byhand"
 
 
-def cached(files: Iterable[Path], settings: Mapping[str, object], read: Callable[[], Raw]) -> Stored:
+def cached(files: Iterable[Path], settings: Mapping[str, object], read: Callable[[], Raw]) -> Content:
     """What ``read`` returns, from the cache where it stands there.
 
     Args:
@@ -89,16 +79,15 @@ def cached(files: Iterable[Path], settings: Mapping[str, object], read: Callable
         if stored is not None:
             with suppress(OSError):
                 os.utime(entry)  # used now, so not among the first to go
-            return Stored(*stored)
-    raw = read()
-    digests = [row_digests(rows, raw.classes) for rows in (raw.train, raw.valid, raw.test) if rows is not None]
+            return stored
+    content = digest(read())
     # A file that was written just now may change again within the same tick of its clock: don't keep what was read.
     if folder is not None and not 0 <= began - newest < _SETTLED:
-        _keep(folder, key, raw, digests)
-    return Stored(raw, digests)
+        _keep(folder, key, content)
+    return content
 
 
-def _keep(folder: Path, key: tuple[str, str], raw: Raw, digests: list[NDArray[np.uint8]]) -> None:
+def _keep(folder: Path, key: tuple[str, str], content: Content) -> None:
     """Writes an entry; on any refusal of the system says so once and goes on without."""
     global _told
     part: str | None = None
@@ -106,7 +95,7 @@ def _keep(folder: Path, key: tuple[str, str], raw: Raw, digests: list[NDArray[np
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, part = tempfile.mkstemp(".part", f"{key[0]}-", folder)
         try:
-            write_stored(descriptor, key[1], raw, digests)
+            write_stored(descriptor, key[1], content)
         finally:
             os.close(descriptor)
         os.replace(part, folder / f"{key[0]}-{key[1]}{_SUFFIX}")

@@ -2,11 +2,26 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data.dataset import Rows
+from byhand.data.dataset import Raw, Rows
+
+
+class Content(NamedTuple):
+    """What a reader found, with the digest of each row and the hash of them all."""
+
+    raw: Raw
+    digests: list[NDArray[np.uint8]]  # (N, 32) for each part that raw has, in the order train, valid, test
+    hash: str
+
+
+def digest(raw: Raw) -> Content:
+    """Computes the digests and the hash of what a reader found."""
+    digests = [row_digests(rows, raw.classes) for rows in raw[:3] if rows is not None]
+    return Content(raw, digests, content_hash(np.concatenate(digests), raw.classes))
 
 
 def row_digests(rows: Rows, classes: Sequence[str]) -> NDArray[np.uint8]:
@@ -34,8 +49,9 @@ def sort_order(digests: NDArray[np.uint8]) -> NDArray[np.intp]:
     """The order (N,) that sorts digests (N, 32) by their bytes; equal digests keep their order."""
     words = digests.view(">u8")  # (N, 4): the order of big-endian words is the order of their bytes
     first = words[:, 0].astype(np.uint64)
-    order = np.argsort(first, kind="stable")
-    if np.any(first[order][1:] == first[order][:-1]):  # rows that stand twice: the other words decide
+    order = np.argsort(first)
+    ranked = first[order]
+    if np.any(ranked[1:] == ranked[:-1]):  # rows that stand twice: the other words decide
         order = np.lexsort([words[:, 3], words[:, 2], words[:, 1], words[:, 0]])
     return order
 
@@ -48,5 +64,5 @@ def content_hash(digests: NDArray[np.uint8], classes: Sequence[str]) -> str:
     """
     names = "".join(f"{len(name)} {name}\n" for name in classes)
     whole = hashlib.sha256(f"byhand rows 1\n{len(classes)} {len(digests)}\n{names}".encode("utf-8", "surrogateescape"))
-    whole.update(digests[sort_order(digests)].tobytes())
+    whole.update(digests.take(sort_order(digests), axis=0).tobytes())
     return whole.hexdigest()

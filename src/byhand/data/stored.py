@@ -1,7 +1,7 @@
 """The file of one cache entry: arrays in the safetensors format, so that any tool of the field opens it.
 
     8 bytes          the length of the header, little-endian
-    header           JSON: for each array its type, shape and place; ``__metadata__``: the key, the classes, the parts
+    header           JSON: for each array its type, shape and place; ``__metadata__``: key, hash, classes, parts
     labels           (N,)       int64
     digests          (N, 32)    uint8
     images           (N, H, W)  uint8
@@ -20,20 +20,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data.content import row_digests
+from byhand.data.content import Content, row_digests
 from byhand.data.dataset import Raw, Rows
 
 _MAX_HEADER: Final = 1 << 20
 _SAMPLE: Final = 64  # rows whose digests are computed again when a file is opened
 
 
-def write_stored(descriptor: int, key: str, raw: Raw, digests: list[NDArray[np.uint8]]) -> None:
+def write_stored(descriptor: int, key: str, content: Content) -> None:
     """Writes an entry to an open, empty file and flushes it to the disk.
 
     Raises:
         OSError: the disk is full or fails.
     """
-    parts = (raw.train, raw.valid, raw.test)
+    raw, digests, whole = content
+    parts = raw[:3]
     rows = [part for part in parts if part is not None]
     count = sum(len(part.labels) for part in rows)
     shapes = {"labels": ("I64", (count,), 8), "digests": ("U8", (count, 32), 1)}
@@ -45,7 +46,8 @@ def write_stored(descriptor: int, key: str, raw: Raw, digests: list[NDArray[np.u
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": (place, end)}
         place = end
     lengths = [None if part is None else len(part.labels) for part in parts]
-    header["__metadata__"] = {"key": key, "classes": json.dumps(raw.classes), "parts": json.dumps(lengths)}
+    about = {"key": key, "hash": whole, "classes": json.dumps(raw.classes), "parts": json.dumps(lengths)}
+    header["__metadata__"] = about
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 64)
     with open(descriptor, "wb", closefd=False) as file:
@@ -56,7 +58,7 @@ def write_stored(descriptor: int, key: str, raw: Raw, digests: list[NDArray[np.u
         os.fsync(descriptor)
 
 
-def read_stored(path: Path, key: str) -> tuple[Raw, list[NDArray[np.uint8]]] | None:
+def read_stored(path: Path, key: str) -> Content | None:
     """The entry in ``path``, its images mapped; None if there is none, or it is damaged or another's.
 
     The sizes, the header, the labels and 64 rows spread over the whole are checked. The other pixels are not looked at:
@@ -79,6 +81,7 @@ def read_stored(path: Path, key: str) -> tuple[Raw, list[NDArray[np.uint8]]] | N
         ends = np.cumsum([length or 0 for length in lengths]).tolist()
         sound = (
             about["key"] == key
+            and len(about["hash"]) == 64
             and labels.nbytes + digests.nbytes + images.nbytes == len(data)
             and len(lengths) == 3
             and lengths[0] is not None
@@ -100,7 +103,7 @@ def read_stored(path: Path, key: str) -> tuple[Raw, list[NDArray[np.uint8]]] | N
     train, valid, test = (None if cut is None else Rows(images[cut], labels[cut]) for cut in cuts)
     if train is None:
         return None
-    return Raw(train, valid, test, classes), [digests[cut] for cut in cuts if cut is not None]
+    return Content(Raw(train, valid, test, classes), [digests[cut] for cut in cuts if cut is not None], about["hash"])
 
 
 def _array(header: Any, data: NDArray[np.uint8], name: str, kind: str, dtype: np.dtype[Any]) -> NDArray[Any]:
