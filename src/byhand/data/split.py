@@ -74,10 +74,10 @@ def check_settings(valid: object, seed: object) -> None:
     """Refuses, as a UsageError, a ``valid`` outside [0, 1) or a ``seed`` that is no integer from 0 up."""
     if isinstance(valid, bool) or not isinstance(valid, int | float) or not 0 <= valid < 1:
         raise UsageError(
-            f"valid={valid!r}: give the share of the images to validate on, from 0 up to but not including 1"
+            f"valid={shown(valid)[:40]}: give the share of the images to validate on, from 0 up to but not including 1"
         )
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise UsageError(f"seed={seed!r}: give an integer from 0 up")
+        raise UsageError(f"seed={shown(seed)[:40]}: give an integer from 0 up")
 
 
 def round_half_up(value: float) -> int:

@@ -1,0 +1,126 @@
+"""``load``: from a name or a path to a data set."""
+
+import difflib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+
+from byhand.data import sources
+from byhand.data.cache import cached
+from byhand.data.content import Content
+from byhand.data.dataset import Dataset, Raw, Rows
+from byhand.data.files import faults, shown
+from byhand.data.folder import read_image_folder
+from byhand.data.idx import find_idx_folder, idx_files, read_idx_folder
+from byhand.data.npz import read_npz
+from byhand.data.split import check_settings, split
+from byhand.data.table import find_tables, read_csv, read_tables
+from byhand.errors import DataError, UsageError
+
+_EMBEDDED: Final = "digits"
+_KINDS: Final = (
+    "a folder of IDX files, a folder of images (a sub-folder a class), a .csv or .npz file, or a folder with train.csv"
+)
+
+
+def load(
+    source: str | Path | None = None,
+    valid: float = 0.1,
+    seed: int = 42,
+    *,
+    size: int | None = None,
+    grayscale: bool = False,
+) -> Dataset:
+    """Reads a source and splits it; :func:`byhand.data.split.split` says how.
+
+    Args:
+        source: a name ("digits", "mnist", "fashion-mnist", "kmnist"); or the path of a folder of IDX files, a folder of
+            images, a CSV or NPZ file, or a folder that holds ``train.csv``. None is MNIST where a copy is on the disk,
+            else "digits". A folder that is called as a data set is named with a slash: "./mnist".
+        valid: the share of the training rows to validate on, in [0, 1).
+        seed: for the draw of the validation part; nothing else depends on it.
+        size: image files are resized to ``size`` × ``size``; every other source must have that size.
+        grayscale: image files in colour are made grey.
+
+    Raises:
+        UsageError: no data set of that name, or an argument out of range.
+        DataError: the source cannot be read. The message names the file, the place in it, and what to do.
+    """
+    check_settings(valid, seed)
+    if size is not None and size < 1:
+        raise UsageError(f"size={size}: give the number of pixels of a side, from 1 up")
+    if source is None:
+        source = "mnist" if sources.find("mnist") is not None else _EMBEDDED
+    name = str(source)
+    content = _read_digits() if name == _EMBEDDED else _read(_locate(source), size, grayscale)
+    height, width = content.raw.train.images.shape[1:]
+    if size is not None and (height, width) != (size, size):
+        raise UsageError(
+            f"size={size}: {shown(name)} holds images of {height} × {width} pixels; only image files are resized"
+        )
+    return split(name, content, valid, seed)
+
+
+def _locate(source: str | Path) -> Path:
+    """The path of a source: a named one is found on the disk or fetched."""
+    if isinstance(source, str) and source in sources.NAMES:
+        return sources.get(source)
+    path = Path(source).expanduser()
+    with faults(path):
+        # A bare word that is no file was meant as a name.
+        if isinstance(source, str) and path.name == source and not path.suffix and not path.exists():
+            names = sorted({_EMBEDDED, *sources.NAMES})
+            near = difflib.get_close_matches(source.lower(), names, n=2, cutoff=0.5)
+            meant = f"did you mean {' or '.join(near)}? " if near else ""
+            raise UsageError(
+                f"{shown(source)}: no data set of that name, and no such file or folder; {meant}"
+                f"names are {', '.join(names)}; else give the path of {_KINDS}"
+            )
+    return path
+
+
+def _read(path: Path, size: int | None, grayscale: bool) -> Content:
+    """Reads a path, from the cache where it stands there."""
+    with faults(path):
+        if not path.is_dir():
+            path.stat()
+            reader = _FILE_READERS.get(path.suffix.lower())
+            if reader is None:
+                raise DataError(f"{shown(path)}: is no source of images; give {_KINDS}")
+            return cached([path], {"reader": path.suffix.lower(), "version": 1}, lambda: reader(path))
+        folder = find_idx_folder(path)
+        if folder is not None:
+            return cached(idx_files(folder), {"reader": "idx", "version": 1}, lambda: read_idx_folder(folder))
+        tables = find_tables(path)
+        if tables is not None:
+            files = [file for file in tables if file is not None]
+            return cached(files, {"reader": "tables", "version": 1}, lambda: read_tables(path))
+        settings = {"reader": "images", "version": 1, "size": size, "grayscale": grayscale}
+        return cached([path], settings, lambda: read_image_folder(path, size, grayscale))
+
+
+def _read_digits() -> Content:
+    """The 1,797 real 8×8 digits of scikit-learn, their values 0..16 scaled to 0..255: ⌊(255 v + 8) / 16⌋, rounded.
+
+    Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI repository, its test part.
+    """
+    found = importlib.util.find_spec("sklearn")  # does not import it: a second of time that a cached copy saves
+    if found is None or found.origin is None:
+        raise DataError("digits: scikit-learn is not installed, which holds them; pip install scikit-learn")
+    file = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    return cached([file], {"reader": _EMBEDDED, "version": 1}, _decode_digits)
+
+
+def _decode_digits() -> Raw:
+    from sklearn.datasets import load_digits
+
+    bunch = cast("Any", load_digits())
+    images = (255 * np.asarray(bunch.data, np.int64) + 8) // 16  # (N, 64)
+    rows = Rows(images.astype(np.uint8).reshape(-1, 8, 8), np.asarray(bunch.target, np.int64))
+    return Raw(rows, None, None, tuple("0123456789"))
+
+
+_FILE_READERS: Final[dict[str, Callable[[Path], Raw]]] = {".csv": read_csv, ".npz": read_npz}
