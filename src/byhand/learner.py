@@ -89,6 +89,7 @@ class Learner:
         self.step: int | None = None
         self.loss = math.nan
         self._params: dict[str, Tensor] | None = None
+        self._good: dict[str, Tensor] = {}  # the weights that the last row of the history was measured with
 
     # The five steps, once by hand and once by autograd.
 
@@ -143,7 +144,7 @@ class Learner:
         if not self.history:
             self._end_epoch(0, time.perf_counter(), table)
         first = len(self.history)
-        good = self._snapshot()
+        self._good = self._snapshot()
         try:
             for epoch in range(first, first + n_epoch):
                 start, done = time.perf_counter(), epoch - first
@@ -151,10 +152,9 @@ class Learner:
                 if self.stopped:
                     break
                 self._end_epoch(epoch, start, table)
-                good = self._snapshot()
         finally:
             if len(self.history) < first + n_epoch:
-                self._restore(good)
+                self._restore(self._good)
         if self.stopped:
             warnings.warn(self.stopped, RuntimeWarning, stacklevel=2)
 
@@ -191,7 +191,9 @@ class Learner:
         for name, valid in zip(names, self.validate() if self.dls.valid else [None] * len(names), strict=True):
             row[f"valid_{name}"] = valid
         row["seconds"] = time.perf_counter() - start
+        good = self._snapshot()
         self.history.append({name: row[name] for name in self._columns()})
+        self._good = good  # before the callbacks: if one of them raises, the weights are those of the row
         table.row(self.history[-1])
         for cb in self.cbs:
             cb(self)
