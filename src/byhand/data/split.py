@@ -76,8 +76,9 @@ def check_settings(valid: object, seed: object) -> None:
         raise UsageError(
             f"valid={shown(valid)[:40]}: give the share of the images to validate on, from 0 up to but not including 1"
         )
+    given = shown(seed)[:40]
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise UsageError(f"seed={shown(seed)[:40]}: give an integer from 0 up")
+        raise UsageError(f"seed={given}: give an integer from 0 up")
 
 
 def round_half_up(value: float) -> int:
