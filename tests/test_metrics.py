@@ -96,7 +96,7 @@ def test_mean_of_hits_counts_every_hit(batches: list[tuple[int, int]]) -> None:
 
 def test_mean_takes_tensors_and_leaves_out_empty_batches() -> None:
     mean = Mean()
-    mean.add(tensor(0.5), 4)
+    mean.add(tensor(0.5).requires_grad_(), 4)
     mean.add(tensor(math.nan), 0)
     assert mean.value == 0.5
     mean.add(math.nan, 1)

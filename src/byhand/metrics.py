@@ -43,7 +43,7 @@ class Mean:
     def add(self, value: float | Tensor, count: int) -> None:
         """Take in the mean ``value`` of ``count`` more rows; of none, nothing, whatever the value."""
         if count:
-            self.total += float(value) * count
+            self.total += (value.item() if isinstance(value, Tensor) else value) * count
             self.count += count
 
     @property

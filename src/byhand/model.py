@@ -96,7 +96,7 @@ class Linear:
             self.weight.uniform_(-bound, bound, generator=generator)
             self.bias.uniform_(-bound, bound, generator=generator)
         elif kind == "normal":
-            self.weight.normal_(0, float(std), generator=generator)
+            self.weight.normal_(0, _at_least_zero(std, init), generator=generator)
             self.bias.normal_(0, float(std), generator=generator)
         elif init != "zeros":
             raise ValueError(f"init is {init!r}: use 'zeros', 'normal:STD' or 'kaiming'")
@@ -220,6 +220,8 @@ class Sequential:
     def backward(self, grad: Tensor) -> None:
         """From ∂L/∂logits, (B, C), to the ``.grad`` of every parameter that is not frozen."""
         learns = [any(p.requires_grad for _, p in layer.named_parameters()) for layer in self.layers]
+        if True not in learns:
+            return
         lowest = learns.index(True)  # below it nothing learns, so no gradient is carried there
         for layer in reversed(self.layers[lowest + 1 :]):
             grad = layer.backward(grad)
@@ -337,3 +339,14 @@ def _accumulate(p: Tensor, grad: Tensor) -> None:
     """Add to ``p.grad``, as ``backward()`` does; nothing for a frozen parameter."""
     if p.requires_grad:
         p.grad = grad if p.grad is None else p.grad + grad
+
+
+def _at_least_zero(std: str, init: str) -> float:
+    """STD of ``normal:STD`` as a number."""
+    try:
+        value = float(std)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ValueError(f"init is {init!r}: STD must be a number that is at least 0, as in 'normal:0.01'")
+    return value
