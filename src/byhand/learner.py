@@ -48,7 +48,7 @@ class Learner:
         history: a dict an epoch: ``epoch`` (0 is the untrained model), ``train_loss``, ``valid_loss``, ``train_…`` and
             ``valid_…`` for each metric (None without a validation part), ``seconds``. Both parts are measured with the
             same weights, those at the end of the epoch, and every average is weighted by its count.
-        opt: the optimizer, made by the first fit and kept by the next.
+        opt: the optimizer, made by the first fit and kept by the next, unless the loss became NaN or infinite.
         stopped: why the last fit ended early, or None.
         step: the number of the step under way in its epoch, from 0; None between epochs.
         loss: the loss of the last step's batch, before the step.
@@ -149,13 +149,17 @@ class Learner:
             for epoch in range(first, first + n_epoch):
                 start, done = time.perf_counter(), epoch - first
                 self._epoch(opt, epoch, lambda part, done=done: schedule((done + part) / n_epoch), table)
+                if not self.stopped:
+                    self._end_epoch(epoch, start, table)
                 if self.stopped:
                     break
-                self._end_epoch(epoch, start, table)
         finally:
+            self.step = None
             if len(self.history) < first + n_epoch:
                 self._restore(self._good)
+                opt.zero_grad()  # what an unfinished step left would be added to the next fit's first gradient
         if self.stopped:
+            self.opt = None  # its averages hold the gradients that broke the weights
             warnings.warn(self.stopped, RuntimeWarning, stacklevel=2)
 
     def _epoch(self, opt: Any, epoch: int, rate: Schedule, table: Table) -> None:
@@ -172,10 +176,7 @@ class Learner:
                     loss = self._step_by_autograd(opt, xb, yb)
                 self.loss = loss.item()
                 if not math.isfinite(self.loss):
-                    self.stopped = (
-                        f"the loss became {self.loss} at step {step + 1} of epoch {epoch}; the weights are those after "
-                        f"epoch {epoch - 1}; try a tenth of the rate, and look whether the inputs lie between 0 and 1"
-                    )
+                    self._stop(self.loss, f"at step {step + 1}", epoch)
                     return
                 table.under_way(epoch, (step + 1) / total, self.loss)
                 for cb in self.cbs:
@@ -191,12 +192,22 @@ class Learner:
         for name, valid in zip(names, self.validate() if self.dls.valid else [None] * len(names), strict=True):
             row[f"valid_{name}"] = valid
         row["seconds"] = time.perf_counter() - start
+        loss = row["train_loss"]
+        if epoch and loss is not None and not math.isfinite(loss):
+            self._stop(loss, "after the last step", epoch)
+            return
         good = self._snapshot()
         self.history.append({name: row[name] for name in self._columns()})
         self._good = good  # before the callbacks: if one of them raises, the weights are those of the row
         table.row(self.history[-1])
         for cb in self.cbs:
             cb(self)
+
+    def _stop(self, loss: float, when: str, epoch: int) -> None:
+        self.stopped = (
+            f"the loss became {loss} {when} of epoch {epoch}; the weights are those after epoch {epoch - 1}; try a "
+            "tenth of the rate, and look whether the inputs lie between 0 and 1"
+        )
 
     def _columns(self) -> list[str]:
         names = ["loss", *(metric.__name__ for metric in self.metrics)]
@@ -239,7 +250,7 @@ class Learner:
 
     def _predictions(self, dl: Batches | None) -> Iterator[tuple[Tensor, Tensor]]:
         """(preds, yb) over all rows of a loader, in order where it is ours, without gradients and without dropout."""
-        dl = dl or self.dls.valid
+        dl = self.dls.valid if dl is None else dl
         if dl is None:
             raise ValueError("there is no validation part: give validate() or get_preds() a loader")
         self._mode(training=False)
