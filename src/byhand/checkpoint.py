@@ -9,6 +9,7 @@ Every file is written whole or not at all. There is no pickle.
 """
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,12 +56,12 @@ def new_run(out: str | Path | None = None) -> Path:
 
 
 def write_run(folder: Path, record: Mapping[str, object]) -> None:
-    """Write ``run.json``: what a later command needs to know of the run.
+    """Write ``run.json``: what a later command needs to know of the run. NaN and infinities become null.
 
     Raises:
         DataError: the file cannot be written.
     """
-    text = json.dumps({"schema": _SCHEMA, **record}, indent=1, allow_nan=False)
+    text = json.dumps(_finite({"schema": _SCHEMA, **record}), indent=1, allow_nan=False)
     write_atomically(folder / "run.json", text.encode() + b"\n")
 
 
@@ -85,12 +86,12 @@ def read_run(folder: str | Path) -> dict[str, Any]:
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, float | None]]) -> None:
-    """Write ``history.jsonl``, one epoch a line.
+    """Write ``history.jsonl``, one epoch a line. NaN and infinities become null.
 
     Raises:
         DataError: the file cannot be written.
     """
-    lines = "".join(json.dumps(row) + "\n" for row in history)
+    lines = "".join(json.dumps(_finite(row), allow_nan=False) + "\n" for row in history)
     write_atomically(folder / "history.jsonl", lines.encode())
 
 
@@ -121,3 +122,12 @@ def write_state(folder: Path, model: dict[str, Tensor], opt: dict[str, Tensor]) 
     tensors = {f"model.{name}": tensor for name, tensor in model.items()}
     tensors |= {f"opt.{name}": tensor.clone().contiguous() for name, tensor in opt.items()}
     weights.save(folder / "state.safetensors", tensors)
+
+
+def _finite(value: object) -> object:
+    """The value with null for each number that JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in cast("Sequence[object]", value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
