@@ -30,12 +30,12 @@ _ROUNDS = 12  # of power iteration: the second eigenvalue of pictures is far bel
 def curvature(x: Tensor, batch_size: int) -> float:
     """L = λ + (max‖x‖² − λ) / B for inputs ``x`` (N, P), with a column of ones joined to them.
 
-    λ comes from power iteration on at most 8,192 evenly spaced rows, max‖x‖² from all of them. ``uint8`` stands for
-    x / 255. A data set that is 0 everywhere has L = 1, its bias's curvature.
+    λ comes from power iteration on evenly spaced rows (8,192 to 16,383 of them; all, where there are fewer), max‖x‖²
+    from all of them. ``uint8`` stands for x / 255. A data set that is 0 everywhere has L = 1, its bias's curvature.
     """
     scale = 1 / 255 if x.dtype == torch.uint8 else 1.0
     some = x[:: max(1, len(x) // _SAMPLE)].float() * scale  # (n, P)
-    v, bias = torch.ones(some.shape[1]), 1.0  # (P,), ()
+    v, bias = torch.ones(some.shape[1], device=x.device), 1.0  # (P,), ()
     eigenvalue = 1.0
     for _ in range(_ROUNDS):
         u = some @ v + bias  # (n,)
