@@ -121,11 +121,14 @@ def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
             "test_openings": 0,
         }
 
+    def keep() -> None:
+        checkpoint.write_history(folder, learn.history)
+        checkpoint.write_weights(folder, weights.snapshot(model, {}))
+
     def write(learn: Learner) -> None:
         nonlocal steps
         if learn.step is None:
-            checkpoint.write_history(folder, learn.history)
-            checkpoint.write_weights(folder, weights.snapshot(model, {}))
+            keep()
             return
         steps += 1
         if settings.save_every and steps % settings.save_every == 0:
@@ -137,6 +140,9 @@ def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
     try:
         learn.fit_schedule(settings.epochs or 0, _SCHEDULES[settings.schedule or "constant"](recipe.lr))
         status = "stopped" if learn.stopped else "finished"
+    except KeyboardInterrupt:
+        keep()  # it may have come between the two files of an epoch
+        raise
     finally:
         final = record(status)
         checkpoint.write_run(folder, final)
