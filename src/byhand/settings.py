@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self, final
 
-from byhand.errors import UsageError
+from byhand.errors import DataError, UsageError
 
 __all__ = ["MODELS", "OPTIMIZERS", "SCHEDULES", "Settings"]
 
@@ -81,10 +81,19 @@ class Settings:
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
-        """The settings that a run's ``run.json`` holds."""
-        values: dict[str, Any] = dict(record["settings"])
-        values["hidden"] = tuple(values["hidden"])
-        return cls(**values)
+        """The settings that a run's ``run.json`` holds.
+
+        Raises:
+            DataError: it holds none, or others than there are.
+        """
+        try:
+            values: dict[str, Any] = dict(record["settings"])
+            values["hidden"] = tuple(values["hidden"])
+            return cls(**values).resolved()
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            raise DataError(
+                f"run.json is damaged: its settings are not those of a run ({error}); train again"
+            ) from error
 
 
 def _one_of(option: str, value: str, choices: Iterable[str]) -> None:

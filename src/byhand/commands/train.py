@@ -10,7 +10,7 @@ import typer
 from byhand.commands import emit_json, one_line
 from byhand.data.dataset import Dataset
 from byhand.data.load import load
-from byhand.errors import UsageError
+from byhand.errors import DataError, UsageError
 from byhand.settings import Settings
 
 if TYPE_CHECKING:
@@ -113,7 +113,11 @@ def _repeat(like: Path | None, given: dict[str, Any], data: str | None) -> tuple
     from byhand.checkpoint import read_run
 
     record = read_run(like)
-    return replace(Settings.of(record), **given).resolved(), data or record["data"]["source"]
+    settings = replace(Settings.of(record), **given).resolved()
+    try:
+        return settings, data or str(record["data"]["source"])
+    except (KeyError, TypeError):
+        raise DataError(f"{like} is damaged: its run.json names no data; name them, or train again") from None
 
 
 def _data_line(data: Dataset, source: str | None) -> str:
