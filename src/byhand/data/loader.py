@@ -99,7 +99,7 @@ class DataLoader:
             yield self._ready(self.x[rows], raw), self.y[rows]
 
     def _ready(self, xb: Tensor, raw: bool) -> Tensor:
-        return xb.float().mul_(1 / 255) if self._pixels and not raw else xb
+        return xb.float().div_(255) if self._pixels and not raw else xb
 
 
 Batches = DataLoader | TorchDataLoader[Any]
