@@ -139,7 +139,8 @@ class Learner:
         whose row is the last of the history. If the loss becomes NaN or infinite, training stops there, the weights go
         back to the last finished epoch, and a warning says at which step it happened and what to try.
         """
-        opt, table = self.optimizer(), Table(self._columns(), quiet=self.quiet)
+        opt, last = self.optimizer(), max(0, len(self.history) - 1) + n_epoch
+        table = Table(self._columns(), n_epoch, last, quiet=self.quiet)
         self.stopped = None
         if not self.history:
             self._end_epoch(0, time.perf_counter(), table)

@@ -5,6 +5,7 @@ and stays when the notebook is saved; anywhere else there are plain lines.
 """
 
 import html
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -30,14 +31,29 @@ def cell(name: str, value: float | None) -> str:
 
 @final
 class Table:
-    """Shows the rows as they come. ``quiet`` shows nothing."""
+    """Shows the rows as they come. ``quiet`` shows nothing.
 
-    def __init__(self, columns: Sequence[str], file: TextIO | None = None, quiet: bool = False) -> None:
-        """Args: the columns' names, which are the history's keys; where to write, standard output if not given."""
+    Of a long run, over 50 epochs, only every so many rows are shown, and the last; the history has them all.
+    """
+
+    def __init__(
+        self, columns: Sequence[str], epochs: int = 0, last: int = 0, file: TextIO | None = None, quiet: bool = False
+    ) -> None:
+        """Prepare an empty table.
+
+        Args:
+            columns: the columns' names, which are the history's keys.
+            epochs: how many are to come.
+            last: the number of the last of them.
+            file: where to write; standard output if not given.
+            quiet: show nothing.
+        """
         self.columns = list(columns)
         self.file = sys.stdout if file is None else file
         self.quiet = quiet
         self.rows: list[Row] = []
+        self._every = math.ceil(epochs / 20) if epochs > 50 else 1
+        self._last = last
         self._live = self.file.isatty()
         self._notebook = file is None and _in_notebook()
         self._display: Any = None  # IPython's handle on the output
@@ -46,15 +62,16 @@ class Table:
 
     def row(self, row: Row) -> None:
         """Add an epoch."""
-        self.rows.append(row)
-        if self.quiet:
+        epoch = int(row["epoch"] or 0)
+        if self.quiet or (epoch % self._every and epoch != self._last):
             return
+        self.rows.append(row)
         if self._notebook:
             self._show_html("")
             return
         if len(self.rows) == 1:
-            self._print(self._line({name: _heading(name) for name in self.columns}))
-        self._print(self._line({name: cell(name, row.get(name)) for name in self.columns}))
+            self._print(self._heading())
+        self._print(self._line(row))
 
     def under_way(self, epoch: int, done: float, loss: float) -> None:
         """Say how far the epoch is (``done`` from 0 to 1), a few times a second at most."""
@@ -69,33 +86,27 @@ class Table:
             self.file.flush()
             self._width = len(text)
 
-    def note(self, text: str) -> None:
-        """A line of its own, in the order in which things happened."""
-        if not self.quiet:
-            self._print(text)
-
     def _print(self, text: str) -> None:
         over = "\r" + " " * self._width + "\r" if self._width else ""
         self._width = 0
         self.file.write(over + text + "\n")
         self.file.flush()
 
-    def _line(self, cells: Mapping[str, str]) -> str:
-        return "  ".join(cells[name].rjust(max(9, len(_heading(name)))) for name in self.columns)
+    def _heading(self) -> str:
+        return "  ".join(_title(name).rjust(_wide(name)) for name in self.columns)
+
+    def _line(self, row: Row) -> str:
+        return "  ".join(cell(name, row.get(name)).rjust(_wide(name)) for name in self.columns)
 
     def _show_html(self, footer: str) -> None:
         from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
 
-        head = "".join(f"<th>{html.escape(_heading(name))}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{cell(name, row.get(name))}</td>" for name in self.columns) + "</tr>"
-            for row in self.rows
-        )
-        lines = [self._line({name: _heading(name) for name in self.columns})]
-        lines += [self._line({name: cell(name, row.get(name)) for name in self.columns}) for row in self.rows]
+        head = "".join(f"<th>{html.escape(_title(name))}</th>" for name in self.columns)
+        cells = ("".join(f"<td>{cell(name, row.get(name))}</td>" for name in self.columns) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
         data = {
             "text/html": f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{html.escape(footer)}",
-            "text/plain": "\n".join([*lines, footer]).rstrip(),
+            "text/plain": "\n".join([self._heading(), *map(self._line, self.rows), footer]).rstrip(),
         }
         if self._display is None:
             self._display = display(data, raw=True, display_id=True)
@@ -103,8 +114,12 @@ class Table:
             self._display.update(data, raw=True)
 
 
-def _heading(name: str) -> str:
+def _title(name: str) -> str:
     return "time" if name == "seconds" else name
+
+
+def _wide(name: str) -> int:
+    return max(9, len(_title(name)))
 
 
 def _in_notebook() -> bool:

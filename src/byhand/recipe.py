@@ -4,7 +4,7 @@ import math
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -31,6 +31,9 @@ _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "flat-cos": flat_cos,
     "one-cycle": one_cycle,
 }
+
+
+_KEEP_EVERY = 2.0  # seconds: syncing a file to the disk takes longer than a short epoch
 
 
 def build_model(settings: Settings, pixels: int, classes: int) -> Sequential:
@@ -86,13 +89,15 @@ def prepare(settings: Settings, data: Dataset, quiet: bool = False) -> Recipe:
     else:
         opt_func = partial(SGD, momentum=settings.momentum, weight_decay=settings.weight_decay)
     learn = Learner(dls, model.to(device), opt_func=opt_func, metrics=accuracy, quiet=quiet)
+    if settings.epochs is None:
+        settings = replace(settings, epochs=_epochs(settings, len(dls.train)))
     if settings.lr is None:
         return Recipe(settings, data, model, learn, *default_lr(model, dls.train, learn.optimizer()))
     return Recipe(settings, data, model, learn, settings.lr, "as told")
 
 
 def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """Train, and write the run's folder as it goes: its record at the start, history and weights after each epoch.
+    """Train, and write the run's folder: its record at the start, history and weights every few seconds and at the end.
 
     Returns what ``run.json`` holds. ``status`` there is "running", "finished", "interrupted" (Ctrl-C), or "stopped"
     when the loss was no number any more; KeyboardInterrupt passes on once the folder is in order.
@@ -102,7 +107,7 @@ def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
     """
     settings, model, learn = recipe.settings, recipe.model, recipe.learn
     start = time.perf_counter()
-    steps = 0
+    steps, kept = 0, -math.inf
 
     def record(status: str) -> dict[str, Any]:
         return {
@@ -122,28 +127,29 @@ def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
         }
 
     def keep() -> None:
+        nonlocal kept
         checkpoint.write_history(folder, learn.history)
         checkpoint.write_weights(folder, weights.snapshot(model, {}))
+        kept = time.monotonic()
 
-    def write(learn: Learner) -> None:
+    def after(learn: Learner) -> None:
         nonlocal steps
         if learn.step is None:
-            keep()
+            if time.monotonic() - kept > _KEEP_EVERY:
+                keep()
             return
         steps += 1
         if settings.save_every and steps % settings.save_every == 0:
             checkpoint.write_state(folder, weights.snapshot(model, {}), learn.optimizer().state_dict())
 
-    learn.cbs.append(write)
+    learn.cbs.append(after)
     status = "interrupted"
     checkpoint.write_run(folder, record("running"))
     try:
         learn.fit_schedule(settings.epochs or 0, _SCHEDULES[settings.schedule or "constant"](recipe.lr))
         status = "stopped" if learn.stopped else "finished"
-    except KeyboardInterrupt:
-        keep()  # it may have come between the two files of an epoch
-        raise
     finally:
+        keep()
         final = record(status)
         checkpoint.write_run(folder, final)
     return final
@@ -178,6 +184,11 @@ def describe(data: Dataset) -> dict[str, Any]:
         "classes": list(data.classes),
         "shape": list(data.train.images.shape[1:]),
     }
+
+
+def _epochs(settings: Settings, steps: int) -> int:
+    """20 for a linear model and 30 for an MLP; up to 200, where fewer would make less than 2,000 steps."""
+    return max(20 if settings.model == "linear" else 30, min(200, math.ceil(2000 / steps)))
 
 
 def _start_from(model: Sequential, file: str) -> None:

@@ -42,8 +42,9 @@ class Settings:
     def resolved(self) -> Self:
         """The same with every open choice made.
 
-        ``hidden`` alone asks for an MLP, and an MLP has 30 units unless told. Training takes 20 epochs; the rate stays
-        for three quarters of them and then falls to zero, so that the noise of the last batches is averaged away.
+        ``hidden`` alone asks for an MLP, and an MLP has 30 units unless told. The rate stays for three quarters of the
+        run and then falls to zero, so that the noise of the last batches is averaged away. The number of epochs stays
+        open until the number of steps in one is known.
 
         Raises:
             UsageError: a choice that does not exist, or two that exclude each other.
@@ -74,7 +75,6 @@ class Settings:
             self,
             model=model,
             hidden=(self.hidden or (30,)) if model == "mlp" else (),
-            epochs=20 if self.epochs is None else self.epochs,
             schedule=schedule,
             init=self.init or ("kaiming" if model == "mlp" else "zeros"),
         )

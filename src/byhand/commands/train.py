@@ -31,7 +31,9 @@ def train(
     hidden: Annotated[
         str | None, typer.Option(metavar="N[,N...]", help="Units of the MLP's hidden layers.  [30]")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training part.  [20]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training part.  [linear: 20, mlp: 30; more for few images]")
+    ] = None,
     lr: Annotated[
         float | None, typer.Option(help="Learning rate.  [from the data's curvature, or a usual one]")
     ] = None,
