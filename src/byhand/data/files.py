@@ -54,8 +54,6 @@ def faults(path: Path) -> Generator[None]:
 def open_file(path: Path) -> Generator[BufferedReader]:
     """Opens a regular file for reading; anything else (a pipe would block for ever) is a DataError."""
     with faults(path):
-        if "\0" in str(path):
-            raise DataError(f"{shown(path)}: a path cannot hold a NUL character; check it")
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -69,6 +69,8 @@ def _locate(source: str | Path) -> Path:
     if isinstance(source, str) and source in sources.NAMES:
         return sources.get(source)
     path = Path(source).expanduser()
+    if "\0" in str(path):
+        raise DataError(f"{shown(path)}: a path cannot hold a NUL character; check it")
     with faults(path):
         # A bare word that is no file was meant as a name.
         if isinstance(source, str) and path.name == source and not path.suffix and not path.exists():
