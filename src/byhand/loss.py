@@ -141,10 +141,9 @@ def cross_entropy_with_grad(
     _check(input, target, weight, ignore_index, reduction, label_smoothing)
     x = _wide(input.detach())
     plain = weight is None and ignore_index < 0 and reduction == "mean" and not label_smoothing
-    if plain and _are_classes(target) and x.is_cpu and x.numel():
+    if plain and _are_classes(target) and x.dtype == input.dtype and x.is_cpu and x.numel():
         try:
-            loss, grad = _mean_with_grad(x, target)
-            return loss.to(input.dtype), grad.to(input.dtype)
+            return _mean_with_grad(x, target)
         except RuntimeError:  # a target outside 0..C-1: below it is an ignored row, or an IndexError that says where
             pass
     with torch.no_grad():  # target and weight may belong to a graph
