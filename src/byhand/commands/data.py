@@ -1,0 +1,149 @@
+"""``byhand data``: which data sets there are, getting one, and what is in one."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from byhand.commands import emit_json, one_line
+from byhand.data import sources
+from byhand.data.dataset import Dataset, Part
+from byhand.data.load import load
+
+app = typer.Typer(help="List, fetch and describe data sets.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", help="The result only, without words around it.")]
+
+
+@app.command("list")
+def list_(json: _Json = False, quiet: _Quiet = False) -> None:
+    """Show the data sets that have a name, and where a copy of each lies."""
+    found = [(source, sources.find(source.name)) for source in sources.SOURCES]
+    if json:
+        fields = [
+            {
+                "name": source.name,
+                "title": source.title,
+                "images": source.images,
+                "path": path,
+                "mirrors": source.mirrors,
+            }
+            for source, path in found
+        ]
+        emit_json("data", {"action": "list", "sources": fields})
+        return
+    if quiet:
+        for source, _ in found:
+            typer.echo(source.name)
+        return
+    rows = [
+        (source.name, source.title, source.images, one_line(str(path)) if path else f"byhand data get {source.name}")
+        for source, path in found
+    ]
+    _table(("name", "what", "images", "where, or how to get it"), rows)
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="A name from byhand data list.")],
+    json: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Fetch a data set, unless a copy is on the disk already, and say where it is."""
+    there = sources.find(name)
+    path = there or sources.get(name, quiet=quiet)
+    if json:
+        emit_json("data", {"action": "get", "name": name, "path": path, "fetched": there is None})
+    elif quiet:
+        typer.echo(one_line(str(path)))
+    else:
+        how = "was here already" if there else "fetched, and its SHA-256 is right"
+        typer.echo(f"{name}: {one_line(str(path))} ({how})")
+
+
+@app.command()
+def info(
+    source: Annotated[str, typer.Argument(help="A name, a folder, a .csv or .npz file.")],
+    valid: Annotated[float, typer.Option(help="Part of the training images kept to judge by.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Of that split.")] = 42,
+    size: Annotated[int | None, typer.Option(help="Resize image files to SIZE x SIZE.")] = None,
+    grayscale: Annotated[bool, typer.Option("--grayscale", help="Make image files grey.")] = False,
+    json: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Show what is in a data set: its parts, images a class, size, range of pixels and content hash."""
+    data = load(source, valid, seed, size=size, grayscale=grayscale)
+    path = sources.find(source) if source in sources.NAMES else Path(source).expanduser()
+    fields = _fields(data, path)
+    if json:
+        emit_json("data", {"action": "info", **fields})
+    elif quiet:
+        typer.echo(data.hash)
+    else:
+        _show(data, fields)
+
+
+def _fields(data: Dataset, path: Path | None) -> dict[str, Any]:
+    height, width = data.train.images.shape[1:]
+    parts = {"train": data.train, "valid": data.valid, "test": data.test}
+    return {
+        "source": data.source,
+        "path": path,
+        "size": [int(height), int(width)],
+        "classes": data.classes,
+        "parts": {name: _part(part) for name, part in parts.items()},
+        "hash": data.hash,
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    counts = np.bincount(part.labels, minlength=len(part.classes))  # (C,)
+    pixels = [int(part.images.min()), int(part.images.max())] if len(part) else None
+    return {"images": len(part), "counts": counts, "pixels": pixels, "hash": part.hash}
+
+
+def _show(data: Dataset, fields: dict[str, Any]) -> None:
+    height, width = fields["size"]
+    lines = [
+        f"{one_line(data.source)}: {len(data.classes)} classes, {height}×{width} pixels of 0 to 255, grey",
+        f"from {one_line(str(fields['path']))}",
+        f"hash {data.hash}",
+        "",
+    ]
+    typer.echo("\n".join(lines))
+    parts = fields["parts"]
+    rows = [
+        (one_line(label), *(f"{int(part['counts'][index]):,}" for part in parts.values()))
+        for index, label in enumerate(data.classes)
+    ]
+    rows.append(("all", *(f"{part['images']:,}" for part in parts.values())))
+    ranges = [f"{part['pixels'][0]} to {part['pixels'][1]}" if part["pixels"] else "-" for part in parts.values()]
+    rows.append(("pixels", *ranges))
+    _table(("class", *parts), rows, numbers=True)
+
+
+def _table(heading: tuple[str, ...], rows: list[tuple[str, ...]], numbers: bool = False) -> None:
+    """A table for people: drawn by rich in a terminal, else plain columns with two blanks between them."""
+    right = [numbers and column > 0 for column in range(len(heading))]
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table()
+        for name, flush in zip(heading, right, strict=True):
+            table.add_column(name, justify="right" if flush else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        Console().print(table)
+        return
+    widths = [max(len(row[column]) for row in [heading, *rows]) for column in range(len(heading))]
+    for row in [heading, *rows]:
+        cells = [
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        ]
+        typer.echo("  ".join(cells).rstrip())
