@@ -68,12 +68,15 @@ def _locate(source: str | Path) -> Path:
     """The path of a source: a named one is found on the disk or fetched."""
     if isinstance(source, str) and source in sources.NAMES:
         return sources.get(source)
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError as error:  # "~somebody" who is not a user here
+        raise DataError(f"{shown(source)}: there is no such user's home; check the path") from error
     if "\0" in str(path):
         raise DataError(f"{shown(path)}: a path cannot hold a NUL character; check it")
     with faults(path):
         # A bare word that is no file was meant as a name.
-        if isinstance(source, str) and path.name == source and not path.suffix and not path.exists():
+        if isinstance(source, str) and path.name == source and not path.suffix and not (source and path.exists()):
             names = sorted({_EMBEDDED, *sources.NAMES})
             near = difflib.get_close_matches(source.lower(), names, n=2, cutoff=0.5)
             meant = f"did you mean {' or '.join(near)}? " if near else ""
