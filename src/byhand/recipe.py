@@ -15,6 +15,7 @@ import torch
 import byhand
 from byhand import checkpoint, weights
 from byhand.data.dataset import Dataset
+from byhand.data.drawing import ink_box
 from byhand.data.loader import loaders
 from byhand.errors import DataError, UsageError
 from byhand.learner import Learner
@@ -183,6 +184,7 @@ def describe(data: Dataset) -> dict[str, Any]:
         "hash": data.hash,
         "classes": list(data.classes),
         "shape": list(data.train.images.shape[1:]),
+        "ink_box": ink_box(data.train.images),
     }
 
 

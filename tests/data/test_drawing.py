@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from byhand.data.drawing import as_mnist
+import byhand
+from byhand.data.drawing import as_mnist, ink_box
 from byhand.data.idx import read_idx
 from byhand.errors import DataError
 
@@ -58,7 +59,7 @@ def test_scikit_learns_digits_come_back_unchanged():
     from sklearn.datasets import load_digits
 
     digits = np.rint(load_digits().images[:500] * 255 / 16).astype(np.uint8)
-    assert np.mean([np.array_equal(as_mnist(digit, side=8).image, digit) for digit in digits]) > 0.97
+    assert np.mean([np.array_equal(as_mnist(digit, side=8, box=8).image, digit) for digit in digits]) > 0.97
 
 
 @given(st.integers(0, 9999), st.integers(0, 120), st.integers(0, 220), st.booleans())
@@ -104,17 +105,28 @@ def test_a_nearest_neighbour_reads_photographs_like_originals(mnist_path, digits
     assert photo > original - 0.08
 
 
+def test_the_box_of_a_data_set_is_measured(mnist_path):
+    assert ink_box(byhand.load(mnist_path).train.images) == 20
+    assert ink_box(byhand.load("digits").train.images) == 8
+
+
+def test_what_is_no_ink_on_black_has_no_box():
+    assert ink_box(np.full((3, 28, 28), 200, np.uint8)) is None
+    assert ink_box(np.zeros((3, 28, 20), np.uint8)) is None
+    assert ink_box(np.zeros((3, 28, 28), np.uint8)) is None
+    assert ink_box(np.zeros((0, 28, 28), np.uint8)) is None
+
+
 def ring_drawing(pen=30, size=(400, 400), colour="black", paper="white"):
     page = Image.new("RGB", size, paper)
     ImageDraw.Draw(page).ellipse((60, 40, 200, 300), outline=colour, width=pen)
     return page
 
 
-@pytest.mark.parametrize("side", [28, 20, 56, 8])
-def test_a_drawing_is_boxed_and_centred(side):
-    image = as_mnist(ring_drawing(), side).image
+@pytest.mark.parametrize(("side", "box"), [(28, 20), (20, 14), (56, 40), (8, 8), (28, 28)])
+def test_a_drawing_is_boxed_and_centred(side, box):
+    image = as_mnist(ring_drawing(), side, box).image
     rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
-    box = {28: 20, 20: 14, 56: 40, 8: 8}[side]
     assert image.shape == (side, side)
     assert np.ptp(rows) + 1 == box
     assert abs((np.ptp(columns) + 1) / box - 141 / 261) < 1.5 / box, "the aspect ratio is kept"

@@ -23,12 +23,11 @@ from byhand.data.ink import find_ink
 from byhand.data.picture import has_alpha, on_white, read_picture
 from byhand.errors import DataError
 
-__all__ = ["Drawn", "as_mnist", "read_picture"]
+__all__ = ["Drawn", "as_mnist", "ink_box"]
 
 _WORK: Final = 1024  # pixels of the longer side that a picture is worked on with; more shows nothing in 28
 _FAINT: Final = 0.05  # ink below this does not make the box larger
 _THIN: Final = 1.2  # pixels in 28: 99 in 100 of MNIST's digits have wider strokes
-_BOXES: Final = {8: 8}  # scikit-learn's 8×8 digits fill their height
 
 
 @final
@@ -40,26 +39,39 @@ class Drawn:
     notes: tuple[str, ...]
 
 
-def as_mnist(image: NDArray[Any] | Image.Image | str | Path, side: int = 28) -> Drawn:
-    """The picture as MNIST would have it: ink light on dark, in a box of 20/28 of the side, centred by its mass.
+def ink_box(images: NDArray[np.uint8]) -> int | None:
+    """The longer side of the ink in a typical image of a data set (N, H, W): 20 in MNIST, 8 in scikit-learn's digits.
+
+    None where images are not light ink on a black ground: no square, or a border that is not black in most of them.
+    """
+    some = images[:: max(1, len(images) // 1000)]  # (n, H, W)
+    border = np.concatenate([some[:, 0], some[:, -1], some[:, :, 0], some[:, :, -1]], axis=1)  # (n, 2H + 2W)
+    if not len(some) or some.shape[1] != some.shape[2] or np.median(border) > 0:
+        return None
+    longer = [max(np.ptp(np.flatnonzero(lit)) for lit in (ink.any(0), ink.any(1))) + 1 for ink in some > 0 if ink.any()]
+    return int(np.median(longer)) if longer else None
+
+
+def as_mnist(image: NDArray[Any] | Image.Image | str | Path, side: int = 28, box: int = 20) -> Drawn:
+    """The picture as MNIST would have it: ink light on dark, fitted into a box, centred by its mass.
 
     A picture of any size and colour, dark on light or light on dark, drawn or photographed. One that already is as
-    MNIST has it comes back unchanged. ``side=8`` makes it like scikit-learn's digits, whose ink fills all 8 rows.
+    MNIST has it comes back unchanged.
 
     Args:
         image: a path to a PNG or JPEG, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4): uint8, bool, or
             floats in [0, 1].
         side: pixels of a side of the result.
+        box: pixels of the ink's longer side in it; for the look of another data set, what ``ink_box`` finds.
 
     Raises:
         DataError: the file is not a PNG or JPEG, damaged, too large, or the picture is blank.
         TypeError: an array of another shape, type or range.
     """
-    if side < 4:
-        raise ValueError(f"side is {side}; it is a number of pixels, at least 4")
+    if side < 4 or not 1 <= box <= side:
+        raise ValueError(f"side is {side} and box {box}; side is a number of pixels, at least 4, and holds the box")
     name = f"{shown(image)}: " if isinstance(image, str | Path) else ""
     picture, notes = _open(image)
-    box = _BOXES.get(side, max(1, round(side * 20 / 28)))
     if picture.mode == "L" and not has_alpha(picture):
         ready = np.array(picture)  # (H, W)
         if _is_ready(ready, side, box):

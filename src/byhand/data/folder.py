@@ -17,7 +17,7 @@ from PIL import Image
 
 from byhand.data.dataset import Raw, Rows
 from byhand.data.files import MAX_BYTES, os_fault, shown
-from byhand.data.picture import decode, read_bytes, to_grey
+from byhand.data.picture import decode, read_bytes, resized, to_grey
 from byhand.data.png import plain_grey
 from byhand.errors import DataError
 
@@ -128,10 +128,7 @@ def _read_part(classes: list[list[str]], size: int | None, grayscale: bool) -> R
 
 def _read_any(file: str, data: bytes, size: int | None, grayscale: bool) -> NDArray[np.uint8]:
     grey = to_grey(decode(data, file), file, grayscale)  # (H, W)
-    if size is None or grey.shape == (size, size):
-        return grey
-    # Pillow's bilinear spans a shrunken pixel's whole footprint (antialiased) and, unlike Lanczos, never overshoots.
-    return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR))
+    return grey if size is None else resized(grey, (size, size))
 
 
 def _sizes_differ(file: str, image: NDArray[np.uint8], first: NDArray[np.uint8]) -> str:

@@ -149,6 +149,17 @@ def to_grey(image: Image.Image, name: str | Path, grayscale: bool = False) -> ND
     return np.asarray(flat.convert("L"))
 
 
+def resized(grey: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """A grey picture (h, w) made (H, W).
+
+    Pillow's bilinear spans a shrunken pixel's whole footprint (antialiased) and, unlike Lanczos, never overshoots.
+    """
+    if grey.shape == shape:
+        return grey
+    height, width = shape
+    return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
+
+
 def _is_grey(image: Image.Image) -> bool:
     pixels = np.asarray(image)  # (H, W, 3)
     return bool((pixels[..., :1] == pixels).all())
