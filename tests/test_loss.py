@@ -111,6 +111,13 @@ def test_first_and_second_derivatives_pass_gradcheck(target: Tensor, smoothing: 
     assert torch.autograd.gradgradcheck(function, x)
 
 
+def test_the_plain_mean_over_classes_passes_gradcheck() -> None:
+    x = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    target = tensor([2, 0, 2, 1])
+    assert torch.autograd.gradcheck(lambda scores: loss.cross_entropy(scores, target), x)
+    assert torch.autograd.gradgradcheck(lambda scores: loss.cross_entropy(scores, target), x)
+
+
 def test_probabilities_get_a_gradient_too() -> None:
     x, target = torch.randn(4, 3), torch.rand(4, 3).requires_grad_()
     (expected,) = torch.autograd.grad(F.cross_entropy(x, target), target)

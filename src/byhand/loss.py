@@ -14,6 +14,8 @@ float16 and bfloat16 are computed in float32 and rounded once, at the end.
 Letters: N rows, C classes.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -118,6 +120,11 @@ def cross_entropy(
     with probabilities the mean divides by N.
     """
     _check(input, target, weight, ignore_index, reduction, label_smoothing)
+    if _is_plain(input, target, weight, ignore_index, reduction, label_smoothing):
+        try:
+            return _surprise(input, target.unsqueeze(1)).mean()
+        except RuntimeError:  # a target outside 0..C-1: an ignored row, or an IndexError that says where
+            pass
     log_p = log_softmax(_wide(input))  # (N, C)
     loss = _from_log_p(log_p, target, weight, ignore_index, reduction, label_smoothing)
     return loss.to(_loss_dtype(input, target))
@@ -140,11 +147,10 @@ def cross_entropy_with_grad(
     """
     _check(input, target, weight, ignore_index, reduction, label_smoothing)
     x = _wide(input.detach())
-    plain = weight is None and ignore_index < 0 and reduction == "mean" and not label_smoothing
-    if plain and _are_classes(target) and x.dtype == input.dtype and x.is_cpu and x.numel():
+    if _is_plain(input, target, weight, ignore_index, reduction, label_smoothing):
         try:
-            return _mean_with_grad(x, target)
-        except RuntimeError:  # a target outside 0..C-1: below it is an ignored row, or an IndexError that says where
+            return _mean_with_grad(x, target.unsqueeze(1))
+        except RuntimeError:  # as in cross_entropy
             pass
     with torch.no_grad():  # target and weight may belong to a graph
         z, e, others = _exponentials(x, 1)
@@ -155,12 +161,32 @@ def cross_entropy_with_grad(
     return loss.to(_loss_dtype(input, target)), grad.to(input.dtype)
 
 
-def _mean_with_grad(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The case of every training step, in place and in the strides of x: mean, classes, no row ignored.
+def _is_plain(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float
+) -> bool:
+    """Is this the case of every training step, where gather itself finds an ignored row or a wrong class?
 
-    RuntimeError from gather if a target is outside 0..C-1.
+    On other devices than the CPU it would not: it stops the device.
     """
-    y = target.unsqueeze(1)  # (N, 1)
+    options = weight is None and ignore_index < 0 and reduction == "mean" and not smoothing
+    widest = input.dtype in (torch.float32, torch.float64)
+    return options and widest and _are_classes(target) and input.is_cpu and input.numel() > 0
+
+
+def _surprise(x: Tensor, y: Tensor) -> Tensor:
+    """-log p_y = log Σ_k e^z_k - z_y of each row (N, 1), for classes y (N, 1).
+
+    Σ_k e^z_k - 1 is summed without e^z_y, and expm1(z_y) added: where p_y is almost 1, log1p then keeps what is left.
+    """
+    peak = x.detach().amax(1, keepdim=True)  # (N, 1); a shift is no part of the gradient
+    z_y = x.gather(1, y) - peak  # (N, 1)
+    z = (x - peak).scatter_(1, y, torch.full_like(z_y, -math.inf))  # (N, C)
+    others = z.exp_().sum(1, keepdim=True)  # (N, 1)
+    return (others + z_y.expm1()).log1p() - z_y
+
+
+def _mean_with_grad(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean loss of classes y (N, 1), and its gradient: made in place, and in the strides of x."""
     z = x - x.amax(1, keepdim=True)  # (N, C)
     z_y = z.gather(1, y)  # (N, 1)
     e = z.exp_()
