@@ -1,0 +1,164 @@
+"""A run's folder: made without loss of another, written in plain formats, read with care."""
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from byhand import checkpoint
+from byhand.errors import DataError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_runs_are_numbered_by_day() -> None:
+    folders = [checkpoint.new_run() for _ in range(3)]
+    assert [folder.parent for folder in folders] == [Path("runs")] * 3
+    matches = [re.fullmatch(r"(\d{4}-\d\d-\d\d)-(\d+)", folder.name) for folder in folders]
+    assert all(matches)
+    assert len({folder.name for folder in folders}) == 3
+    assert folders[0].name.endswith("-1")
+    assert all(folder.is_dir() and not any(folder.iterdir()) for folder in folders)
+
+
+def test_runs_that_start_together_get_folders_of_their_own() -> None:
+    program = "from byhand.checkpoint import new_run; print(*(new_run() for _ in range(20)), sep='\\n')"
+    started = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    names = [name for process in started for name in process.communicate()[0].split()]
+    assert len(names) == len(set(names)) == 40
+
+
+def test_a_folder_of_ones_own_may_be_new_empty_or_deep() -> None:
+    Path("empty").mkdir()
+    for name in ("new", "empty", "a/b/c"):
+        folder = checkpoint.new_run(name)
+        assert folder == Path(name)
+        assert folder.is_dir()
+    assert not Path("runs").exists()
+
+
+def test_a_folder_that_holds_something_is_refused() -> None:
+    Path("full").mkdir()
+    Path("full", ".hidden").touch()
+    with pytest.raises(UsageError, match="full is not empty: name another folder with --out"):
+        checkpoint.new_run("full")
+    assert os.listdir("full") == [".hidden"]
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_cannot_be_made_is_one_line(name: str) -> None:
+    Path("file").touch()
+    with pytest.raises(DataError, match=r"cannot make the run's folder file.*choose another with --out") as caught:
+        checkpoint.new_run(name)
+    assert "\n" not in str(caught.value)
+    Path("runs").touch()
+    with pytest.raises(DataError, match="cannot make the run's folder runs"):
+        checkpoint.new_run()
+
+
+def test_the_record_is_json_with_a_schema_and_comes_back(tmp_path: Path) -> None:
+    record = {"status": "finished", "lr": 0.1, "names": ["ü", "b"], "nested": {"n": None}}
+    checkpoint.write_run(tmp_path, record)
+    text = (tmp_path / "run.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"schema": "byhand.run/1", **record}
+    assert text.endswith("}\n")
+    assert checkpoint.read_run(tmp_path) == checkpoint.read_run(str(tmp_path)) == {"schema": "byhand.run/1", **record}
+
+
+def strict(text: str) -> object:
+    """JSON as others read it, without NaN."""
+
+    def refuse(name: str) -> float:
+        raise AssertionError(name)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_what_is_no_number_becomes_null(tmp_path: Path) -> None:
+    row = {"epoch": 0, "train_loss": math.inf, "valid_loss": math.nan, "seconds": 0.5}
+    checkpoint.write_history(tmp_path, [row, {"epoch": 1, "train_loss": 0.1, "valid_loss": None, "seconds": 1}])
+    checkpoint.write_run(tmp_path, {"results": row, "list": [1.0, -math.inf, (math.nan,)]})
+    lines = (tmp_path / "history.jsonl").read_text().splitlines()
+    assert [strict(line) for line in lines] == [
+        {"epoch": 0, "train_loss": None, "valid_loss": None, "seconds": 0.5},
+        {"epoch": 1, "train_loss": 0.1, "valid_loss": None, "seconds": 1},
+    ]
+    record = strict((tmp_path / "run.json").read_text())
+    assert record == {"schema": "byhand.run/1", "results": strict(lines[0]), "list": [1.0, None, [None]]}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "is not a run: run.json No such file"),
+        (b"", "is damaged"),
+        (b"{", "is damaged"),
+        (b"\xff\xfe", "is damaged"),
+        (b"[1, 2]", "is not a run of byhand"),
+        (b"null", "is not a run of byhand"),
+        (b"{}", "is not a run of byhand"),
+        (b'{"schema": "byhand.run/2"}', "is not a run of byhand"),
+        (b'{"schema": ["byhand.run/1"]}', "is not a run of byhand"),
+    ],
+    ids=str,
+)
+def test_what_is_no_run_is_one_line(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(DataError, match=words) as caught:
+        checkpoint.read_run(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_record_that_ends_too_early_is_refused_at_every_byte(tmp_path: Path) -> None:
+    checkpoint.write_run(tmp_path, {"settings": {"hidden": [30]}, "lr": 0.25})
+    content = (tmp_path / "run.json").read_bytes()
+    for length in range(len(content) - len("}\n")):
+        (tmp_path / "run.json").write_bytes(content[:length])
+        with pytest.raises(DataError, match="damaged"):
+            checkpoint.read_run(tmp_path)
+
+
+def test_weights_and_state_are_plain_safetensors(tmp_path: Path) -> None:
+    model = {"0.weight": torch.randn(3, 5), "0.bias": torch.randn(3)}
+    opt = {"velocity.0": torch.randn(5, 3).t(), "steps": torch.tensor([4, 4])}  # one of them not contiguous
+    checkpoint.write_weights(tmp_path, model)
+    checkpoint.write_state(tmp_path, model, opt)
+    for found in (checkpoint.read_weights(tmp_path), safetensors.torch.load_file(tmp_path / "model.safetensors")):
+        assert found.keys() == model.keys()
+        assert all(torch.equal(found[name], model[name]) for name in model)
+    state = safetensors.torch.load_file(tmp_path / "state.safetensors")
+    expected = {f"model.{name}": t for name, t in model.items()} | {f"opt.{name}": t for name, t in opt.items()}
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+def test_a_run_without_weights_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot read the weights .*model\.safetensors: No such file"):
+        checkpoint.read_weights(tmp_path)
+
+
+def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    tensors = {"w": torch.zeros(2)}
+    for write in (
+        lambda: checkpoint.write_run(gone, {}),
+        lambda: checkpoint.write_history(gone, []),
+        lambda: checkpoint.write_weights(gone, tensors),
+        lambda: checkpoint.write_state(gone, tensors, tensors),
+    ):
+        with pytest.raises(DataError, match="cannot write"):
+            write()
+    assert not gone.exists()
