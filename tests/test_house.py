@@ -27,13 +27,13 @@ ROOMS = [
     {"loss", "model", "optim", "metrics", "weights", "progress"},
     {"learner", "lr_find", "distributed"},
     {"checkpoint"},
-    {"settings", "recipe"},
+    {"settings", "recipe", "predict"},
     {"evaluate"},
     {"estimators", "export", "kaggle", "play"},
     {"commands"},
     {"cli", "__main__"},
 ]
-LONG = 345  # lines; most files have less than 150
+LONG = 360  # lines; most files have less than 150
 HEAVY = {"torch", "sklearn", "scipy", "matplotlib", "pandas", "IPython"}
 
 
