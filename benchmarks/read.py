@@ -42,9 +42,11 @@ def write_png(source: Path, folder: Path) -> None:
 def write_csv(source: Path, file: Path) -> None:
     """The first 42,000 digits in the form of Kaggle's train.csv."""
     rows = read_idx_folder(source).train
-    table = np.column_stack([rows.labels[:42_000], rows.images[:42_000].reshape(42_000, -1)])
-    names = ",".join(["label", *(f"pixel{pixel}" for pixel in range(784))])
-    np.savetxt(file, table, fmt="%d", delimiter=",", header=names, comments="")
+    names = ["label", *(f"pixel{pixel}" for pixel in range(784))]
+    with file.open("w", encoding="ascii") as out:
+        print(*names, sep=",", file=out)
+        for image, label in zip(rows.images[:42_000], rows.labels[:42_000].tolist(), strict=True):
+            print(label, *image.ravel().tolist(), sep=",", file=out)
 
 
 def first_and_second(path: Path, home: Path) -> Rivals:
