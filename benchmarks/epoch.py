@@ -9,7 +9,6 @@ these products can be written.
 from collections.abc import Callable
 
 import measure
-import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.linear_model import SGDClassifier
@@ -157,7 +156,7 @@ def main() -> None:
     pixels = torch.as_tensor(data.train.images).reshape(-1, 784)  # (N, P)
     x, y = pixels.float() / 255, torch.as_tensor(data.train.labels)
     vx, vy = torch.as_tensor(data.test.images).reshape(-1, 784).float() / 255, torch.as_tensor(data.test.labels)
-    classes = np.arange(10)
+    labels = data.train.labels
 
     ours = Byhand(byhand.LinearClassifier(784, 10), data, 0.25)
     shuffled, unshuffled = (Seeds(x, y.unsqueeze(1), vx, vy.unsqueeze(1), shuffle) for shuffle in (True, False))
@@ -173,7 +172,7 @@ def main() -> None:
             EPOCH: ours.epoch,
             "the seeds' loop, shuffled, with its validation": shuffled.epoch,
             "TensorDataset, epoch with both evaluations": plain.epoch,
-            "scikit-learn SGDClassifier, epoch": lambda: sgd.partial_fit(x.numpy(), y.numpy(), classes),
+            "scikit-learn SGDClassifier, epoch": lambda: sgd.partial_fit(x.numpy(), labels, classes=range(10)),
         },
         args.rounds,
     )
@@ -189,8 +188,10 @@ def main() -> None:
             "TensorDataset and DataLoader, steps": plain.steps,
             EPOCH: ours.epoch,
             "TensorDataset, epoch with both evaluations": plain.epoch,
-            SKLEARN: lambda: double.partial_fit(x64, y.numpy(), classes),
-            "scikit-learn MLPClassifier, float32, epoch": lambda: single.partial_fit(x.numpy(), y.numpy(), classes),
+            SKLEARN: lambda: double.partial_fit(x64, labels, classes=range(10)),
+            "scikit-learn MLPClassifier, float32, epoch": lambda: single.partial_fit(
+                x.numpy(), labels, classes=range(10)
+            ),
         }
         | fastai(x, y, vx, vy),
         args.rounds,

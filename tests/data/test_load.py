@@ -60,6 +60,15 @@ def test_no_source_finds_the_genuine_mnist(mnist_path, monkeypatch) -> None:
     _same(dataset, load(mnist_path))
 
 
+def test_a_named_source_names_its_classes(write, digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write.idx_folder(tmp_path / "fashion-mnist", *digits, digits)
+    monkeypatch.setenv("BYHAND_DATA", str(tmp_path))
+    named, path = load("fashion-mnist"), load(tmp_path / "fashion-mnist")
+    assert named.classes[9] == named.train.classes[9] == "Ankle boot"
+    assert path.classes[9] == "9"
+    assert named.hash == path.hash
+
+
 def test_the_same_digits_in_every_format(write, digits, tmp_path: Path) -> None:
     images, labels = digits
     rows, test = slice(0, 150), (images[150:], labels[150:])

@@ -61,6 +61,8 @@ def load(
         raise UsageError(
             f"size={size}: {shown(name)} holds images of {height} × {width} pixels; only image files are resized"
         )
+    if name in sources.NAMES:  # the files of Fashion-MNIST and KMNIST number their classes and do not name them
+        content = content._replace(raw=content.raw._replace(classes=sources.describe(name).classes))
     return split(name, content, valid, seed)
 
 
