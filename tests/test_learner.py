@@ -747,3 +747,19 @@ def test_quiet_prints_nothing(dls: DataLoaders, capfd: pytest.CaptureFixture[str
     learn.validate()
     learn.get_preds()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("units", "threads"), [(10, 1), (2000, 2)])
+def test_small_steps_take_one_thread_and_give_the_others_back(units: int, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        rows = torch.rand(300, 64), torch.arange(300) % 10
+        seen: set[int] = set()
+        learn = Learner(DataLoaders(DataLoader(rows, 256)), MLP(64, [units], 10), quiet=True)
+        learn.cbs.append(lambda learn: learn.step is not None and seen.add(torch.get_num_threads()))
+        learn.fit(1, 0.1)
+        assert seen == {threads}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -109,3 +109,12 @@ def test_a_damaged_record_is_one_line(record: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"run\.json is damaged") as caught:
         Settings.of(record)
     assert "\n" not in str(caught.value)
+
+
+def test_another_model_leaves_open_what_depended_on_the_old_one() -> None:
+    linear = Settings(momentum=0.5).resolved()
+    mlp = linear.changed({"hidden": (7,)}).resolved()
+    assert (mlp.model, mlp.hidden, mlp.init, mlp.momentum) == ("mlp", (7,), "kaiming", 0.5)
+    back = replace(mlp, dropout=0.5, freeze=True).changed({"model": "linear"}).resolved()
+    assert back == linear
+    assert linear.changed({"seed": 7}) == replace(linear, seed=7)

@@ -8,7 +8,8 @@ are then, on both parts. Everything else in this file is what a person needs aro
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -33,7 +34,8 @@ Model = Callable[[Tensor], Tensor]
 Callback = Callable[["Learner"], object]
 """Called with the learner after each step, when ``learn.step`` is its number, and after each epoch, when it is None."""
 
-_EVALUATION_ROWS = 4096  # a batch of our own models when nothing is learnt: large enough that the products dominate
+_EVALUATION_ROWS = 1024  # a batch of our own models when nothing is learnt: more no longer fits into fast memory
+_SMALL = 4_000_000  # multiplications of a product that one thread makes as fast as two
 
 
 @final
@@ -167,7 +169,7 @@ class Learner:
         """One pass over the training part, a step a batch."""
         model, total = self.model, len(self.dls.train)
         self._mode(training=True)
-        with torch.inference_mode(self.by_hand):
+        with self._threads(self.dls.train), torch.inference_mode(self.by_hand):
             for step, (xb, yb) in enumerate(self._batches(self.dls.train)):
                 self.step = step
                 set_lr(opt, rate(step / total))
@@ -186,7 +188,7 @@ class Learner:
     def _end_epoch(self, epoch: int, start: float, table: Table) -> None:
         """Measure both parts with the weights as they are now, and write the row."""
         self.step = None
-        names = ["loss", *(metric.__name__ for metric in self.metrics)]
+        names = self._names()
         row: dict[str, float | None] = {"epoch": epoch}
         for name, train in zip(names, self.validate(self.dls.train), strict=True):
             row[f"train_{name}"] = train
@@ -210,9 +212,11 @@ class Learner:
             "tenth of the rate, and look whether the inputs lie between 0 and 1"
         )
 
+    def _names(self) -> list[str]:
+        return ["loss", *(getattr(metric, "__name__", type(metric).__name__) for metric in self.metrics)]
+
     def _columns(self) -> list[str]:
-        names = ["loss", *(metric.__name__ for metric in self.metrics)]
-        return ["epoch", *(f"{part}_{name}" for name in names for part in ("train", "valid")), "seconds"]
+        return ["epoch", *(f"{part}_{name}" for name in self._names() for part in ("train", "valid")), "seconds"]
 
     # Judging.
 
@@ -230,7 +234,7 @@ class Learner:
         return [loss.value, *(mean.value for mean in metrics)]
 
     def get_preds(self, dl: Batches | None = None) -> tuple[Tensor, Tensor]:
-        """Predictions (N, C) and labels (N,) of the validation part, or of ``dl``.
+        """Predictions (N, C) and labels, as the loader gives them, of the validation part, or of ``dl``.
 
         Under a cross-entropy, ours or PyTorch's, the predictions are probabilities; else what the model returns.
         """
@@ -303,6 +307,18 @@ class Learner:
         if self.opt is None:
             self.opt = self.opt_func(self._parameters().values())
         return self.opt
+
+    @contextmanager
+    def _threads(self, dl: Batches) -> Generator[None]:
+        """One thread while the steps of our own models are small: two would spend their time waiting for each other."""
+        before = torch.get_num_threads()
+        sizes = [p.numel() for p in self._parameters().values()]
+        if self.by_hand and isinstance(dl, DataLoader) and dl.batch_size * max(sizes) < _SMALL:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def _mode(self, training: bool) -> None:
         if isinstance(self.model, Sequential | nn.Module):

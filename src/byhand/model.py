@@ -269,9 +269,15 @@ class Sequential:
         return self.train(False)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
-        """Move every parameter to a device, or convert it, in place."""
+        """Move every parameter to a device, or convert it, in place; gradients are forgotten.
+
+        A dropout layer's generator starts anew on the device, from its seed.
+        """
         for p in self.parameters():
-            p.data = p.data.to(device=device, dtype=dtype)
+            p.data, p.grad = p.data.to(device=device, dtype=dtype), None
+        for layer in self.layers:
+            if device is not None and isinstance(layer, Dropout) and layer.generator is not None:
+                layer.generator = torch.Generator(device).manual_seed(layer.generator.initial_seed())
         return self
 
     def __repr__(self) -> str:

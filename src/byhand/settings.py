@@ -1,6 +1,6 @@
 """The choices of a training run: what each option of ``byhand train`` may be, and what it is when nobody says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self, final
 
@@ -78,6 +78,12 @@ class Settings:
             schedule=schedule,
             init=self.init or ("kaiming" if model == "mlp" else "zeros"),
         )
+
+    def changed(self, given: Mapping[str, Any]) -> Self:
+        """The same but for what is given; a new model or its layers leave what depends on them open again."""
+        other = {"model", "hidden"} & given.keys()
+        free = {"model": None, "hidden": None, "init": None, "dropout": 0.0, "freeze": False} if other else {}
+        return replace(self, **{**free, **given})
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:

@@ -1,7 +1,6 @@
 """``byhand train``: from image files to a saved model."""
 
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -115,7 +114,7 @@ def _repeat(like: Path | None, given: dict[str, Any], data: str | None) -> tuple
     from byhand.checkpoint import read_run
 
     record = read_run(like)
-    settings = replace(Settings.of(record), **given).resolved()
+    settings = Settings.of(record).changed(given).resolved()
     try:
         return settings, data or str(record["data"]["source"])
     except (KeyError, TypeError):
