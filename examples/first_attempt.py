@@ -6,7 +6,7 @@ linear model reaches 92.6 %. Nothing here is put right; the comments say where t
 
     python examples/first_attempt.py [--data SOURCE] [--epochs 20]
 
-Measured on MNIST, 20 epochs: it prints 0.654; the weights it ends with are right on 0.698 of the same images.
+Measured on MNIST, 20 epochs, its one seed: it prints 0.646, and its weights are right on 0.690 of the same images.
 """
 
 import argparse
