@@ -82,6 +82,9 @@ for _name, _summary in COMMANDS.items():
 
 def main() -> NoReturn:
     """Run the command that ``sys.argv`` names and exit with its status."""
+    # To be said before torch is loaded: a thread that has nothing to do sleeps. By default it spins, and beside another
+    # busy program the threads wait for each other: an epoch took up to seven times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:  # a file name that is not Unicode, or a terminal that is not, must not stop a result

@@ -169,7 +169,7 @@ class Learner:
         """One pass over the training part, a step a batch."""
         model, total = self.model, len(self.dls.train)
         self._mode(training=True)
-        with self._threads(self.dls.train), torch.inference_mode(self.by_hand):
+        with self._threads(), torch.inference_mode(self.by_hand):
             for step, (xb, yb) in enumerate(self._batches(self.dls.train)):
                 self.step = step
                 set_lr(opt, rate(step / total))
@@ -227,10 +227,11 @@ class Learner:
             ValueError: there is no validation part.
         """
         loss, metrics = Mean(), [Mean() for _ in self.metrics]
-        for preds, yb in self._predictions(dl):
-            loss.add(self.loss_func(preds, yb).item(), len(yb))
-            for mean, metric in zip(metrics, self.metrics, strict=True):
-                mean.add(metric(preds, yb).item(), len(yb))
+        with self._threads():
+            for preds, yb in self._predictions(dl):
+                loss.add(self.loss_func(preds, yb).item(), len(yb))
+                for mean, metric in zip(metrics, self.metrics, strict=True):
+                    mean.add(metric(preds, yb).item(), len(yb))
         return [loss.value, *(mean.value for mean in metrics)]
 
     def get_preds(self, dl: Batches | None = None) -> tuple[Tensor, Tensor]:
@@ -309,11 +310,11 @@ class Learner:
         return self.opt
 
     @contextmanager
-    def _threads(self, dl: Batches) -> Generator[None]:
-        """One thread while the steps of our own models are small: two would spend their time waiting for each other."""
-        before = torch.get_num_threads()
-        sizes = [p.numel() for p in self._parameters().values()]
-        if self.by_hand and isinstance(dl, DataLoader) and dl.batch_size * max(sizes) < _SMALL:
+    def _threads(self) -> Generator[None]:
+        """One thread where the steps of our own models are small: two would spend their time waiting for each other."""
+        before, dl = torch.get_num_threads(), self.dls.train
+        largest = max(p.numel() for p in self._parameters().values())
+        if self.by_hand and isinstance(dl, DataLoader) and dl.batch_size * largest < _SMALL:
             torch.set_num_threads(1)
         try:
             yield
