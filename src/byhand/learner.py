@@ -35,7 +35,7 @@ Callback = Callable[["Learner"], object]
 """Called with the learner after each step, when ``learn.step`` is its number, and after each epoch, when it is None."""
 
 _EVALUATION_ROWS = 1024  # a batch of our own models when nothing is learnt: more no longer fits into fast memory
-_SMALL = 4_000_000  # multiplications of a product that one thread makes as fast as two
+_SMALL = 10_000_000  # multiplications of a product that one thread makes as fast as two
 
 
 @final
@@ -336,5 +336,8 @@ class Learner:
             pairs = dl.batches(raw=self.by_hand) if shuffled else dl.in_order(rows, raw=self.by_hand)
         else:
             pairs = iter(dl)
+        if self.loss_func is not cross_entropy:
+            yield from pairs
+            return
         for xb, yb in pairs:
-            yield xb, yb.squeeze(1) if self.loss_func is cross_entropy and yb.shape[1:] == (1,) else yb
+            yield xb, yb.squeeze(1) if yb.dim() == 2 else yb

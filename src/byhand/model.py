@@ -219,13 +219,15 @@ class Sequential:
 
     def backward(self, grad: Tensor) -> None:
         """From ∂L/∂logits, (B, C), to the ``.grad`` of every parameter that is not frozen."""
-        learns = [any(p.requires_grad for _, p in layer.named_parameters()) for layer in self.layers]
-        if True not in learns:
+        learning = (
+            i for i, layer in enumerate(self.layers) if any(p.requires_grad for _, p in layer.named_parameters())
+        )
+        lowest = next(learning, None)
+        if lowest is None:
             return
-        lowest = learns.index(True)  # below it nothing learns, so no gradient is carried there
         for layer in reversed(self.layers[lowest + 1 :]):
             grad = layer.backward(grad)
-        self.layers[lowest].backward_parameters(grad)
+        self.layers[lowest].backward_parameters(grad)  # below it nothing learns, so no gradient is carried there
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """(name, tensor) in the order of the layers, named as ``torch.nn.Sequential``'s: 0.weight, 0.bias, 2.weight."""

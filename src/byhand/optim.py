@@ -5,7 +5,8 @@ Names, arguments and results are ``torch.optim``'s; the formulas stand where the
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Protocol, final
+from functools import wraps
+from typing import Protocol, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -25,6 +26,23 @@ class Optimizer(Protocol):
     def zero_grad(self) -> None:
         """Forget the gradients."""
         ...
+
+
+_Self = TypeVar("_Self")
+
+
+def _untracked(step: Callable[[_Self], None]) -> Callable[[_Self], None]:
+    """``torch.inference_mode()`` around a step, entered only where the caller has not done so: that takes a while."""
+
+    @wraps(step)
+    def untracked(self: _Self) -> None:
+        if torch.is_inference_mode_enabled():
+            step(self)
+        else:
+            with torch.inference_mode():
+                step(self)
+
+    return untracked
 
 
 @final
@@ -63,7 +81,7 @@ class SGD:
         self.nesterov = nesterov
         self.velocity: list[Tensor | None] = [None] * len(self.params)
 
-    @torch.inference_mode()
+    @_untracked
     def step(self) -> None:
         """One step for every parameter that has a gradient."""
         for i, p in enumerate(self.params):
@@ -125,7 +143,7 @@ class Adam:
         self.mean = [torch.zeros_like(p, requires_grad=False) for p in self.params]  # m
         self.square = [torch.zeros_like(p, requires_grad=False) for p in self.params]  # v
 
-    @torch.inference_mode()
+    @_untracked
     def step(self) -> None:
         """One step for every parameter that has a gradient."""
         beta1, beta2 = self.betas
@@ -201,11 +219,11 @@ def _two_phases(start: Schedule, end: Schedule, pct_start: float) -> Schedule:
 
 def set_lr(opt: Optimizer | torch.optim.Optimizer, lr: float) -> None:
     """Set the rate of one of ours, or of every parameter group of one of ``torch.optim``'s."""
-    if isinstance(opt, torch.optim.Optimizer):
+    if isinstance(opt, SGD) or not isinstance(opt, torch.optim.Optimizer):
+        opt.lr = lr
+    else:
         for group in opt.param_groups:
             group["lr"] = lr
-    else:
-        opt.lr = lr
 
 
 def _at_least_zero(**numbers: float) -> None:
