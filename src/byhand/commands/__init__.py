@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, cast
 
-__all__ = ["emit_json", "one_line"]
+import typer
+
+__all__ = ["emit_json", "new_app", "one_line"]
+
+
+def new_app(**settings: Any) -> typer.Typer:
+    """A ``typer.Typer`` whose help is plain text: rich would take ``[linear]`` for a style and leave it out."""
+    return typer.Typer(rich_markup_mode=None, add_completion=False, **settings)
 
 
 def emit_json(command: str, fields: Mapping[str, object]) -> None:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from byhand.commands import emit_json, one_line
+from byhand.commands import emit_json, new_app, one_line
 from byhand.data import sources
 from byhand.data.dataset import Dataset, Part
 from byhand.data.load import load
 
-app = typer.Typer(help="List, fetch and describe data sets.", no_args_is_help=True)
+app = new_app(help="List, fetch and describe data sets.", no_args_is_help=True)
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="The result only, without words around it.")]

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byhand.commands import emit_json, one_line
+from byhand.commands import emit_json, new_app, one_line
 
 if TYPE_CHECKING:
     from byhand.predict import Prediction
 
-app = typer.Typer()
+app = new_app()
 
 _LIKELIEST = 3  # classes shown a picture
 

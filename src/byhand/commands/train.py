@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byhand.commands import emit_json, one_line
+from byhand.commands import emit_json, new_app, one_line
 from byhand.data.dataset import Dataset
 from byhand.data.load import load
 from byhand.errors import DataError, UsageError
@@ -15,7 +15,7 @@ from byhand.settings import Settings
 if TYPE_CHECKING:
     from byhand.recipe import Recipe
 
-app = typer.Typer()
+app = new_app()
 
 
 @app.command()
