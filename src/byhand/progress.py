@@ -25,7 +25,7 @@ def cell(name: str, value: float | None) -> str:
     if name == "epoch":
         return str(int(value))
     if name == "seconds":
-        return f"{value:.2f} s"
+        return f"{value:.3f} s" if value < 0.1 else f"{value:.2f} s"
     return f"{100 * value:.2f} %" if name.endswith("accuracy") else f"{value:.4f}"
 
 
