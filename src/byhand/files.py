@@ -8,7 +8,10 @@ from typing import BinaryIO
 
 from byhand.errors import DataError
 
-__all__ = ["write_atomically"]
+__all__ = ["TEMPORARY", "write_atomically"]
+
+TEMPORARY = ".tmp"
+"""How the name of an unfinished file ends; one that is left belongs to a process that was killed."""
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object] | bytes) -> None:
@@ -25,7 +28,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object] | bytes) ->
         DataError: the folder is missing, read-only or full.
     """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY)
         try:
             with os.fdopen(handle, "wb") as file:
                 if isinstance(write, bytes):

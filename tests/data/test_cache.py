@@ -274,10 +274,10 @@ def test_the_longest_unused_goes_first(tmp_path: Path, entries: Path, monkeypatc
     cached([sources[0]], {}, reads[0])  # used now: b is the older one
     stranger = entries / "notes.txt"
     stranger.write_text("not the cache's")
-    abandoned = entries / "x.part"
+    abandoned = entries / "x.tmp"
     abandoned.write_bytes(b"x")
     os.utime(abandoned, (1, 1))
-    fresh = entries / "y.part"
+    fresh = entries / "y.tmp"
     fresh.write_bytes(b"x")
     settle()
     cached([sources[2]], {}, reads[2])
@@ -327,7 +327,7 @@ def test_readers_side_by_side(source: Path, entries: Path) -> None:
     for thread in threads:
         thread.join()
     assert not faults
-    assert not list(entries.glob("*.part"))
+    assert not list(entries.glob("*.tmp"))
 
 
 def test_the_platforms_folder(home: Path, monkeypatch) -> None:

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -25,6 +24,8 @@ from byhand.data.dataset import Raw
 from byhand.data.files import os_fault
 from byhand.data.fingerprint import fingerprint
 from byhand.data.stored import read_stored, write_stored
+from byhand.errors import DataError
+from byhand.files import TEMPORARY, write_atomically
 
 LIMIT: Final = 4 * 2**30
 """The most that the cache's files take together, in bytes."""
@@ -90,25 +91,15 @@ def cached(files: Iterable[Path], settings: Mapping[str, object], read: Callable
 def _keep(folder: Path, key: tuple[str, str], content: Content) -> None:
     """Writes an entry; on any refusal of the system says so once and goes on without."""
     global _told
-    part: str | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor, part = tempfile.mkstemp(".part", f"{key[0]}-", folder)
-        try:
-            write_stored(descriptor, key[1], content)
-        finally:
-            os.close(descriptor)
-        os.replace(part, folder / f"{key[0]}-{key[1]}{_SUFFIX}")
-        part = None
+        write_atomically(folder / f"{key[0]}-{key[1]}{_SUFFIX}", lambda file: write_stored(file, key[1], content))
         _tidy(folder, key)
-    except OSError as error:
+    except (OSError, DataError) as error:
         if not _told:
             _told = True
-            sys.stderr.write(f"byhand: not cached: {os_fault(folder, error)}\n")
-    finally:
-        if part is not None:
-            with suppress(OSError):
-                os.unlink(part)
+            reason = error if isinstance(error, DataError) else os_fault(folder, error)
+            sys.stderr.write(f"byhand: not cached: {reason}\n")
 
 
 def _tidy(folder: Path, key: tuple[str, str]) -> None:
@@ -118,7 +109,7 @@ def _tidy(folder: Path, key: tuple[str, str]) -> None:
     with os.scandir(folder) as entries:
         found = sorted(((entry.stat(), entry) for entry in entries), key=lambda pair: -pair[0].st_mtime_ns)
     for status, entry in found:
-        if entry.name.endswith(".part"):
+        if entry.name.endswith(TEMPORARY):
             gone = now - status.st_mtime > _ABANDONED
         elif entry.name == f"{key[0]}-{key[1]}{_SUFFIX}":
             gone = False

@@ -13,9 +13,8 @@ not warn of an array that it must not write to.
 import json
 import math
 import mmap
-import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +26,8 @@ _MAX_HEADER: Final = 1 << 20
 _SAMPLE: Final = 64  # rows whose digests are computed again when a file is opened
 
 
-def write_stored(descriptor: int, key: str, content: Content) -> None:
-    """Writes an entry to an open, empty file and flushes it to the disk.
+def write_stored(file: BinaryIO, key: str, content: Content) -> None:
+    """Writes an entry to an open, empty file.
 
     Raises:
         OSError: the disk is full or fails.
@@ -50,12 +49,9 @@ def write_stored(descriptor: int, key: str, content: Content) -> None:
     header["__metadata__"] = about
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 64)
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for arrays in ([part.labels for part in rows], digests, [part.images for part in rows]):
-            file.writelines(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays)
-        file.flush()
-        os.fsync(descriptor)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for arrays in ([part.labels for part in rows], digests, [part.images for part in rows]):
+        file.writelines(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays)
 
 
 def read_stored(path: Path, key: str) -> Content | None:
