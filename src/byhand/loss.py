@@ -206,7 +206,7 @@ def _mean_with_grad(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     z_y = z.gather(1, y)  # (N, 1)
     e = z.exp_()
     s = e.sum(1, keepdim=True)  # (N, 1)
-    loss = s.log().sub_(z_y).mean()
+    loss = s.log().sub_(z_y).sum().div_(x.shape[0])
     e.scatter_add_(1, y, s.neg())  # e_j - s [j = y], which is s (p_j - [j = y])
     return loss, e.div_(s.mul_(x.shape[0]))
 

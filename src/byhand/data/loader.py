@@ -86,9 +86,10 @@ class DataLoader:
         """One pass; with ``raw``, pixels come as they are, for models that scale them in their first product."""
         if self.shuffle:
             order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)  # (N,)
-            for batch in range(len(self)):
-                rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]  # (B,)
-                yield self._ready(self.x.index_select(0, rows), raw), self.y.index_select(0, rows)
+            y = self.y.index_select(0, order)  # (N,), small enough to be put in order at once
+            for start in range(0, len(self) * self.batch_size, self.batch_size):
+                rows = slice(start, start + self.batch_size)
+                yield self._ready(self.x.index_select(0, order[rows]), raw), y[rows]
         else:
             yield from islice(self.in_order(self.batch_size, raw), len(self))
 
