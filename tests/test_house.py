@@ -22,9 +22,9 @@ IDS = [str(file.relative_to(SRC)) for file in FILES]
 
 # A module imports from its own room and from rooms above it, never from one below.
 ROOMS = [
-    {"errors", "files"},
+    {"errors", "files", "json_text"},
     {"data"},
-    {"loss", "model", "optim", "metrics", "weights", "progress"},
+    {"loss", "layers", "model", "optim", "metrics", "weights", "progress"},
     {"learner", "lr_find", "distributed"},
     {"checkpoint"},
     {"settings", "recipe", "predict"},
@@ -33,7 +33,7 @@ ROOMS = [
     {"commands"},
     {"cli", "__main__"},
 ]
-LONG = 360  # lines; most files have less than 150
+LONG = 350  # lines; most files have less than 150
 HEAVY = {"torch", "sklearn", "scipy", "matplotlib", "pandas", "IPython"}
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from byhand.layers import Dropout, Linear, ReLU, init_params
 from byhand.loss import cross_entropy, cross_entropy_with_grad
-from byhand.model import MLP, Dropout, Linear, LinearClassifier, ReLU, Sequential, init_params
+from byhand.model import MLP, LinearClassifier, Sequential
 
 TOLERANCE = {torch.float64: {"rtol": 1e-10, "atol": 1e-12}, torch.float32: {"rtol": 1e-4, "atol": 1e-5}}
 TYPES = [torch.float64, torch.float32]

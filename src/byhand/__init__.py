@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from byhand.data.load import load
     from byhand.data.loader import DataLoader, DataLoaders
     from byhand.errors import ByhandError, DataError, UsageError
+    from byhand.layers import Dropout, Linear, ReLU, init_params
     from byhand.learner import Callback, Learner
     from byhand.loss import cross_entropy, log_softmax, nll_loss, softmax
     from byhand.metrics import Mean, accuracy
-    from byhand.model import MLP, Dropout, Linear, LinearClassifier, ReLU, Sequential, init_params
+    from byhand.model import MLP, LinearClassifier, Sequential
     from byhand.optim import SGD, Adam, constant, flat_cos, one_cycle
 
 __version__ = "0.1.0"
@@ -36,7 +37,8 @@ _HOMES = {
     "byhand.data.dataset": ["Dataset", "Part"],
     "byhand.data.loader": ["DataLoader", "DataLoaders"],
     "byhand.loss": ["softmax", "log_softmax", "nll_loss", "cross_entropy"],
-    "byhand.model": ["init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP"],
+    "byhand.layers": ["init_params", "Linear", "ReLU", "Dropout"],
+    "byhand.model": ["Sequential", "LinearClassifier", "MLP"],
     "byhand.optim": ["SGD", "Adam", "constant", "flat_cos", "one_cycle"],
     "byhand.metrics": ["accuracy", "Mean"],
     "byhand.learner": ["Learner", "Callback"],

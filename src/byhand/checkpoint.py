@@ -9,7 +9,6 @@ Every file is written whole or not at all. There is no pickle.
 """
 
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor
 from byhand import weights
 from byhand.errors import DataError, UsageError
 from byhand.files import write_atomically
+from byhand.json_text import json_text
 
 __all__ = ["new_run", "read_run", "read_weights", "write_history", "write_run", "write_state", "write_weights"]
 
@@ -61,7 +61,7 @@ def write_run(folder: Path, record: Mapping[str, object]) -> None:
     Raises:
         DataError: the file cannot be written.
     """
-    text = json.dumps(_finite({"schema": _SCHEMA, **record}), indent=1, allow_nan=False)
+    text = json_text({"schema": _SCHEMA, **record}, indent=1)
     write_atomically(folder / "run.json", text.encode() + b"\n")
 
 
@@ -91,7 +91,7 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float | None]]) -
     Raises:
         DataError: the file cannot be written.
     """
-    lines = "".join(json.dumps(_finite(row), allow_nan=False) + "\n" for row in history)
+    lines = "".join(json_text(row) + "\n" for row in history)
     write_atomically(folder / "history.jsonl", lines.encode())
 
 
@@ -122,12 +122,3 @@ def write_state(folder: Path, model: dict[str, Tensor], opt: dict[str, Tensor]) 
     tensors = {f"model.{name}": tensor for name, tensor in model.items()}
     tensors |= {f"opt.{name}": tensor.clone().contiguous() for name, tensor in opt.items()}
     weights.save(folder / "state.safetensors", tensors)
-
-
-def _finite(value: object) -> object:
-    """The value with null for each number that JSON has no word for."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in cast("Mapping[str, object]", value).items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in cast("Sequence[object]", value)]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

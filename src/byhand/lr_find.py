@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from byhand.data.loader import Batches, DataLoader
-from byhand.model import Linear, Sequential
+from byhand.layers import Linear
+from byhand.model import Sequential
 from byhand.optim import SGD, Adam
 
 __all__ = ["curvature", "default_lr"]

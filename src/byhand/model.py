@@ -1,204 +1,15 @@
-"""Layers with their gradients written by hand, and the two models made of them.
+"""Layers in a row, and the two models made of them: the linear classifier and the multilayer perceptron."""
 
-Each layer has ``forward`` and ``backward`` side by side: ``forward`` keeps what its gradient needs, ``backward`` takes
-the gradient of the loss with respect to the layer's output, adds the gradients of its own parameters to their
-``.grad``, and returns the gradient with respect to its input. No autograd is involved; but ``forward`` is made of
-ordinary tensor operations, so ``loss.backward()`` works on these models too, and a test holds the two equal.
-
-Shapes: B batch, P pixels, H hidden units, C classes, I and O a layer's inputs and outputs.
-"""
-
-import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol, Self, final
+from typing import Self, final
 
 import torch
 from torch import Tensor
 
-__all__ = ["MLP", "Dropout", "Layer", "Linear", "LinearClassifier", "ReLU", "Sequential", "init_params"]
+from byhand.layers import Dropout, Layer, Linear, ReLU
 
-
-def init_params(size: int | Sequence[int], std: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-    """Draw parameters from the normal distribution N(0, std²), ready for ``backward()``.
-
-    ``std=1.0`` is what tutorials write; for 784 pixels it starts the logits at a spread of about 10, where softmax is
-    already sure of a wrong answer. ``std=0`` starts a linear classifier at equal probabilities, the better place.
-
-    Args:
-        size: the shape, or one number for a vector.
-        std: standard deviation, at least 0.
-        generator: where the random numbers come from; torch's global one if not given.
-    """
-    shape = (size,) if isinstance(size, int) else tuple(size)
-    return (torch.randn(shape, generator=generator) * std).requires_grad_()
-
-
-class Layer(Protocol):
-    """What ``Sequential`` asks of a layer."""
-
-    training: bool
-
-    def forward(self, x: Tensor) -> Tensor:
-        """From its input to its output; keeps what the gradient needs."""
-        ...
-
-    def backward(self, grad: Tensor) -> Tensor:
-        """From the loss's gradient at its output to that at its input; adds its parameters' gradients."""
-        ...
-
-    def backward_parameters(self, grad: Tensor) -> None:
-        """Add its parameters' gradients alone."""
-        ...
-
-    def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """Its parameters and their names."""
-        ...
-
-
-@final
-class Linear:
-    """A linear layer, z = x Wᵀ + b.
-
-    Gradients, with G = ∂L/∂z of shape (B, O): each z_bo = Σ_i x_bi W_oi + b_o, so
-
-        ∂L/∂W = Gᵀ x,     ∂L/∂b = Σ_b G_b,     ∂L/∂x = G W.
-
-    A batch of ``uint8`` is a batch of pixels and stands for x / 255: the products are made on the raw numbers, and
-    1/255 is multiplied into their result, which is far smaller than the batch.
-
-    Attributes:
-        weight: (O, I), as PyTorch keeps it.
-        bias: (O,).
-    """
-
-    def __init__(
-        self, in_features: int, out_features: int, init: str = "kaiming", generator: torch.Generator | None = None
-    ) -> None:
-        """Make the parameters.
-
-        Args:
-            in_features: I.
-            out_features: O.
-            init: ``kaiming``, uniform in ± 1/√I, the very numbers that ``torch.nn.Linear`` draws from the same seed;
-                ``zeros``; or ``normal:STD``, weights from N(0, STD²) and the bias too, as the seeds have it.
-            generator: where the random numbers come from; torch's global one if not given.
-
-        Raises:
-            ValueError: for an ``init`` that is none of these.
-        """
-        self.training = True
-        self.weight = torch.zeros(out_features, in_features)  # (O, I)
-        self.bias = torch.zeros(out_features)  # (O,)
-        kind, _, std = init.partition(":")
-        if kind == "kaiming" and not std:
-            bound = 1 / math.sqrt(in_features) if in_features else 0.0
-            self.weight.uniform_(-bound, bound, generator=generator)
-            self.bias.uniform_(-bound, bound, generator=generator)
-        elif kind == "normal":
-            self.weight.normal_(0, _at_least_zero(std, init), generator=generator)
-            self.bias.normal_(0, float(std), generator=generator)
-        elif init != "zeros":
-            raise ValueError(f"init is {init!r}: use 'zeros', 'normal:STD' or 'kaiming'")
-        self.weight.requires_grad_()
-        self.bias.requires_grad_()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, I) → (B, O)."""
-        self._scale = 1 / 255 if x.dtype == torch.uint8 else 1.0
-        self._x = x = x.to(self.weight.dtype)  # (B, I)
-        # W xᵀ, transposed back: with ten outputs this product takes half the time of x Wᵀ, and the loss then reduces
-        # over the classes along whole rows of memory.
-        return torch.addmm(self.bias.unsqueeze(1), self.weight, x.t(), alpha=self._scale).t()  # (B, O)
-
-    def backward(self, grad: Tensor) -> Tensor:
-        """(B, O) → (B, I), and the parameters' gradients."""
-        self.backward_parameters(grad)
-        return torch.mm(self.weight.t(), grad.t()).t()  # (B, I)
-
-    def backward_parameters(self, grad: Tensor) -> None:
-        """The parameters' gradients alone: what the lowest layer needs, since nobody asks for ∂L/∂pixels."""
-        weight_grad = torch.mm(grad.t(), self._x)  # (O, I)
-        if self._scale != 1.0:
-            weight_grad *= self._scale
-        _accumulate(self.weight, weight_grad)
-        _accumulate(self.bias, grad.sum(dim=0))  # (O,)
-
-    def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """``weight`` and ``bias``, as ``torch.nn.Linear`` names them."""
-        return [("weight", self.weight), ("bias", self.bias)]
-
-    def __repr__(self) -> str:
-        outputs, inputs = self.weight.shape
-        return f"Linear({inputs}, {outputs})"
-
-
-@final
-class ReLU:
-    """max(x, 0). Its gradient is 1 where the output is positive, else 0 (at 0 too, PyTorch's choice)."""
-
-    training = True
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape, the same shape."""
-        self._y = x.clamp(min=0)
-        return self._y
-
-    def backward(self, grad: Tensor) -> Tensor:
-        """∂L/∂x = ∂L/∂y · [y > 0]."""
-        return grad * (self._y > 0)
-
-    def backward_parameters(self, grad: Tensor) -> None:
-        """There are none."""
-
-    def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """There are none."""
-        return []
-
-    def __repr__(self) -> str:
-        return "ReLU()"
-
-
-@final
-class Dropout:
-    """Sets each number to 0 with probability p while training, and the others to x / (1 − p).
-
-    y = x · m with m = 0 or 1/(1 − p), so E[y] = x and nothing needs to change when the model is evaluated. The gradient
-    passes through the same mask, ∂L/∂x = ∂L/∂y · m. Source: Srivastava et al., JMLR 15 (2014), in the inverted form.
-    """
-
-    def __init__(self, p: float = 0.5, generator: torch.Generator | None = None) -> None:
-        """Args: p, in [0, 1); generator, where the masks come from (torch's global one if not given)."""
-        if not 0 <= p < 1:
-            raise ValueError(f"dropout p is {p}: it must be at least 0 and below 1")
-        self.training = True
-        self.p = p
-        self.generator = generator
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape, the same shape; x itself when evaluating. Pixels of dtype uint8 become x / 255."""
-        if x.dtype == torch.uint8:
-            x = x / 255
-        if not self.training or self.p == 0:
-            self._mask = None
-            return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        self._mask = keep / (1 - self.p)
-        return x * self._mask
-
-    def backward(self, grad: Tensor) -> Tensor:
-        """∂L/∂x = ∂L/∂y · m."""
-        return grad if self._mask is None else grad * self._mask
-
-    def backward_parameters(self, grad: Tensor) -> None:
-        """There are none."""
-
-    def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """There are none."""
-        return []
-
-    def __repr__(self) -> str:
-        return f"Dropout({self.p})"
+__all__ = ["MLP", "LinearClassifier", "Sequential", "copy_numbers"]
 
 
 class Sequential:
@@ -252,12 +63,7 @@ class Sequential:
         if mine.keys() != state.keys():
             missing, unknown = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
             raise KeyError(f"the weights do not fit the model: missing {missing}, unknown {unknown}")
-        for name, p in mine.items():
-            if p.shape != state[name].shape:
-                raise ValueError(f"{name} has shape {tuple(state[name].shape)}, the model wants {tuple(p.shape)}")
-        with torch.no_grad():
-            for name, p in mine.items():
-                p.copy_(state[name])
+        copy_numbers(mine, state)
 
     def train(self, mode: bool = True) -> Self:
         """Training or, with False, evaluating: dropout does nothing then."""
@@ -343,18 +149,15 @@ class MLP(Sequential):
         super().__init__(*layers, Linear(last, num_classes, init, generator))
 
 
-def _accumulate(p: Tensor, grad: Tensor) -> None:
-    """Add to ``p.grad``, as ``backward()`` does; nothing for a frozen parameter."""
-    if p.requires_grad:
-        p.grad = grad if p.grad is None else p.grad + grad
+def copy_numbers(mine: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """Copy the numbers of ``saved`` into the tensors of the same names, all or none.
 
-
-def _at_least_zero(std: str, init: str) -> float:
-    """STD of ``normal:STD`` as a number."""
-    try:
-        value = float(std)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise ValueError(f"init is {init!r}: STD must be a number that is at least 0, as in 'normal:0.01'")
-    return value
+    Raises:
+        ValueError: a tensor has another shape.
+    """
+    for name, tensor in mine.items():
+        if tensor.shape != saved[name].shape:
+            raise ValueError(f"{name} has shape {tuple(saved[name].shape)}, the model wants {tuple(tensor.shape)}")
+    with torch.no_grad():
+        for name, tensor in mine.items():
+            tensor.copy_(saved[name])

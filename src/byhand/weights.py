@@ -9,12 +9,11 @@ from typing import Any, cast
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from byhand.errors import DataError
 from byhand.files import write_atomically
-from byhand.model import Sequential
+from byhand.model import Sequential, copy_numbers
 
 __all__ = ["leaves", "load", "parameters", "restore", "save", "snapshot", "state"]
 
@@ -74,12 +73,7 @@ def restore(model: object, params: dict[str, Tensor], saved: dict[str, Tensor]) 
     if mine.keys() != saved.keys():
         missing, unknown = sorted(mine.keys() - saved.keys()), sorted(saved.keys() - mine.keys())
         raise ValueError(f"missing {', '.join(missing) or 'nothing'}, unknown {', '.join(unknown) or 'nothing'}")
-    for name, tensor in mine.items():
-        if tensor.shape != saved[name].shape:
-            raise ValueError(f"{name} has shape {tuple(saved[name].shape)}, the model wants {tuple(tensor.shape)}")
-    with torch.no_grad():
-        for name, tensor in mine.items():
-            tensor.copy_(saved[name])
+    copy_numbers(mine, saved)
 
 
 def save(file: str | Path, saved: dict[str, Tensor]) -> Path:

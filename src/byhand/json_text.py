@@ -1,0 +1,36 @@
+"""JSON as byhand writes it, to files and to standard output: nothing that only Python's own reader would take."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, cast
+
+__all__ = ["json_text"]
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """The value as JSON text, ASCII only, so that any terminal and any file name will do.
+
+    NaN and infinities, for which JSON has no word, become null; paths become text; arrays and tensors become lists.
+
+    Raises:
+        TypeError: a value that has no place in JSON.
+    """
+    return json.dumps(_plain(value), indent=indent, allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in cast("Sequence[object]", value)]
+    if hasattr(value, "tolist"):  # NumPy's and torch's numbers and arrays, neither of which is imported here
+        return _plain(cast("Any", value).tolist())
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
