@@ -22,10 +22,11 @@ IDS = [str(file.relative_to(SRC)) for file in FILES]
 
 # A module imports from its own room and from rooms above it, never from one below.
 ROOMS = [
-    {"errors", "files", "json_text"},
+    {"errors", "files", "json_text", "text"},
     {"data"},
     {"loss", "layers", "model", "optim", "metrics", "weights", "progress"},
-    {"learner", "lr_find", "distributed"},
+    {"batches", "learner", "distributed"}
+    | {"curvature", "untouched", "rehearsal", "range_test", "lr_curve", "lr_find", "finder"},  # the learning rate
     {"checkpoint"},
     {"settings", "recipe", "predict"},
     {"evaluate"},

@@ -21,7 +21,16 @@ from byhand.errors import DataError, UsageError
 from byhand.files import write_atomically
 from byhand.json_text import json_text
 
-__all__ = ["new_run", "read_run", "read_weights", "write_history", "write_run", "write_state", "write_weights"]
+__all__ = [
+    "new_run",
+    "read_history",
+    "read_run",
+    "read_weights",
+    "write_history",
+    "write_run",
+    "write_state",
+    "write_weights",
+]
 
 _SCHEMA = "byhand.run/1"
 
@@ -93,6 +102,24 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float | None]]) -
     """
     lines = "".join(json_text(row) + "\n" for row in history)
     write_atomically(folder / "history.jsonl", lines.encode())
+
+
+def read_history(folder: str | Path) -> list[dict[str, float | None]]:
+    """Read ``history.jsonl``: a dict an epoch, as ``Learner.history`` has them.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = Path(folder) / "history.jsonl"
+    try:
+        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+        if not all(isinstance(row, dict) and "epoch" in row for row in rows):
+            raise ValueError("a line is no epoch")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; name a folder that train made") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}; train again") from error
+    return rows
 
 
 def write_weights(folder: Path, state: dict[str, Tensor]) -> None:

@@ -27,6 +27,10 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "train": "Train a linear model or an MLP and save the run.",
+    "evaluate": "Say how good a run is, honestly, and write its report.",
+    "compare": "Say whether the difference between runs is real.",
+    "explain": "Say how good a bare number like 58% is.",
+    "lr-find": "Find the learning rate, and say why.",
     "predict": "Say what a saved run sees in pictures.",
     "data": "List, fetch and describe data sets.",
 }

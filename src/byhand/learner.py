@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -17,14 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from byhand import weights
+from byhand.batches import batches, draw, is_shuffled
 from byhand.data.loader import Batches, DataLoader, DataLoaders
 from byhand.errors import DataError
+from byhand.finder import auto_lr, lr_find
 from byhand.loss import cross_entropy, cross_entropy_with_grad, softmax
-from byhand.lr_find import default_lr
 from byhand.metrics import Mean
 from byhand.model import Sequential
 from byhand.optim import SGD, Optimizer, Schedule, constant, one_cycle, set_lr
 from byhand.progress import Table
+from byhand.rehearsal import Rehearsal
+from byhand.untouched import same_randomness, untouched
 
 __all__ = ["Callback", "Learner"]
 
@@ -34,7 +38,6 @@ Model = Callable[[Tensor], Tensor]
 Callback = Callable[["Learner"], object]
 """Called with the learner after each step, when ``learn.step`` is its number, and after each epoch, when it is None."""
 
-_EVALUATION_ROWS = 1024  # a batch of our own models when nothing is learnt: more no longer fits into fast memory
 _SMALL = 10_000_000  # multiplications of a product that one thread makes as fast as two
 
 
@@ -95,6 +98,11 @@ class Learner:
 
     # The five steps, once by hand and once by autograd.
 
+    def _step(self, opt: Any, xb: Tensor, yb: Tensor) -> Tensor:
+        if self.by_hand and isinstance(self.model, Sequential):
+            return self._step_by_hand(self.model, opt, xb, yb)
+        return self._step_by_autograd(opt, xb, yb)
+
     def _step_by_hand(self, model: Sequential, opt: Optimizer, xb: Tensor, yb: Tensor) -> Tensor:
         logits = model(xb)  # (B, C)
         loss, grad = cross_entropy_with_grad(logits, yb)  # (), (B, C)
@@ -114,11 +122,12 @@ class Learner:
     # Fitting.
 
     def fit(self, n_epoch: int, lr: float | None = None) -> None:
-        """Train for ``n_epoch`` passes at a constant rate; without one, take the default and print it."""
+        """Train for ``n_epoch`` passes at a constant rate; without one, find it (``lr_find``) and print it."""
         if lr is None:
-            lr, reason = default_lr(self.model, self.dls.train, self.optimizer())
+            choice = auto_lr(self, n_epoch, constant)
+            lr = choice.lr
             if not self.quiet:
-                print(f"lr {lr:.3g}, {reason}")  # noqa: T201, the table's first line
+                print(f"lr {lr:.3g}, {choice.rule}")  # noqa: T201, the table's first line
         self.fit_schedule(n_epoch, constant(lr))
 
     def fit_one_cycle(
@@ -130,9 +139,8 @@ class Learner:
         pct_start: float = 0.25,
     ) -> None:
         """Train for ``n_epoch`` passes with the rate going up to ``lr_max`` and down again, as fastai does."""
-        if lr_max is None:
-            lr_max = default_lr(self.model, self.dls.train, self.optimizer())[0]
-        self.fit_schedule(n_epoch, one_cycle(lr_max, pct_start, div, div_final))
+        course = partial(one_cycle, pct_start=pct_start, div=div, div_final=div_final)
+        self.fit_schedule(n_epoch, course(auto_lr(self, n_epoch, course).lr if lr_max is None else lr_max))
 
     def fit_schedule(self, n_epoch: int, schedule: Schedule) -> None:
         """Train for ``n_epoch`` passes, the rate being ``schedule(part of the run that is done)``.
@@ -167,17 +175,13 @@ class Learner:
 
     def _epoch(self, opt: Any, epoch: int, rate: Schedule, table: Table) -> None:
         """One pass over the training part, a step a batch."""
-        model, total = self.model, len(self.dls.train)
+        total = len(self.dls.train)
         self._mode(training=True)
         with self._threads(), torch.inference_mode(self.by_hand):
             for step, (xb, yb) in enumerate(self._batches(self.dls.train)):
                 self.step = step
                 set_lr(opt, rate(step / total))
-                if self.by_hand and isinstance(model, Sequential):
-                    loss = self._step_by_hand(model, opt, xb, yb)
-                else:
-                    loss = self._step_by_autograd(opt, xb, yb)
-                self.loss = loss.item()
+                self.loss = self._step(opt, xb, yb).item()
                 if not math.isfinite(self.loss):
                     self._stop(self.loss, f"at step {step + 1}", epoch)
                     return
@@ -217,6 +221,23 @@ class Learner:
 
     def _columns(self) -> list[str]:
         return ["epoch", *(f"{part}_{name}" for name in self._names() for part in ("train", "valid")), "seconds"]
+
+    # The rate.
+
+    lr_find = lr_find
+
+    @contextmanager
+    def rehearsal(self, steps: int) -> Generator[Rehearsal]:
+        """Short runs of up to ``steps`` steps from the weights as they are, after which nothing has changed.
+
+        To the bit, the order of the data included; only a loader that keeps a place in a stream cannot be put back.
+        """
+        params, train = self._parameters().values(), self.dls.train
+        with self._threads(), untouched(self.model, params, train, self.loss_func, self.opt_func):
+            shuffled = is_shuffled(train)
+            with torch.inference_mode(self.by_hand):
+                rows, new_opt = draw(self._batches(train), steps if shuffled else None), lambda: self.opt_func(params)
+                yield Rehearsal(self.model, params, new_opt, self._step, self.loss_func, rows, shuffled)
 
     # Judging.
 
@@ -298,7 +319,7 @@ class Learner:
         if self._params is None:
             output = None
             if not isinstance(self.model, Sequential | nn.Module):
-                with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]  # a shuffling loader must not be a draw ahead because of this look
+                with same_randomness(self.model, self.dls.train):  # a shuffling loader must not be a draw ahead
                     output = self.model(next(self._batches(self.dls.train, shuffled=False))[0])
             self._params = weights.parameters(self.model, output)
         return self._params
@@ -326,18 +347,4 @@ class Learner:
             self.model.train(training)
 
     def _batches(self, dl: Batches, shuffled: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of a loader as this learner takes them.
-
-        Our own models get raw pixels, and when nothing is learnt, large slices in order. Labels of shape (B, 1), as the
-        seeds have them, become (B,) for our own loss; another loss gets them as they are.
-        """
-        if isinstance(dl, DataLoader):
-            rows = _EVALUATION_ROWS if self.by_hand else dl.batch_size
-            pairs = dl.batches(raw=self.by_hand) if shuffled else dl.in_order(rows, raw=self.by_hand)
-        else:
-            pairs = iter(dl)
-        if self.loss_func is not cross_entropy:
-            yield from pairs
-            return
-        for xb, yb in pairs:
-            yield xb, yb.squeeze(1) if yb.dim() == 2 else yb
+        return batches(dl, raw=self.by_hand, flat_labels=self.loss_func is cross_entropy, shuffled=shuffled)

@@ -1,72 +1,169 @@
-"""The learning rate.
+"""The learning rate: a guess from the data, then short trials from the weights as they are.
 
-For one linear layer under cross-entropy the rate follows from the data, without a search. Let H be the Hessian of the
-mean loss at W = 0, where all C classes are equally probable:
+The guess is exact where theory is: for one linear layer under SGD, the loss curves by L/C at W = 0 (``curvature``), and
+C/L is the rate that descends fastest there. For any other model under SGD it is still of the right order, and follows
+the inputs' scale. An optimizer that divides by the gradient's size, as Adam does, moves every weight by about the rate:
+a logit then moves by rate · ‖x‖₁ a step, and a tenth is a good first step.
 
-    H = (1/C) (I − 11ᵀ/C) ⊗ (XᵀX / N),     so its largest eigenvalue is λ / C,  λ = λmax(XᵀX / N),
+The trials decide. Each is a small image of the run to come: the same start, the same batches, the rate's whole course
+squeezed into a few steps, judged afterwards by the loss on training rows that it did not use. First they go up and down
+from the guess by factors of 4, as long as that helps; then, four times as long, by factors of 2 around the best. A rate
+whose loss is no number or does not fall is out, and of rates that do about as well the lowest is taken, since a
+long run forgives a low rate and not a high one.
 
-with a column of ones in X for the bias. Gradient descent on the whole data set is stable below 2C/λ and contracts best
-around C/λ. A batch of B rows has its own Hessian, larger by the chance of its draw; for SGD to contract in mean square,
-λ is replaced by
-
-    L = λ + (max‖x‖² − λ) / B.
-
-Sources: Böhning, Ann. Inst. Stat. Math. 44 (1992), for H; Jain et al., JMLR 18 (2018), for L (least squares, batches).
+Sources: Jamieson and Talwalkar, AISTATS 2016, for successive halving; LOG.md for how the constants were chosen.
 """
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from byhand.data.loader import Batches, DataLoader
-from byhand.layers import Linear
-from byhand.model import Sequential
-from byhand.optim import SGD, Adam
+from byhand.curvature import curvature
+from byhand.errors import DataError
+from byhand.optim import SGD, Schedule
+from byhand.rehearsal import Rehearsal
 
-__all__ = ["curvature", "default_lr"]
+__all__ = ["Choice", "Guess", "first_guess", "search", "trial_steps"]
 
-_SAMPLE = 8192  # rows: λ differs from that of all 60,000 of MNIST by under 1 %
-_ROUNDS = 12  # of power iteration: the second eigenvalue of pictures is far below the first
+_SHORT, _LONG = 0.006, 0.02  # of the run's steps: a trial of the first kind and of the second
+_LINEAR = 0.3  # of these suffice for one linear layer, whose guess is good and whose loss is convex
+_FEWEST, _FEWEST_LINEAR = (6, 24), (6, 12)  # steps: in 12 an MLP may not yet have met the rate that kills its units
+_MOST = 20_000  # steps of a run for which longer trials would tell more
+_TIE, _TIE_ADAM = 0.02, 0.03  # of what the best trial gained; Adam's best rate falls more as the run grows longer
+_NEAR = 0.05  # of it: the range that is reported
+_FAR = 48  # powers of √2 on either side of the guess
+_FLAT = 1e-3  # of the start's loss: a trial that changed it by less has not moved
 
 
-def curvature(x: Tensor, batch_size: int) -> float:
-    """L = λ + (max‖x‖² − λ) / B for inputs ``x`` (N, P), with a column of ones joined to them.
+@final
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A rate, the range of rates that do about as well in a trial of a run's first steps, and the rule in words."""
 
-    λ comes from power iteration on at most 8,192 rows, always the same, max‖x‖² from all of them. ``uint8`` stands for
-    x / 255. A data set that is 0 everywhere has L = 1, its bias's curvature.
+    lr: float
+    low: float
+    high: float
+    rule: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Where the trials begin, and why there."""
+
+    lr: float
+    origin: str
+    plain: bool  # the optimizer is SGD
+
+
+def first_guess(opt: Any, x: Tensor, batch_size: int, classes: int) -> Guess:
+    """The rate to begin at: (1 − momentum) · C / (L + C · weight_decay) for SGD, 0.1 / (1 + mean ‖x‖₁) for any other.
+
+    ``x`` (N, …) are the inputs; if they are no pixels or real numbers, it is 0.1 for SGD and 1e-3 for others.
     """
-    scale = 1 / 255 if x.dtype == torch.uint8 else 1.0
-    # Drawn, not evenly spaced: MNIST's even rows have another origin than its odd ones, and a λ that is 10 % smaller.
-    rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:_SAMPLE].to(x.device)  # (n,)
-    some = x[rows].float() * scale  # (n, P)
-    v, bias = torch.ones(some.shape[1], device=x.device), 1.0  # (P,), ()
-    eigenvalue = 1.0
-    for _ in range(_ROUNDS):
-        u = some @ v + bias  # (n,)
-        v, bias = some.t() @ u / len(some), u.mean().item()  # (P,), ()
-        eigenvalue = float(v.square().sum() + bias**2) ** 0.5
-        v, bias = v / eigenvalue, bias / eigenvalue
-    largest = max(float(block.float().square().sum(dim=1).max()) for block in _blocks(x)) * scale**2 + 1
-    return eigenvalue + max(0.0, largest - eigenvalue) / batch_size
+    plain = isinstance(opt, SGD | torch.optim.SGD)
+    if not (x.is_floating_point() or x.dtype == torch.uint8):
+        return Guess(0.1 if plain else 1e-3, "a usual rate", plain)
+    if not plain:
+        scale = 1 / 255 if x.dtype == torch.uint8 else 1.0
+        some = x[:: max(1, len(x) // 1024)].flatten(1).float()  # (n, P)
+        lr = 0.1 / (1 + scale * some.abs().sum(1).mean().item())
+        return Guess(lr, "from the size of the inputs", plain)
+    momentum, decay = _of_sgd(opt)
+    lr = (1 - momentum) * classes / (curvature(x, batch_size) + classes * decay)
+    return Guess(lr, "from the curvature of the data", plain)
 
 
-def default_lr(model: object, train: Batches, opt: object) -> tuple[float, str]:
-    """A rate to start from, and the reason for it.
+def trial_steps(total: int, linear: bool) -> tuple[int, int]:
+    """The steps of a trial of the first kind and of the second, for a run of ``total`` steps; never more than these."""
+    steps = min(total, _MOST) * (_LINEAR if linear else 1.0)
+    fewest, total = _FEWEST_LINEAR if linear else _FEWEST, max(total, 1)
+    return min(total, max(fewest[0], round(_SHORT * steps))), min(total, max(fewest[1], round(_LONG * steps)))
 
-    With byhand's SGD it is C / L for one linear layer, and 0.04 √H for an MLP whose narrowest hidden layer has H units
-    (what served from 30 to 512 units), both times 1 − momentum. Otherwise a constant: 1e-3 for Adam, 0.1 for the rest.
+
+def search(
+    rehearsal: Rehearsal,
+    guess: Guess,
+    steps: tuple[int, int],
+    schedule: Callable[[float], Schedule],
+    top: int | None = None,
+) -> Choice:
+    """The best rate by trials of the lengths ``steps``: the lowest of those that gain about as much as the best.
+
+    None is higher than the guess times √2 to the power ``top``.
+
+    Raises:
+        DataError: the loss is no number before any step, or no rate makes it fall.
     """
-    if isinstance(opt, Adam | torch.optim.Adam | torch.optim.AdamW):
-        return 1e-3, "Adam's usual rate"
-    if isinstance(opt, SGD) and isinstance(model, Sequential):
-        weights = [layer.weight for layer in model.layers if isinstance(layer, Linear)]  # (O, I) each
-        if len(weights) == 1 and isinstance(train, DataLoader):
-            lr = len(weights[0]) / curvature(train.x, train.batch_size)
-            return lr * (1 - opt.momentum), "from the curvature of the data"
-        if len(weights) > 1:
-            units = min(len(weight) for weight in weights[:-1])
-            return 0.04 * units**0.5 * (1 - opt.momentum), f"a usual rate for SGD with {units} hidden units"
-    return 0.1, "a usual rate for SGD"
+    start = rehearsal.loss_after(0, schedule(guess.lr))
+    if not math.isfinite(start):
+        raise DataError(f"the loss is {start} before any step: look for NaN in the inputs and in the weights")
+
+    def trial(length: int, power: int) -> float:
+        loss = rehearsal.loss_after(length, schedule(guess.lr * 2 ** (power / 2)))
+        return math.inf if math.isnan(loss) else loss
+
+    def limit(losses: dict[int, float], share: float) -> float:
+        """The loss that lacks so large a share of what the best one gained."""
+        best = min(losses.values())
+        return best + share * (start - best)
+
+    top = _FAR if top is None else top
+    coarse = _climb(partial(trial, steps[0]), start, at=0, stride=4, top=top, limit=partial(limit, share=0.0))
+    if not coarse:
+        raise DataError("no rate makes the loss fall on rows that are not learnt from: give a rate")
+    at, tie = min(coarse, key=coarse.__getitem__), partial(limit, share=_TIE if guess.plain else _TIE_ADAM)
+    fine = _climb(partial(trial, steps[1]), start, at, stride=2, top=top, limit=tie) or coarse
+    power = min(power for power, loss in fine.items() if loss <= tie(fine))
+    low, high = (guess.lr * 2 ** (_edge(fine, power, way, limit(fine, _NEAR)) / 2) for way in (-1, 1))
+    return Choice(guess.lr * 2 ** (power / 2), low, high, f"by short trials around {guess.lr:.3g}, {guess.origin}")
 
 
-def _blocks(x: Tensor) -> list[Tensor]:
-    return [x[start : start + _SAMPLE] for start in range(0, len(x), _SAMPLE)]
+def _climb(
+    loss: Callable[[int], float],
+    start: float,
+    at: int,
+    stride: int,
+    top: int,
+    limit: Callable[[dict[int, float]], float],
+) -> dict[int, float]:
+    """The losses at powers of √2 around ``at`` that are below the start's.
+
+    Upwards, to ``top``, as long as that helps or nothing moves; then downwards, as long as that is a tie with the best
+    (within the ``limit``) or all were too high.
+    """
+    found = {at: loss(at)}
+    power = at
+    while power < top:
+        power = min(power + stride, top)
+        best = min(found.values())
+        found[power] = loss(power)
+        if found[power] >= best and abs(found[power] - start) > _FLAT * abs(start):
+            break
+    power = at
+    while power - stride >= -_FAR and (found[power] <= limit(found) or min(found.values()) >= start):
+        power -= stride
+        found[power] = loss(power)
+    return {power: loss for power, loss in found.items() if loss < start}
+
+
+def _edge(losses: dict[int, float], power: int, way: int, limit: float) -> float:
+    """The power up to which the loss stays within ``limit``, on straight lines between the trials."""
+    for other in sorted((p for p in losses if (p - power) * way > 0), key=lambda p: p * way):
+        if losses[other] > limit:
+            return power + (other - power) * (limit - losses[power]) / (losses[other] - losses[power])
+        power = other
+    return power
+
+
+def _of_sgd(opt: Any) -> tuple[float, float]:
+    """Momentum and weight decay."""
+    if isinstance(opt, SGD):
+        return opt.momentum, opt.weight_decay
+    group = opt.param_groups[0]
+    return float(group["momentum"]), float(group["weight_decay"])

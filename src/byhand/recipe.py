@@ -3,6 +3,7 @@
 import math
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -18,14 +19,15 @@ from byhand.data.dataset import Dataset
 from byhand.data.drawing import ink_box
 from byhand.data.loader import loaders
 from byhand.errors import DataError, UsageError
+from byhand.finder import auto_lr
 from byhand.learner import Learner
-from byhand.lr_find import default_lr
+from byhand.lr_curve import LRFound
 from byhand.metrics import accuracy
 from byhand.model import MLP, LinearClassifier, Sequential
 from byhand.optim import SGD, Adam, Schedule, constant, flat_cos, one_cycle
 from byhand.settings import Settings
 
-__all__ = ["Recipe", "build_model", "load_run", "prepare", "train"]
+__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "train"]
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": constant,
@@ -73,6 +75,20 @@ def prepare(settings: Settings, data: Dataset, quiet: bool = False) -> Recipe:
         UsageError: a device that this machine lacks.
         DataError: the weights to start from cannot be read or do not fit.
     """
+    settings, model, learn = build(settings, data, quiet)
+    if settings.lr is None:
+        choice = auto_lr(learn, settings.epochs, _course(settings))
+        return Recipe(settings, data, model, learn, choice.lr, choice.rule)
+    return Recipe(settings, data, model, learn, settings.lr, "as told")
+
+
+def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Settings, Sequential, Learner]:
+    """The model and the learner of resolved settings, and the settings with the number of epochs chosen.
+
+    Raises:
+        UsageError: a device that this machine lacks.
+        DataError: the weights to start from cannot be read or do not fit.
+    """
     device = _device(settings.device)
     if settings.reproducible:
         torch.set_num_threads(1)  # sums of floats depend on how many threads share them
@@ -92,9 +108,25 @@ def prepare(settings: Settings, data: Dataset, quiet: bool = False) -> Recipe:
     learn = Learner(dls, model.to(device), opt_func=opt_func, metrics=accuracy, quiet=quiet)
     if settings.epochs is None:
         settings = replace(settings, epochs=_epochs(settings, len(dls.train)))
-    if settings.lr is None:
-        return Recipe(settings, data, model, learn, *default_lr(model, dls.train, learn.optimizer()))
-    return Recipe(settings, data, model, learn, settings.lr, "as told")
+    return settings, model, learn
+
+
+def fit(settings: Settings, data: Dataset) -> Sequential:
+    """The trained model of resolved settings with a rate and a number of epochs; nothing is printed or written."""
+    settings, model, learn = build(settings, data, quiet=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a loss that is no number leaves the last good weights
+        learn.fit_schedule(settings.epochs or 0, _course(settings)(settings.lr or 0.0))
+    return model.eval()
+
+
+def find_lr(settings: Settings, learn: Learner) -> LRFound:
+    """What ``Learner.lr_find`` says for a run with these settings.
+
+    Raises:
+        DataError: the loss is no number from the start, or no rate makes it fall.
+    """
+    return learn.lr_find(show_plot=False, n_epoch=settings.epochs, schedule=_course(settings))
 
 
 def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
@@ -147,7 +179,7 @@ def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
     status = "interrupted"
     checkpoint.write_run(folder, record("running"))
     try:
-        learn.fit_schedule(settings.epochs or 0, _SCHEDULES[settings.schedule or "constant"](recipe.lr))
+        learn.fit_schedule(settings.epochs or 0, _course(settings)(recipe.lr))
         status = "stopped" if learn.stopped else "finished"
     finally:
         keep()
@@ -186,6 +218,11 @@ def describe(data: Dataset) -> dict[str, Any]:
         "shape": list(data.train.images.shape[1:]),
         "ink_box": ink_box(data.train.images),
     }
+
+
+def _course(settings: Settings) -> Callable[[float], Schedule]:
+    """The rate's course over a run with these settings, as a function of its highest rate."""
+    return _SCHEDULES[settings.schedule or "constant"]
 
 
 def _epochs(settings: Settings, steps: int) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self, final
+from typing import Any, Self, final, get_type_hints
 
 from byhand.errors import DataError, UsageError
 
@@ -95,7 +95,10 @@ class Settings:
         try:
             values: dict[str, Any] = dict(record["settings"])
             values["hidden"] = tuple(values["hidden"])
-            return cls(**values).resolved()
+            settings = cls(**values).resolved()
+            for name, kind in get_type_hints(cls).items():
+                _of_kind(name, getattr(settings, name), kind)
+            return settings
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise DataError(
                 f"run.json is damaged: its settings are not those of a run ({error}); train again"
@@ -105,6 +108,12 @@ class Settings:
 def _one_of(option: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
         raise UsageError(f"{option} {value}: choose {' or '.join(choices)}")
+
+
+def _of_kind(name: str, value: object, kind: Any) -> None:
+    """TypeError unless the value is of its kind; a whole number may stand for a float."""
+    if name != "hidden" and not isinstance(value, kind) and not (isinstance(value, int) and isinstance(0.0, kind)):
+        raise TypeError(f"{name} is {value!r}")
 
 
 def _in_range(option: str, value: float | None, low: float, high: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from byhand.json_text import json_text
+from byhand.text import one_line
 
 __all__ = ["emit_json", "new_app", "one_line"]
 
@@ -24,8 +25,3 @@ def emit_json(command: str, fields: Mapping[str, object]) -> None:
     ``json_text`` says what becomes of numbers, paths and arrays.
     """
     print(json_text({"schema": f"byhand.{command}/1", **fields}))  # noqa: T201
-
-
-def one_line(text: str) -> str:
-    r"""The text with everything that a terminal might obey written out: ``\n``, ``\x1b``, ``\u202e``."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

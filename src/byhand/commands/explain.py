@@ -1,0 +1,82 @@
+"""``byhand explain``: the honest answer for a bare number."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from byhand.commands import emit_json, new_app, one_line
+from byhand.commands.lines import paragraph
+from byhand.data.load import load
+
+if TYPE_CHECKING:
+    from byhand.evaluate.explain import Explanation
+
+app = new_app()
+
+
+@app.command()
+def explain(
+    number: Annotated[
+        str | None, typer.Argument(metavar="[NUMBER]", help="An accuracy: 58%, 0.58 or 5800/10000.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="What it was measured on: a name, a folder or a file.  [MNIST or digits]"),
+    ] = None,
+    n: Annotated[int | None, typer.Option("--n", help="Images that it was measured on.  [the test part's]")] = None,
+    loss: Annotated[float | None, typer.Option(help="The mean loss, −log p, in nats.")] = None,
+    model: Annotated[str, typer.Option(help="What gave it: linear or mlp.")] = "linear",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the verdict only.")] = False,
+) -> None:
+    """Say how good an accuracy is on these data, what one linear layer can reach, and what may be wrong."""
+    from byhand.evaluate.explain import ask, explain  # here, because they import SciPy
+    from byhand.evaluate.landmarks import find_landmarks, is_known
+
+    question = ask(number, n, loss, model)
+    parts = load(data)
+    if not is_known(parts):
+        typer.echo("finding the best linear layer for these data; that is done once ...", err=True)
+    found = explain(question, find_landmarks(parts))
+    if json:
+        emit_json("explain", _fields(found))
+    elif quiet:
+        typer.echo(one_line(found.verdict))
+    else:
+        typer.echo(_answer(found))
+
+
+def _fields(found: "Explanation") -> dict[str, object]:
+    from byhand.evaluate.results import baseline_fields, ceiling_fields
+
+    ceiling = found.landmarks.ceiling
+    return {
+        "data": found.landmarks.source,
+        "accuracy": None if found.accuracy is None else asdict(found.accuracy),
+        "chance": None if found.chance is None else asdict(found.chance),
+        "baselines": baseline_fields(found.landmarks),
+        "ceiling": None if ceiling is None else ceiling_fields(ceiling),
+        "verdict": found.verdict,
+        "hints": found.hints,
+    }
+
+
+def _answer(found: "Explanation") -> str:
+    if found.accuracy is None:
+        lines = [paragraph(found.verdict)]
+    else:
+        number, guessing, reach = found.sentences
+        lines = [
+            f"{number.rstrip('.')}, on {one_line(found.landmarks.source)}",
+            "",
+            "Is the model doing something right, or is it guessing?",
+            paragraph(guessing, "  "),
+            "",
+            "How good is that? What could one layer without non-linearities reach?",
+            paragraph(reach, "  "),
+        ]
+    if found.hints:
+        lines += ["", "What it may come from, the likeliest first:"]
+        lines += [paragraph(hint, f"  {i}. ") for i, hint in enumerate(found.hints, 1)]
+    return "\n".join(lines)

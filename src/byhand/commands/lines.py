@@ -1,0 +1,41 @@
+"""What more than one command says of a run before it begins."""
+
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from byhand.commands import one_line
+from byhand.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from byhand.model import Sequential
+    from byhand.settings import Settings
+
+__all__ = ["data_line", "model_line", "paragraph"]
+
+_WIDE: Final = 100  # columns of running text: longer lines are hard to read
+
+
+def data_line(data: Dataset, source: str | None) -> str:
+    """The data and the sizes of their parts; if nobody named them, how to get the others."""
+    sizes = f"{len(data.train):,} images to learn from, {len(data.valid):,} to judge by, {len(data.test):,} sealed"
+    other = {"mnist": "  (a quick try: byhand train digits)", "digits": "  (for MNIST: byhand data get mnist)"}
+    return f"data   {one_line(data.source)}: {sizes}" + (other.get(data.source, "") if source is None else "")
+
+
+def model_line(settings: "Settings", model: "Sequential", data: Dataset) -> str:
+    """The model, its layers' sizes and its start."""
+    sizes = [str(w.shape[1]) for w in model.parameters() if w.dim() == 2] + [str(len(data.classes))]
+    numbers = sum(p.numel() for p in model.parameters())
+    return f"model  {settings.model} {'-'.join(sizes)}: {numbers:,} numbers, started from {settings.init}"
+
+
+def paragraph(text: str, first: str = "") -> str:
+    """Running text in lines of at most 100 columns: ``first`` before the first, as many spaces before the others."""
+    return textwrap.fill(
+        one_line(text),
+        _WIDE,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

@@ -1,0 +1,73 @@
+"""What is too good to be true, and what should not be: signs that the number does not mean what it says."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.data.dataset import Dataset, Part
+from byhand.evaluate.results import Landmarks
+from byhand.evaluate.statistics import CHANCE_LEVEL, mcnemar
+
+__all__ = ["find_alarms"]
+
+# What no honest model without augmentation is known to pass on MNIST; facts from published results.
+_MNIST: Final = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)  # test images of each class
+_LINEAR, _MLP = 0.935, 0.993
+
+
+def find_alarms(
+    hits: NDArray[np.bool_],
+    linear: bool,
+    data: Dataset,
+    landmarks: Landmarks,
+    optimum: NDArray[np.float64] | None,
+) -> tuple[str, ...]:
+    """A sentence for each reason to doubt the accuracy of a model.
+
+    Rows that stand in the training and in the test part; an accuracy on MNIST that is above all known ones of its
+    kind; a linear model that beats the linear ceiling on the same images by more than luck (McNemar, p < 1e-4).
+
+    Args:
+        hits: (N,) whether the model names each test image right.
+        linear: whether the model is one linear layer.
+        data: what it learnt from and is judged by.
+        landmarks: of these data.
+        optimum: the ceiling's weights (C, P + 1), if they are known.
+    """
+    alarms: list[str] = []
+    shared = _shared(data.train, data.test)
+    if shared:
+        alarms.append(
+            f"{shared:,} of the {len(data.test):,} test images stand among the training images too, pixel for pixel: "
+            "the model has seen them with their labels"
+        )
+    accuracy = float(hits.mean())
+    limit = _LINEAR if linear else _MLP
+    if landmarks.counts == _MNIST and accuracy > limit:
+        kind = "one linear layer" if linear else "an MLP without augmented images"
+        alarms.append(
+            f"{100 * accuracy:.1f} % is too good for {kind} on MNIST, where more than {100 * limit:.1f} % is not known "
+            "to be reached honestly: has it seen the test images?"
+        )
+    elif linear and optimum is not None:
+        best = _hits(optimum, data.test)
+        won, lost = int((hits & ~best).sum()), int((best & ~hits).sum())
+        if won > lost and mcnemar(won, lost) < CHANCE_LEVEL:
+            alarms.append(
+                f"{100 * accuracy:.1f} % is better than the best linear layer ({100 * float(best.mean()):.1f} %) on "
+                "the same images, and not by luck: has it seen the test images?"
+            )
+    return tuple(alarms)
+
+
+def _shared(train: Part, test: Part) -> int:
+    """How many test images are found among the training images, whatever their labels."""
+    known = {image.tobytes() for image in train.images}
+    return sum(image.tobytes() in known for image in test.images)
+
+
+def _hits(weight: NDArray[np.float64], part: Part) -> NDArray[np.bool_]:
+    """(N,) which images of a part the linear layer ``weight`` (C, P + 1) names right; the bias is its last column."""
+    x = part.images.reshape(len(part), -1) / 255.0  # (N, P)
+    return (x @ weight[:, :-1].T + weight[:, -1]).argmax(axis=1) == part.labels

@@ -1,0 +1,321 @@
+"""From a run to everything that can be said of it. This is where the test part is opened, and the opening counted.
+
+What is quick comes first; the parts that take long come last, and each is left out, and said to be, where it was asked
+to be skipped or the time is up.
+"""
+
+import math
+import time
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from byhand import checkpoint, recipe
+from byhand.data.dataset import Dataset, Part
+from byhand.data.load import load
+from byhand.errors import DataError, UsageError
+from byhand.evaluate import answer
+from byhand.evaluate.alarms import find_alarms
+from byhand.evaluate.calibration import calibration
+from byhand.evaluate.landmarks import find_landmarks, linear_optimum
+from byhand.evaluate.learning_curve import learning_curve
+from byhand.evaluate.results import (
+    Ceiling,
+    Chance,
+    Curve,
+    ErrorParts,
+    Evaluation,
+    Landmarks,
+    baseline_fields,
+    ceiling_fields,
+)
+from byhand.evaluate.statistics import Proportion, better_than_chance, has_learnt, newcombe, wilson
+from byhand.evaluate.wrong_labels import suspected_labels
+from byhand.loss import softmax
+from byhand.model import Sequential
+from byhand.settings import Settings
+
+__all__ = ["BUDGET", "PARTS", "Opened", "evaluate", "open_test", "summary"]
+
+PARTS: Final = ("ceiling", "wrong-labels", "size-curve")
+"""The parts that take long and can be skipped, in the order in which they are made."""
+
+BUDGET: Final = 60.0
+"""Seconds after which no further part is begun, unless told otherwise."""
+
+_ROWS: Final = 4096  # at a time
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run with its data, the test part opened."""
+
+    folder: Path
+    record: dict[str, Any]
+    settings: Settings
+    model: Sequential
+    data: Dataset
+    probs: NDArray[np.float64]  # (N, C), for the test part
+
+    @property
+    def own(self) -> bool:
+        """Whether these are the data that the run learnt from."""
+        return self.data.hash == self.record["data"]["hash"]
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """(N,) whether each test image is named right."""
+        return self.probs.argmax(axis=1) == self.data.test.labels
+
+
+def open_test(run: str | Path, source: str | None = None) -> Opened:
+    """Read a run and its data, count one more opening of the test part, and predict it.
+
+    Args:
+        run: the run's folder.
+        source: the data to judge by, where they are not those that the run names.
+
+    Raises:
+        DataError: the run or its data cannot be read, the data have changed since, or they do not fit the model,
+            or its answers are no numbers.
+    """
+    model, record = recipe.load_run(run)
+    _check(record)
+    settings, about = Settings.of(record), record["data"]
+    data = load(
+        source or about["source"], settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale
+    )
+    shape, classes = tuple(about["shape"]), tuple(about["classes"])
+    if data.train.images.shape[1:] != shape or data.classes != classes:
+        seen = f"{'×'.join(map(str, data.train.images.shape[1:]))} pixels and {len(data.classes)} classes"
+        raise DataError(
+            f"{data.source} has images of {seen}, and {run} learnt {'×'.join(map(str, shape))} pixels and "
+            f"{len(classes)} classes: {', '.join(classes[:10])}; name the data that it learnt from"
+        )
+    if source is None and data.hash != about["hash"]:
+        raise DataError(
+            f"{data.source} is not what {run} learnt from: its content has changed since; bring the old data back, or "
+            f"name the data to judge by: byhand evaluate {run} DATA"
+        )
+    if not len(data.test):
+        raise DataError(f"{data.source} has no test images; name data that have some")
+    record = {**record, "test_openings": record["test_openings"] + 1}
+    checkpoint.write_run(Path(run), record)
+    probs = _probs(model, data.test)
+    if not np.isfinite(probs).all():
+        raise DataError(f"the model of {run} answers with what is no number; train again, with a tenth of the rate")
+    return Opened(Path(run), record, settings, model, data, probs)
+
+
+def evaluate(
+    run: str | Path, source: str | None = None, budget: float = BUDGET, skip: Collection[str] = ()
+) -> Evaluation:
+    """Judge a run on the test part of its data.
+
+    Args:
+        run: the run's folder.
+        source: the data to judge by, where they are not those that the run names.
+        budget: seconds after which no further one of ``PARTS`` is begun.
+        skip: those of ``PARTS`` to leave out.
+
+    Raises:
+        UsageError: there is no such part.
+        DataError: as for ``open_test``.
+    """
+    start = time.monotonic()
+    for part in skip:
+        if part not in PARTS:
+            raise UsageError(f"--skip {part}: choose from {', '.join(PARTS)}")
+    opened = open_test(run, source)
+    data, settings, probs = opened.data, opened.settings, opened.probs
+    hits, n = int(opened.hits.sum()), len(data.test)
+    train = int((_probs(opened.model, data.train).argmax(axis=1) == data.train.labels).sum()) if opened.own else None
+    confusion = _confusion(data.test.labels, probs.argmax(axis=1), len(data.classes))
+    skipped: dict[str, str] = {}
+
+    def wanted(part: str) -> bool:
+        if part in skip:
+            skipped[part] = "it was skipped, as asked"
+        elif time.monotonic() - start > budget:
+            skipped[part] = f"the {budget:.0f} seconds were over before it; give more with --budget"
+        return part not in skipped
+
+    usual = _as_usual(opened, source)
+    landmarks = find_landmarks(usual, ceiling=wanted("ceiling"))
+    if landmarks.ceiling is not None:
+        skipped.pop("ceiling", None)  # it was known
+    elif "ceiling" not in skipped:
+        skipped["ceiling"] = landmarks.no_ceiling or ""
+    accuracy, linear = wilson(hits, n), settings.model == "linear"
+    chance = _chance(confusion, data.classes)
+    parts = _parts(accuracy, landmarks.ceiling) if linear and opened.own else None
+    suspects = tuple(suspected_labels(probs, data.test, [data.train, data.valid])) if wanted("wrong-labels") else None
+    curve = None
+    if wanted("size-curve"):
+        curve = _size_curve(opened, start + budget, skipped)
+    found = Evaluation(
+        run=str(run),
+        title=_title(opened),
+        linear=linear,
+        record=opened.record,
+        history=checkpoint.read_history(opened.folder),
+        images=data.test.images,
+        labels=data.test.labels,
+        probs=probs,
+        landmarks=landmarks,
+        accuracy=accuracy,
+        train_accuracy=None if train is None else wilson(train, len(data.train)),
+        overfitting=None if train is None else newcombe(train, len(data.train), hits, n),
+        chance=chance,
+        parts=parts,
+        confusion=confusion,
+        calibration=calibration(probs, data.test.labels),
+        weights=_weights(opened),
+        suspects=suspects,
+        curve=curve,
+        skipped=skipped,
+        alarms=_alarms(opened, usual, landmarks),
+        verdict="",
+        advice=(),
+        openings=opened.record["test_openings"],
+        seconds=time.monotonic() - start,
+    )
+    found = replace(found, verdict=answer.verdict(found), advice=answer.advice(found))
+    checkpoint.write_run(opened.folder, {**opened.record, "evaluation": summary(found)})
+    return found
+
+
+def summary(found: Evaluation) -> dict[str, Any]:
+    """The fields that others rely on: those of ``byhand evaluate --json``, less the report's path."""
+    ceiling = found.landmarks.ceiling
+    return {
+        "run": found.run,
+        "accuracy": asdict(found.accuracy),
+        "chance": asdict(found.chance),
+        "baselines": baseline_fields(found.landmarks),
+        "ceiling": None if ceiling is None else ceiling_fields(ceiling),
+        "error_parts": None if found.parts is None else asdict(found.parts),
+        "train_accuracy": None if found.train_accuracy is None else asdict(found.train_accuracy),
+        "overfitting": None if found.overfitting is None else asdict(found.overfitting),
+        "calibration": {
+            name: getattr(found.calibration, name)
+            for name in ("log_loss", "brier", "ece", "ece_low", "ece_high", "ece_by_chance")
+        },
+        "suspected_labels": None if found.suspects is None else [asdict(one) for one in found.suspects],
+        "size_curve": None if found.curve is None else asdict(found.curve),
+        "alarms": found.alarms,
+        "skipped": found.skipped,
+        "verdict": found.verdict,
+        "advice": found.advice,
+        "test_openings": found.openings,
+        "seconds": found.seconds,
+    }
+
+
+def _as_usual(opened: Opened, source: str | None) -> Dataset:
+    """The data as ``load`` splits them when nobody says how: what the landmarks are found with, whoever asks."""
+    s, usual = opened.settings, Settings()
+    if (s.valid, s.seed) == (usual.valid, usual.seed):
+        return opened.data
+    return load(source or opened.record["data"]["source"], size=s.size, grayscale=s.grayscale)
+
+
+def _probs(model: Sequential, part: Part) -> NDArray[np.float64]:
+    """Probabilities (N, C) of a part's images."""
+    rows = torch.as_tensor(part.images.reshape(len(part), -1))  # (N, P)
+    with torch.inference_mode():
+        probs = [softmax(model(rows[i : i + _ROWS]).double()) for i in range(0, len(rows), _ROWS)]
+    return torch.cat(probs).numpy()
+
+
+def _confusion(labels: NDArray[np.int64], preds: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """How many images of each class (rows) were given each name (columns): (C, C)."""
+    return np.bincount(labels * classes + preds, minlength=classes**2).reshape(classes, classes)
+
+
+def _chance(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> Chance:
+    counts, n = confusion.sum(axis=1), int(confusion.sum())
+    share = int(counts.max()) / n
+    p_value = better_than_chance(int(confusion.trace()), n, share)
+    return Chance(share, classes[int(counts.argmax())], p_value, has_learnt(confusion))
+
+
+def _parts(accuracy: Proportion, ceiling: Ceiling | None) -> ErrorParts | None:
+    if ceiling is None:
+        return None
+    best = ceiling.accuracy.value
+    return ErrorParts(best - accuracy.value, ceiling.train_accuracy - best, 1 - ceiling.train_accuracy)
+
+
+def _alarms(opened: Opened, usual: Dataset, landmarks: Landmarks) -> tuple[str, ...]:
+    """Of other data than its own neither the training images nor the ceiling say what the model can have seen."""
+    linear, data = opened.settings.model == "linear", opened.data
+    if not opened.own:
+        return find_alarms(opened.hits, linear, replace(data, train=_none_of(data.train)), landmarks, None)
+    return find_alarms(opened.hits, linear, data, landmarks, linear_optimum(usual))
+
+
+def _weights(opened: Opened) -> NDArray[np.float32]:
+    """The first layer's weights as pictures (K, H, W)."""
+    weight = opened.model.parameters()[0].detach()  # (K, P)
+    return weight.float().numpy().reshape(len(weight), *opened.data.test.images.shape[1:])
+
+
+def _title(opened: Opened) -> str:
+    sizes = [w.shape[1] for w in opened.model.parameters() if w.dim() == 2]
+    name = "linear" if opened.settings.model == "linear" else "MLP"
+    return f"{name} {'-'.join(map(str, [*sizes, len(opened.data.classes)]))} on {opened.data.source}"
+
+
+def _size_curve(opened: Opened, deadline: float, skipped: dict[str, str]) -> Curve | None:
+    """The run repeated on fewer images, if the time that it took itself leaves room for that."""
+    usual = float(opened.record["seconds"])
+    steps = len(opened.data.train) * (opened.settings.epochs or 0)
+    if not opened.own:
+        skipped["size-curve"] = "it would repeat the run, which learnt from other data"
+        return None
+    if not steps:
+        skipped["size-curve"] = "the run made no step"
+        return None
+    if time.monotonic() + 3 * usual > deadline:
+        skipped["size-curve"] = (
+            f"it repeats the run on fewer images, {usual:.0f} seconds each, and the time would not suffice; give more "
+            "with --budget"
+        )
+        return None
+
+    def again(data: Dataset) -> NDArray[np.bool_]:
+        epochs = math.ceil(steps / len(data.train))
+        settings = replace(opened.settings, epochs=epochs, lr=float(opened.record["lr"]), weights=None)
+        model = recipe.fit(settings, replace(data, valid=_none_of(data.valid)))  # nothing to be measured on the way
+        return _probs(model, data.test).argmax(axis=1) == data.test.labels
+
+    curve = learning_curve(opened.data, opened.hits, again, deadline)
+    if curve is None:
+        skipped["size-curve"] = "too few images or too little time for three smaller runs"
+    return curve
+
+
+def _check(record: dict[str, Any]) -> None:
+    """DataError unless a run's record has what is read from it here."""
+    data = record["data"]
+    for name, value, kind in (
+        ("data.source", data.get("source"), str),
+        ("data.hash", data.get("hash"), str),
+        ("settings.epochs", record["settings"].get("epochs"), int),
+        ("lr", record.get("lr"), int | float),
+        ("seconds", record.get("seconds"), int | float),
+        ("test_openings", record.get("test_openings"), int),
+    ):
+        if not isinstance(value, kind):
+            raise DataError(f"run.json is damaged: its {name} is {value!r}; train again")
+
+
+def _none_of(part: Part) -> Part:
+    return Part(part.images[:0], part.labels[:0], part.classes, "")
