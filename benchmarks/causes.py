@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import byhand
-from byhand.curvature import curvature
+from byhand.lr_find.curvature import curvature
 
 RATES = (0.01, 0.1, 0.5)
 SMALL = (0.0001, 0.001)

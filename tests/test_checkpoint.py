@@ -162,3 +162,39 @@ def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="cannot write"):
             write()
     assert not gone.exists()
+
+
+def test_the_history_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    rows = [
+        {"epoch": 0, "train_loss": 2.302585092994046, "valid_loss": None, "seconds": 0.5},
+        {"epoch": 1, "train_loss": 0.1, "valid_loss": 1e-300, "seconds": 1.0},
+    ]
+    checkpoint.write_history(tmp_path, rows)
+    assert checkpoint.read_history(tmp_path) == checkpoint.read_history(str(tmp_path)) == rows
+    checkpoint.write_history(tmp_path, [])
+    assert checkpoint.read_history(tmp_path) == []
+    checkpoint.write_history(tmp_path, [{"epoch": 0, "train_loss": math.nan}])
+    assert checkpoint.read_history(tmp_path) == [{"epoch": 0, "train_loss": None}]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, r"cannot read .*history\.jsonl: No such file"),
+        (b"{", "is damaged"),
+        (b'{"epoch": 0}\n{"epo', "is damaged"),
+        (b"\xff\xfe\n", "is damaged"),
+        (b"[0]\n", "is damaged: a line is no epoch"),
+        (b'"epoch"\n', "is damaged: a line is no epoch"),
+        (b'{"epoch": 0}\n{"loss": 1}\n', "is damaged: a line is no epoch"),
+        (b'{"epoch": 0}\n\n', "is damaged"),
+    ],
+    ids=str,
+)
+def test_what_is_no_history_is_one_line(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "history.jsonl").write_bytes(content)
+    with pytest.raises(DataError, match=words) as caught:
+        checkpoint.read_history(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)

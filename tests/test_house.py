@@ -25,8 +25,7 @@ ROOMS = [
     {"errors", "files", "json_text", "text"},
     {"data"},
     {"loss", "layers", "model", "optim", "metrics", "weights", "progress"},
-    {"batches", "learner", "distributed"}
-    | {"curvature", "untouched", "rehearsal", "range_test", "lr_curve", "lr_find", "finder"},  # the learning rate
+    {"batches", "learner", "lr_find", "distributed"},
     {"checkpoint"},
     {"settings", "recipe", "predict"},
     {"evaluate"},

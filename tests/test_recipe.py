@@ -298,3 +298,39 @@ def test_the_test_part_is_never_looked_at(tmp_path: Path) -> None:
     run(tmp_path / "a")
     run(tmp_path / "b", replace(data, test=turned))
     assert equal(tensors(tmp_path / "a"), tensors(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_gives_the_weights_of_the_run_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
+    record = run(tmp_path / "run", **KINDS[kind], seed=3)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    settings = replace(Settings.of(record), lr=record["lr"])
+    model = recipe.fit(settings, digits())
+    saved = tensors(tmp_path / "run")
+    assert equal(weights.snapshot(model, {}), saved)
+    assert list(Path().iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+    x = torch.as_tensor(digits().valid.images.reshape(-1, 64))
+    assert torch.equal(model(x), model(x))  # without dropout
+
+
+def test_fit_needs_no_validation_part() -> None:
+    data = digits()
+    none = Part(data.valid.images[:0], data.valid.labels[:0], data.classes, "h")
+    settings = Settings(epochs=2, lr=0.5).resolved()
+    with_one, without = (recipe.fit(settings, one) for one in (data, replace(data, valid=none)))
+    assert equal(weights.snapshot(with_one, {}), weights.snapshot(without, {}))
+
+
+def test_a_fit_without_an_epoch_is_the_start() -> None:
+    model = recipe.fit(Settings(epochs=0, lr=0.5, hidden=(12,)).resolved(), digits())
+    start = recipe.build_model(Settings(hidden=(12,)).resolved(), 64, 10)
+    assert equal(weights.snapshot(model, {}), weights.snapshot(start, {}))
+
+
+def test_a_fit_whose_loss_breaks_is_silent_and_keeps_the_last_good_weights() -> None:
+    model = recipe.fit(Settings(epochs=9, lr=100.0, weight_decay=10.0).resolved(), digits())
+    assert all(torch.isfinite(tensor).all() for tensor in weights.snapshot(model, {}).values())

@@ -151,19 +151,25 @@ def minimal(full: Evaluation) -> Evaluation:
 
 
 @contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """One thread, as the work is small, and a home of its own; both are put back."""
+def one_thread() -> Iterator[None]:
+    """The work is small, and the bits of a sum depend on how many threads share it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BYHAND_HOME", str(home))
-        yield
+    yield
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(autouse=True)
-def one_thread(home: Path) -> Iterator[None]:
-    with alone(home / "byhand"):
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """One thread and a home of its own, for what is made before a test's own home."""
+    with one_thread(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BYHAND_HOME", str(home))
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def on_one_thread() -> Iterator[None]:
+    with one_thread():
         yield
 
 

@@ -57,7 +57,7 @@ def _answer(found: "Evaluation", page: Path) -> str:
     if found.suspects:
         lines += ["", f"{len(found.suspects)} of the test labels may be wrong; the report shows them."]
     lines += ["", *(paragraph(sentence, "next   ") for sentence in found.advice)]
-    lines += [f"left   {part}: {one_line(why)}" for part, why in found.skipped.items()]
+    lines += [paragraph(f"{part}: {why}", "left   ") for part, why in found.skipped.items()]
     times = "once" if found.openings == 1 else f"{found.openings} times"
     lines += [f"test   opened {times} for this run", f"report {one_line(str(page))}"]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from byhand.data.load import load
 from byhand.errors import UsageError
 
 if TYPE_CHECKING:
-    from byhand.lr_curve import LRFound
+    from byhand.lr_find.found import LRFound
 
 app = new_app()
 

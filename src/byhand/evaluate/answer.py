@@ -99,7 +99,9 @@ def advice(found: Evaluation) -> tuple[str, ...]:
         )
     if found.overfitting is None:
         return (f"Judge it by the data that it learnt from too: byhand evaluate {shlex.quote(found.run)}",)
-    if found.parts is not None and found.parts.optimization > _WORTH:
+    ceiling = found.landmarks.ceiling
+    below = ceiling is not None and found.accuracy.high < ceiling.accuracy.value  # by more than luck
+    if found.parts is not None and found.parts.optimization > _WORTH and below:
         return (
             f"Train until it has converged: {again} --epochs {2 * max(1, settings['epochs'] or 1)}, or with the rate "
             f"that byhand lr-find gives ({100 * found.parts.optimization:.1f} points).",
@@ -111,8 +113,7 @@ def advice(found: Evaluation) -> tuple[str, ...]:
             f"One linear layer can do no better, however long it trains. A hidden layer can: {again} --hidden 30",
             *_more_images(found.curve),
         )
-    ceiling = found.landmarks.ceiling
-    if ceiling is not None and found.accuracy.high < ceiling.accuracy.value:
+    if below:
         return ("A network below one linear layer is not trained yet: another rate (byhand lr-find), more epochs.",)
     hidden = ",".join(str(2 * units) for units in settings["hidden"])
     if found.overfitting.low > _WORTH:
@@ -134,7 +135,8 @@ def _certified(ceiling: Ceiling) -> str:
 
 
 def _more_images(curve: Curve | None) -> tuple[str, ...]:
-    if curve is None:
+    """What twice as many should bring; nothing where the fit sees no more to come than was measured already."""
+    if curve is None or 1 - curve.twice.value <= curve.points[-1].accuracy.value:
         return ()
     low, value, high = (100 * (1 - error) for error in (curve.twice.high, curve.twice.value, curve.twice.low))
     return (f"Twice as many images should bring it to {value:.1f} % ({low:.1f} to {high:.1f}).",)

@@ -101,7 +101,7 @@ def _without_seed(one: Opened) -> str:
 
 def _verdict(pairs: Sequence[Pair], accuracies: dict[str, Proportion], groups: Sequence[Group]) -> str:
     if len(pairs) == 1:
-        return _one(pairs[0], accuracies) + (_only_seeds(groups[0]) if groups else "")
+        return _one(pairs[0]) + (_only_seeds(groups[0]) if groups else "")
     best = max(accuracies, key=lambda run: accuracies[run].value)
     unsure = [pair for pair in pairs if best in (pair.first, pair.second) and not pair.real]
     others = [pair.second if pair.first == best else pair.first for pair in unsure]
@@ -109,7 +109,7 @@ def _verdict(pairs: Sequence[Pair], accuracies: dict[str, Proportion], groups: S
     return f"{text}; {', '.join(others)} may be as good." if others else f"{text}, and better than each of the others."
 
 
-def _one(pair: Pair, accuracies: dict[str, Proportion]) -> str:
+def _one(pair: Pair) -> str:
     value, low, high = (100 * x for x in (pair.difference.value, pair.difference.low, pair.difference.high))
     counts = f"{pair.second_only} images are right in {pair.second} alone, {pair.first_only} in {pair.first} alone"
     if not pair.real:

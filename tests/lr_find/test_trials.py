@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from byhand import SGD, Adam, DataError, LinearClassifier, constant
-from byhand.lr_find import Choice, Guess, first_guess, search, trial_steps
+from byhand.lr_find.trials import Choice, Guess, first_guess, search, trial_steps
 from byhand.optim import Schedule
 
 START = math.log(10)

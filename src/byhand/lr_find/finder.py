@@ -10,12 +10,12 @@ from torch import nn
 from byhand.data.loader import DataLoader
 from byhand.errors import DataError
 from byhand.layers import Linear
-from byhand.lr_curve import LRCurve, LRFound
-from byhand.lr_find import Choice, Guess, first_guess, search, trial_steps
+from byhand.lr_find.found import LRCurve, LRFound
+from byhand.lr_find.trials import Choice, Guess, first_guess, search, trial_steps
 from byhand.model import Sequential
 from byhand.optim import Schedule, constant
-from byhand.range_test import RULES, Rule, range_test, suggest, valley
-from byhand.rehearsal import Rehearsal
+from byhand.lr_find.range_test import RULES, Rule, range_test, suggest, valley
+from byhand.lr_find.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from byhand.learner import Learner

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from byhand import DataLoader, DataLoaders, Learner, LinearClassifier
-from byhand.curvature import curvature
+from byhand.lr_find.curvature import curvature
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from byhand.range_test import RULES, minimum, range_test, slide, steep, suggest, valley
-from byhand.rehearsal import Rehearsal
+from byhand.lr_find.range_test import RULES, minimum, range_test, slide, steep, suggest, valley
+from byhand.lr_find.rehearsal import Rehearsal
 
 LRS = [1e-7 * 10 ** (8 * i / 100) for i in range(100)]
 CURVES = st.lists(st.integers(0, 6).map(float), min_size=2, max_size=11)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from byhand.rehearsal import Rehearsal
+from byhand.lr_find.rehearsal import Rehearsal
 
 __all__ = ["RULES", "Rule", "minimum", "range_test", "slide", "steep", "suggest", "valley"]
 

@@ -27,8 +27,8 @@ from byhand import (
     flat_cos,
     init_params,
 )
-from byhand.finder import auto_lr
-from byhand.range_test import minimum, slide, steep, valley
+from byhand.lr_find.finder import auto_lr
+from byhand.lr_find.range_test import minimum, slide, steep, valley
 
 
 @pytest.fixture(autouse=True)

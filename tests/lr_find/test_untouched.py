@@ -13,7 +13,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import RandomSampler, TensorDataset
 
 from byhand import MLP, DataLoader
-from byhand.untouched import same_randomness, untouched
+from byhand.lr_find.untouched import same_randomness, untouched
 
 
 class Mask:
