@@ -34,12 +34,12 @@ import torch
 from torch import Tensor
 
 import byhand
-from byhand.lr_find.curvature import curvature
-from byhand.lr_find.finder import auto_lr
 from byhand.json_text import json_text
 from byhand.loss import cross_entropy_with_grad
-from byhand.optim import set_lr
+from byhand.lr_find.curvature import curvature
+from byhand.lr_find.finder import auto_lr
 from byhand.lr_find.range_test import RULES, range_test, suggest
+from byhand.optim import set_lr
 
 TASKS = [
     "linear mnist pixels sgd",

@@ -21,14 +21,14 @@ from byhand import weights
 from byhand.batches import batches, draw, is_shuffled
 from byhand.data.loader import Batches, DataLoader, DataLoaders
 from byhand.errors import DataError
-from byhand.lr_find.finder import auto_lr, lr_find
 from byhand.loss import cross_entropy, cross_entropy_with_grad, softmax
+from byhand.lr_find.finder import auto_lr, lr_find
+from byhand.lr_find.rehearsal import Rehearsal
+from byhand.lr_find.untouched import same_randomness, untouched
 from byhand.metrics import Mean
 from byhand.model import Sequential
 from byhand.optim import SGD, Optimizer, Schedule, constant, one_cycle, set_lr
 from byhand.progress import Table
-from byhand.lr_find.rehearsal import Rehearsal
-from byhand.lr_find.untouched import same_randomness, untouched
 
 __all__ = ["Callback", "Learner"]
 

@@ -19,8 +19,8 @@ from byhand.data.dataset import Dataset
 from byhand.data.drawing import ink_box
 from byhand.data.loader import loaders
 from byhand.errors import DataError, UsageError
-from byhand.lr_find.finder import auto_lr
 from byhand.learner import Learner
+from byhand.lr_find.finder import auto_lr
 from byhand.lr_find.found import LRFound
 from byhand.metrics import accuracy
 from byhand.model import MLP, LinearClassifier, Sequential

@@ -11,11 +11,11 @@ from byhand.data.loader import DataLoader
 from byhand.errors import DataError
 from byhand.layers import Linear
 from byhand.lr_find.found import LRCurve, LRFound
+from byhand.lr_find.range_test import RULES, Rule, range_test, suggest, valley
+from byhand.lr_find.rehearsal import Rehearsal
 from byhand.lr_find.trials import Choice, Guess, first_guess, search, trial_steps
 from byhand.model import Sequential
 from byhand.optim import Schedule, constant
-from byhand.lr_find.range_test import RULES, Rule, range_test, suggest, valley
-from byhand.lr_find.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from byhand.learner import Learner

@@ -23,10 +23,10 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from byhand.lr_find.curvature import curvature
 from byhand.errors import DataError
-from byhand.optim import SGD, Schedule
+from byhand.lr_find.curvature import curvature
 from byhand.lr_find.rehearsal import Rehearsal
+from byhand.optim import SGD, Schedule
 
 __all__ = ["Choice", "Guess", "first_guess", "search", "trial_steps"]
 
