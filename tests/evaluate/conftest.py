@@ -167,7 +167,7 @@ def alone(home: Path) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # before what a module makes for all its tests
 def on_one_thread() -> Iterator[None]:
     with one_thread():
         yield

@@ -207,7 +207,7 @@ def held(a: float, b: float, c: float, repetitions: int) -> float:
 
 
 def test_the_interval_holds_the_true_error_mostly() -> None:
-    assert held(0.05, 3.0, 0.6, 40) >= 0.85
+    assert held(0.0, 20.0, 0.7, 40) >= 0.85  # so steep that the error of as many images is far outside
 
 
 @pytest.mark.full

@@ -8,7 +8,7 @@ from typing import final
 
 from byhand.errors import UsageError
 from byhand.evaluate.answer import p_words, percent
-from byhand.evaluate.evaluation import Opened, open_test
+from byhand.evaluate.opening import Opened, open_test
 from byhand.evaluate.statistics import (
     Difference,
     Proportion,

@@ -1,4 +1,4 @@
-"""From a run to everything that can be said of it. This is where the test part is opened, and the opening counted.
+"""From a run to everything that can be said of it.
 
 What is quick comes first; the parts that take long come last, and each is left out, and said to be, where it was asked
 to be skipped or the time is up.
@@ -7,23 +7,23 @@ to be skipped or the time is up.
 import math
 import time
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from byhand import checkpoint, recipe
 from byhand.data.dataset import Dataset, Part
 from byhand.data.load import load
-from byhand.errors import DataError, UsageError
+from byhand.errors import UsageError
 from byhand.evaluate import answer
 from byhand.evaluate.alarms import find_alarms
 from byhand.evaluate.calibration import calibration
 from byhand.evaluate.landmarks import find_landmarks, linear_optimum
 from byhand.evaluate.learning_curve import learning_curve
+from byhand.evaluate.opening import Opened, open_test, predict_probs
 from byhand.evaluate.results import (
     Ceiling,
     Chance,
@@ -36,81 +36,15 @@ from byhand.evaluate.results import (
 )
 from byhand.evaluate.statistics import Proportion, better_than_chance, has_learnt, newcombe, wilson
 from byhand.evaluate.wrong_labels import suspected_labels
-from byhand.loss import softmax
-from byhand.model import Sequential
 from byhand.settings import Settings
 
-__all__ = ["BUDGET", "PARTS", "Opened", "evaluate", "open_test", "summary"]
+__all__ = ["BUDGET", "PARTS", "evaluate", "summary"]
 
 PARTS: Final = ("ceiling", "wrong-labels", "size-curve")
 """The parts that take long and can be skipped, in the order in which they are made."""
 
 BUDGET: Final = 60.0
 """Seconds after which no further part is begun, unless told otherwise."""
-
-_ROWS: Final = 4096  # at a time
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A run with its data, the test part opened."""
-
-    folder: Path
-    record: dict[str, Any]
-    settings: Settings
-    model: Sequential
-    data: Dataset
-    probs: NDArray[np.float64]  # (N, C), for the test part
-
-    @property
-    def own(self) -> bool:
-        """Whether these are the data that the run learnt from."""
-        return self.data.hash == self.record["data"]["hash"]
-
-    @property
-    def hits(self) -> NDArray[np.bool_]:
-        """(N,) whether each test image is named right."""
-        return self.probs.argmax(axis=1) == self.data.test.labels
-
-
-def open_test(run: str | Path, source: str | None = None) -> Opened:
-    """Read a run and its data, count one more opening of the test part, and predict it.
-
-    Args:
-        run: the run's folder.
-        source: the data to judge by, where they are not those that the run names.
-
-    Raises:
-        DataError: the run or its data cannot be read, the data have changed since, or they do not fit the model,
-            or its answers are no numbers.
-    """
-    model, record = recipe.load_run(run)
-    _check(record)
-    settings, about = Settings.of(record), record["data"]
-    data = load(
-        source or about["source"], settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale
-    )
-    shape, classes = tuple(about["shape"]), tuple(about["classes"])
-    if data.train.images.shape[1:] != shape or data.classes != classes:
-        seen = f"{'×'.join(map(str, data.train.images.shape[1:]))} pixels and {len(data.classes)} classes"
-        raise DataError(
-            f"{data.source} has images of {seen}, and {run} learnt {'×'.join(map(str, shape))} pixels and "
-            f"{len(classes)} classes: {', '.join(classes[:10])}; name the data that it learnt from"
-        )
-    if source is None and data.hash != about["hash"]:
-        raise DataError(
-            f"{data.source} is not what {run} learnt from: its content has changed since; bring the old data back, or "
-            f"name the data to judge by: byhand evaluate {run} DATA"
-        )
-    if not len(data.test):
-        raise DataError(f"{data.source} has no test images; name data that have some")
-    record = {**record, "test_openings": record["test_openings"] + 1}
-    checkpoint.write_run(Path(run), record)
-    probs = _probs(model, data.test)
-    if not np.isfinite(probs).all():
-        raise DataError(f"the model of {run} answers with what is no number; train again, with a tenth of the rate")
-    return Opened(Path(run), record, settings, model, data, probs)
 
 
 def evaluate(
@@ -135,7 +69,9 @@ def evaluate(
     opened = open_test(run, source)
     data, settings, probs = opened.data, opened.settings, opened.probs
     hits, n = int(opened.hits.sum()), len(data.test)
-    train = int((_probs(opened.model, data.train).argmax(axis=1) == data.train.labels).sum()) if opened.own else None
+    train = (
+        int((predict_probs(opened.model, data.train).argmax(axis=1) == data.train.labels).sum()) if opened.own else None
+    )
     confusion = _confusion(data.test.labels, probs.argmax(axis=1), len(data.classes))
     skipped: dict[str, str] = {}
 
@@ -226,14 +162,6 @@ def _as_usual(opened: Opened, source: str | None) -> Dataset:
     return load(source or opened.record["data"]["source"], size=s.size, grayscale=s.grayscale)
 
 
-def _probs(model: Sequential, part: Part) -> NDArray[np.float64]:
-    """Probabilities (N, C) of a part's images."""
-    rows = torch.as_tensor(part.images.reshape(len(part), -1))  # (N, P)
-    with torch.inference_mode():
-        probs = [softmax(model(rows[i : i + _ROWS]).double()) for i in range(0, len(rows), _ROWS)]
-    return torch.cat(probs).numpy()
-
-
 def _confusion(labels: NDArray[np.int64], preds: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """How many images of each class (rows) were given each name (columns): (C, C)."""
     return np.bincount(labels * classes + preds, minlength=classes**2).reshape(classes, classes)
@@ -294,27 +222,12 @@ def _size_curve(opened: Opened, deadline: float, skipped: dict[str, str]) -> Cur
         epochs = math.ceil(steps / len(data.train))
         settings = replace(opened.settings, epochs=epochs, lr=float(opened.record["lr"]), weights=None)
         model = recipe.fit(settings, replace(data, valid=_none_of(data.valid)))  # nothing to be measured on the way
-        return _probs(model, data.test).argmax(axis=1) == data.test.labels
+        return predict_probs(model, data.test).argmax(axis=1) == data.test.labels
 
     curve = learning_curve(opened.data, opened.hits, again, deadline)
     if curve is None:
         skipped["size-curve"] = "too few images or too little time for three smaller runs"
     return curve
-
-
-def _check(record: dict[str, Any]) -> None:
-    """DataError unless a run's record has what is read from it here."""
-    data = record["data"]
-    for name, value, kind in (
-        ("data.source", data.get("source"), str),
-        ("data.hash", data.get("hash"), str),
-        ("settings.epochs", record["settings"].get("epochs"), int),
-        ("lr", record.get("lr"), int | float),
-        ("seconds", record.get("seconds"), int | float),
-        ("test_openings", record.get("test_openings"), int),
-    ):
-        if not isinstance(value, kind):
-            raise DataError(f"run.json is damaged: its {name} is {value!r}; train again")
 
 
 def _none_of(part: Part) -> Part:

@@ -1,0 +1,106 @@
+"""A run with its test part opened: the one place where that is done, and counted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from byhand import checkpoint, recipe
+from byhand.data.dataset import Dataset, Part
+from byhand.data.load import load
+from byhand.errors import DataError
+from byhand.loss import softmax
+from byhand.model import Sequential
+from byhand.settings import Settings
+
+__all__ = ["Opened", "open_test", "predict_probs"]
+
+_ROWS: Final = 4096  # at a time
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run with its data, the test part opened."""
+
+    folder: Path
+    record: dict[str, Any]
+    settings: Settings
+    model: Sequential
+    data: Dataset
+    probs: NDArray[np.float64]  # (N, C), for the test part
+
+    @property
+    def own(self) -> bool:
+        """Whether these are the data that the run learnt from."""
+        return self.data.hash == self.record["data"]["hash"]
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """(N,) whether each test image is named right."""
+        return self.probs.argmax(axis=1) == self.data.test.labels
+
+
+def open_test(run: str | Path, source: str | None = None) -> Opened:
+    """Read a run and its data, count one more opening of the test part, and predict it.
+
+    Args:
+        run: the run's folder.
+        source: the data to judge by, where they are not those that the run names.
+
+    Raises:
+        DataError: the run or its data cannot be read, the data have changed since, or they do not fit the model,
+            or its answers are no numbers.
+    """
+    model, record = recipe.load_run(run)
+    _check(record)
+    settings, about = Settings.of(record), record["data"]
+    data = load(
+        source or about["source"], settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale
+    )
+    shape, classes = tuple(about["shape"]), tuple(about["classes"])
+    if data.train.images.shape[1:] != shape or data.classes != classes:
+        seen = f"{'×'.join(map(str, data.train.images.shape[1:]))} pixels and {len(data.classes)} classes"
+        raise DataError(
+            f"{data.source} has images of {seen}, and {run} learnt {'×'.join(map(str, shape))} pixels and "
+            f"{len(classes)} classes: {', '.join(classes[:10])}; name the data that it learnt from"
+        )
+    if source is None and data.hash != about["hash"]:
+        raise DataError(
+            f"{data.source} is not what {run} learnt from: its content has changed since; bring the old data back, or "
+            f"name the data to judge by: byhand evaluate {run} DATA"
+        )
+    if not len(data.test):
+        raise DataError(f"{data.source} has no test images; name data that have some")
+    record = {**record, "test_openings": record["test_openings"] + 1}
+    checkpoint.write_run(Path(run), record)
+    probs = predict_probs(model, data.test)
+    if not np.isfinite(probs).all():
+        raise DataError(f"the model of {run} answers with what is no number; train again, with a tenth of the rate")
+    return Opened(Path(run), record, settings, model, data, probs)
+
+
+def predict_probs(model: Sequential, part: Part) -> NDArray[np.float64]:
+    """Probabilities (N, C) of a part's images."""
+    rows = torch.as_tensor(part.images.reshape(len(part), -1))  # (N, P)
+    with torch.inference_mode():
+        probs = [softmax(model(rows[i : i + _ROWS]).double()) for i in range(0, len(rows), _ROWS)]
+    return torch.cat(probs).numpy()
+
+
+def _check(record: dict[str, Any]) -> None:
+    """DataError unless a run's record has what is read from it here."""
+    data = record["data"]
+    for name, value, kind in (
+        ("data.source", data.get("source"), str),
+        ("data.hash", data.get("hash"), str),
+        ("settings.epochs", record["settings"].get("epochs"), int),
+        ("lr", record.get("lr"), int | float),
+        ("seconds", record.get("seconds"), int | float),
+        ("test_openings", record.get("test_openings"), int),
+    ):
+        if not isinstance(value, kind):
+            raise DataError(f"run.json is damaged: its {name} is {value!r}; train again")
