@@ -10,9 +10,9 @@ __all__ = ["advice", "interval", "judged", "ladder", "missing", "overfitting", "
 _WORTH = 0.01  # a part of the error below one point is not worth the first advice
 
 
-def percent(value: float) -> str:
+def percent(value: float, digits: int = 1) -> str:
     """0.5803 as ``58.0 %``."""
-    return f"{100 * value + 1e-9:.1f} %"  # 11.35 is 11.4, though a float may be a little less
+    return f"{100 * value + 1e-9:.{digits}f} %"  # 11.35 is 11.4, though a float may be a little less
 
 
 def interval(one: Proportion) -> str:

@@ -7,6 +7,7 @@ went through softmax twice has no loss below log(1 + 9/e) = 1.461. The rest gets
 import math
 from typing import Final, NamedTuple, final
 
+from byhand.evaluate.answer import percent
 from byhand.evaluate.causes import likely
 from byhand.evaluate.results import Landmarks
 from byhand.evaluate.statistics import Proportion, wilson
@@ -135,7 +136,7 @@ def _of_place(given: _Number, landmarks: Landmarks, linear: bool) -> list[str]:
         if not linear or interval.low <= ceiling.accuracy.value:
             return []
         return [
-            f"Too good for one linear layer on these pixels, whose best has {_percent(ceiling.accuracy.value)}: has it "
+            f"Too good for one linear layer on these pixels, whose best has {percent(ceiling.accuracy.value)}: has it "
             "seen the test images, or other features than the pixels?"
         ]
     if ceiling is not None and value + given.half >= ceiling.accuracy.low:
@@ -167,7 +168,7 @@ def _of_training(given: _Number, landmarks: Landmarks, linear: bool) -> list[str
     nearest, ceiling = landmarks.baselines[-1] if landmarks.baselines else None, landmarks.ceiling
     if nearest is not None and given.value + given.half < nearest.accuracy.value:
         return [
-            f"The {nearest.name} has {_percent(nearest.accuracy.value)} without any training: look for a fault in the "
+            f"The {nearest.name} has {percent(nearest.accuracy.value)} without any training: look for a fault in the "
             "program, not for a better model."
         ]
     if ceiling is not None and not linear and given.value + given.half < ceiling.accuracy.low:
@@ -241,9 +242,5 @@ def _below_optimum(loss: float, train: float, test: float) -> str:
     return f"{loss:.4g} is below {best}: as a training loss it is possible, as a test loss the model has seen them."
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
 def _range(low: float, high: float) -> str:
-    return _percent(low) if low == high else f"{100 * low:.1f} to {_percent(high)}"
+    return percent(low) if low == high else f"{100 * low:.1f} to {percent(high)}"

@@ -12,6 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from byhand.evaluate.answer import percent
 from byhand.evaluate.confusion import class_rows
 from byhand.evaluate.pictures import image
 from byhand.evaluate.plots import accuracy_curve, loss_curve, reliability_diagram, size_curve
@@ -99,7 +100,7 @@ def _text(value: object) -> object:
 
 
 def _percent(value: float, digits: int = 1) -> Markup:
-    return Markup(f"{100 * value:.{digits}f}&nbsp;%")  # noqa: S704, a number
+    return Markup(percent(value, digits).replace(" ", "&nbsp;"))  # noqa: S704, a number
 
 
 def _share(value: float) -> Markup:
