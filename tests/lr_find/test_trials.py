@@ -111,6 +111,12 @@ def test_a_loss_that_no_rate_lowers_is_refused_in_one_line(loss: float) -> None:
     assert len(runs.rates) < 30
 
 
+def test_above_a_rate_that_kills_the_model_no_higher_one_is_tried() -> None:
+    runs = Runs(lambda lr: START - 1e-4 if lr > 0.15 else 0.4)  # a dead model ends where it began
+    assert find(runs).lr <= 0.1
+    assert max(runs.rates) == pytest.approx(0.4)
+
+
 def test_trials_grow_with_the_run_and_are_never_longer_than_it() -> None:
     for linear in (True, False):
         lengths = [trial_steps(total, linear) for total in (0, 1, 5, 10, 100, 1000, 4220, 10**4, 10**6, 10**9)]

@@ -134,8 +134,8 @@ def _climb(
 ) -> dict[int, float]:
     """The losses at powers of √2 around ``at`` that are below the start's.
 
-    Upwards, to ``top``, as long as that helps or nothing moves; then downwards, as long as that is a tie with the best
-    (within the ``limit``) or all were too high.
+    Upwards, to ``top``, as long as that helps or nothing has moved yet; then downwards, as long as that is a tie with
+    the best (within the ``limit``) or all were too high.
     """
     found = {at: loss(at)}
     power = at
@@ -143,7 +143,8 @@ def _climb(
         power = min(power + stride, top)
         best = min(found.values())
         found[power] = loss(power)
-        if found[power] >= best and abs(found[power] - start) > _FLAT * abs(start):
+        moved = max(abs(one - start) for one in found.values()) > _FLAT * abs(start)
+        if found[power] >= best and moved:
             break
     power = at
     while power - stride >= -_FAR and (found[power] <= limit(found) or min(found.values()) >= start):
