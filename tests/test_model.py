@@ -298,3 +298,9 @@ def test_to_converts_every_parameter_in_place() -> None:
     assert model.to(dtype=torch.float64) is model
     assert {p.dtype for p in parameters} == {torch.float64}
     assert all(p.requires_grad and p.is_leaf for p in parameters)
+
+
+def test_sizes_are_what_goes_into_each_linear_layer_and_out_of_the_last() -> None:
+    assert MLP(784, [30, 20], 10, dropout=0.1).sizes == (784, 30, 20, 10)
+    assert LinearClassifier(64, 3).sizes == (64, 3)
+    assert Sequential().sizes == ()

@@ -44,6 +44,12 @@ class Sequential:
         """(name, tensor) in the order of the layers, named as ``torch.nn.Sequential``'s: 0.weight, 0.bias, 2.weight."""
         return [(f"{i}.{name}", p) for i, layer in enumerate(self.layers) for name, p in layer.named_parameters()]
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(P, H, …, C): what goes into each linear layer, and what comes out of the last."""
+        weights = [layer.weight for layer in self.layers if isinstance(layer, Linear)]  # (O, I) each
+        return *(weight.shape[1] for weight in weights), *(len(weight) for weight in weights[-1:])
+
     def parameters(self) -> list[Tensor]:
         """The tensors of ``named_parameters``."""
         return [p for _, p in self.named_parameters()]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO, final
 
-__all__ = ["Table", "cell"]
+__all__ = ["Table", "cell", "in_notebook"]
 
 Row = Mapping[str, float | None]
 
@@ -55,7 +55,7 @@ class Table:
         self._every = math.ceil(epochs / 20) if epochs > 50 else 1
         self._last = last
         self._live = self.file.isatty()
-        self._notebook = file is None and _in_notebook()
+        self._notebook = file is None and in_notebook()
         self._display: Any = None  # IPython's handle on the output
         self._shown = 0.0
         self._width = 0
@@ -122,7 +122,7 @@ def _wide(name: str) -> int:
     return max(9, len(_title(name)))
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Whether a Jupyter kernel runs this: only then does IPython count as loaded."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None

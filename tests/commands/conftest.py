@@ -35,6 +35,17 @@ Call = Callable[..., Done]
 
 
 @pytest.fixture
+def quiet_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty working directory, and PyTorch's global settings back afterwards."""
+    monkeypatch.chdir(tmp_path)
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+@pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Call]:
     """Runs a command in this process, on one thread, in an empty working directory."""
     monkeypatch.chdir(tmp_path)

@@ -22,11 +22,12 @@ def data_line(data: Dataset, source: str | None) -> str:
     return f"data   {one_line(data.source)}: {sizes}" + (other.get(data.source, "") if source is None else "")
 
 
-def model_line(settings: "Settings", model: "Sequential", data: Dataset) -> str:
+def model_line(settings: "Settings", model: "Sequential") -> str:
     """The model, its layers' sizes and its start."""
-    sizes = [str(w.shape[1]) for w in model.parameters() if w.dim() == 2] + [str(len(data.classes))]
     numbers = sum(p.numel() for p in model.parameters())
-    return f"model  {settings.model} {'-'.join(sizes)}: {numbers:,} numbers, started from {settings.init}"
+    return (
+        f"model  {settings.model} {'-'.join(map(str, model.sizes))}: {numbers:,} numbers, started from {settings.init}"
+    )
 
 
 def paragraph(text: str, first: str = "") -> str:

@@ -63,7 +63,7 @@ def lr_find(
 
     settings, net, learn = recipe.build(replace(settings, lr=None), parts, quiet=True)
     if talk:
-        typer.echo(model_line(settings, net, parts))
+        typer.echo(model_line(settings, net))
     found = recipe.find_lr(settings, learn)
     if plot:
         found.save_plot(plot)

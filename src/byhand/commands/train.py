@@ -59,7 +59,7 @@ def train(
 
     plan = recipe.prepare(settings, parts, quiet=not table)
     if table:
-        typer.echo(f"{model_line(plan.settings, plan.model, parts)}\n{_rate_line(plan)}\n")
+        typer.echo(f"{model_line(plan.settings, plan.model)}\n{_rate_line(plan)}\n")
     folder = checkpoint.new_run(out)
     try:
         with warnings.catch_warnings():

@@ -89,7 +89,7 @@ def evaluate(
     elif "ceiling" not in skipped:
         skipped["ceiling"] = landmarks.no_ceiling or ""
     accuracy, linear = wilson(hits, n), settings.model == "linear"
-    chance = _chance(confusion, data.classes)
+    chance = _chance(confusion, landmarks)
     parts = _parts(accuracy, landmarks.ceiling) if linear and opened.own else None
     suspects = tuple(suspected_labels(probs, data.test, [data.train, data.valid])) if wanted("wrong-labels") else None
     curve = None
@@ -167,11 +167,10 @@ def _confusion(labels: NDArray[np.int64], preds: NDArray[np.int64], classes: int
     return np.bincount(labels * classes + preds, minlength=classes**2).reshape(classes, classes)
 
 
-def _chance(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> Chance:
-    counts, n = confusion.sum(axis=1), int(confusion.sum())
-    share = int(counts.max()) / n
-    p_value = better_than_chance(int(confusion.trace()), n, share)
-    return Chance(share, classes[int(counts.argmax())], p_value, has_learnt(confusion))
+def _chance(confusion: NDArray[np.int64], landmarks: Landmarks) -> Chance:
+    label, share = landmarks.commonest
+    p_value = better_than_chance(int(confusion.trace()), landmarks.n, share)
+    return Chance(share, label, p_value, has_learnt(confusion))
 
 
 def _parts(accuracy: Proportion, ceiling: Ceiling | None) -> ErrorParts | None:
@@ -196,9 +195,8 @@ def _weights(opened: Opened) -> NDArray[np.float32]:
 
 
 def _title(opened: Opened) -> str:
-    sizes = [w.shape[1] for w in opened.model.parameters() if w.dim() == 2]
     name = "linear" if opened.settings.model == "linear" else "MLP"
-    return f"{name} {'-'.join(map(str, [*sizes, len(opened.data.classes)]))} on {opened.data.source}"
+    return f"{name} {'-'.join(map(str, opened.model.sizes))} on {opened.data.source}"
 
 
 def _size_curve(opened: Opened, deadline: float, skipped: dict[str, str]) -> Curve | None:

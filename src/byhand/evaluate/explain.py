@@ -113,8 +113,7 @@ def explain(question: Question, landmarks: Landmarks) -> Explanation:
     hits = round(given.value * count)
     # The value is shown as it was given; the interval and the test are those of the nearest count.
     accuracy = replace(wilson(hits, count), value=given.value)
-    share = max(landmarks.counts) / landmarks.n
-    label = landmarks.classes[landmarks.counts.index(max(landmarks.counts))]
+    label, share = landmarks.commonest
     p_value = better_than_chance(hits, count, share)
     chance = Chance(share, label, p_value, p_value < CHANCE_LEVEL)
     said = hints(given.value, given.digits, count, landmarks, loss, linear)

@@ -73,6 +73,12 @@ class Landmarks:
     ceiling: Ceiling | None
     no_ceiling: str | None  # why there is none
 
+    @property
+    def commonest(self) -> tuple[str, float]:
+        """The commonest class of the test part, and its share: what always naming it gets right."""
+        most = max(self.counts)
+        return self.classes[self.counts.index(most)], most / self.n
+
 
 @final
 @dataclass(frozen=True, slots=True)

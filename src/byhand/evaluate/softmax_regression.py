@@ -126,7 +126,6 @@ class _Problem:
 
     def __init__(self, rows: Tensor, labels: Tensor, classes: int, l2: float) -> None:
         self.rows = rows  # (N, P) uint8
-        self.labels = labels
         self.l2 = l2
         self.truth = torch.nn.functional.one_hot(labels, classes).t().contiguous()  # (C, N)
         fast = getattr(torch.cpu, "get_capabilities", dict[str, object])()
@@ -159,7 +158,9 @@ class _Problem:
     def hessian(self, at: _Point, v: Tensor) -> Tensor:
         """H V (C, P): (1/N) Σ_i (p_i ∘ (V x_i) − p_i · Σ_c p_ic (V x_i)_c) x_iᵀ + λ V."""
         self.products += 1
-        x = self.rows.float() if at.exact else self.fast  # (N, P)
+        if at.exact:  # from now on: no later point is less exact
+            self.fast = self.fast.float()
+        x = self.fast  # (N, P)
         u = (v.to(x.dtype) @ x.t()).float().mul_(at.probs)  # (C, N)
         u.addcmul_(at.probs, u.sum(dim=0, keepdim=True), value=-1)
         hv = (u.to(x.dtype) @ x).float()  # (C, P)

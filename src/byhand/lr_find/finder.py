@@ -16,6 +16,7 @@ from byhand.lr_find.rehearsal import Rehearsal
 from byhand.lr_find.trials import Choice, Guess, first_guess, search, trial_steps
 from byhand.model import Sequential
 from byhand.optim import Schedule, constant
+from byhand.progress import in_notebook
 
 if TYPE_CHECKING:
     from byhand.learner import Learner
@@ -94,7 +95,7 @@ def lr_find(
         steps=steps,
         seconds=time.perf_counter() - begun,
     )
-    if show_plot and _in_notebook():
+    if show_plot and in_notebook():
         found.plot()
     return found
 
@@ -141,11 +142,3 @@ def _summary(
     """Over the orders, the median of what a rule says, and the range; None where it never says anything."""
     said = [lr for lr in (suggest(rule, rates, losses, num_it) for rates, losses in runs) if lr is not None]
     return (statistics.median(said), (min(said), max(said))) if said else (None, None)
-
-
-def _in_notebook() -> bool:
-    try:
-        from IPython.core.getipython import get_ipython
-    except ImportError:
-        return False
-    return type(get_ipython()).__name__ == "ZMQInteractiveShell"
