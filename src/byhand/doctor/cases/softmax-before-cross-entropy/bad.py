@@ -1,0 +1,44 @@
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(1)
+digits = load_digits()
+images = torch.tensor(digits.data, dtype=torch.float32) / 16
+labels = torch.tensor(digits.target)
+rows = torch.randperm(len(images))
+train = TensorDataset(images[rows[:1400]], labels[rows[:1400]])
+test = TensorDataset(images[rows[1400:]], labels[rows[1400:]])
+train_loader = DataLoader(train, batch_size=50, shuffle=True)
+test_loader = DataLoader(test, batch_size=397)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(64, 32)
+        self.fc2 = nn.Linear(32, 10)
+        self.softmax = nn.Softmax(dim=1)
+
+    def forward(self, x):
+        x = torch.relu(self.fc1(x))
+        return self.softmax(self.fc2(x))
+
+
+net = Net()
+criterion = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
+
+for epoch in range(15):
+    for x, y in train_loader:
+        optimizer.zero_grad()
+        loss = criterion(net(x), y)
+        loss.backward()
+        optimizer.step()
+
+correct = 0
+with torch.no_grad():
+    for x, y in test_loader:
+        correct += (net(x).argmax(dim=1) == y).sum().item()
+print(f"test accuracy: {correct / len(test):.4f}")

@@ -1,0 +1,1 @@
+"""The checks: each reads the evidence and names one fault."""

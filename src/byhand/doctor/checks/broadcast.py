@@ -1,0 +1,119 @@
+"""A loss of N rows that pairs every prediction with every target: (N, 1) and (N,) broadcast to (N, N)."""
+
+import ast
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from byhand.doctor.checks.calls import bracketed
+from byhand.doctor.checks.tapes import PRODUCTS, Reading, name_of, readings
+from byhand.doctor.edits import replace
+from byhand.doctor.evidence import Evidence
+from byhand.doctor.finding import Edit, Finding
+from byhand.doctor.program import Program
+from byhand.doctor.trace import Op, Place
+
+__all__ = ["broadcast_loss"]
+
+_PAIRED: Final = frozenset({"sub", "add", "mul", "div", "pow", "where", "clamp", "minimum", "eq", "ne", "xlogy"})
+_LOSSES: Final = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy"})
+_SQUARED: Final = frozenset({"mse_loss"})
+
+
+def broadcast_loss(evidence: Evidence) -> Iterator[Finding]:
+    """One side of the loss is (N, 1), the other (N,), and N² pairs are compared instead of N.
+
+    Only where the model made one side and had no part in the other: pairwise distances of its outputs are meant.
+    """
+    seen: set[Place | None] = set()
+    for reading in reversed(readings(evidence.trace)):
+        of_loss = {id(op) for op in reading.ancestors(reading.tape.loss)}
+        for op in reading.tape.ops:
+            known = id(op) in of_loss or name_of(op) in _LOSSES
+            pair = _pair(reading, op) if known and op.place not in seen else None
+            if pair is None:
+                continue
+            seen.add(op.place)
+            column, row = pair
+            n = reading.n
+            edits, text = _flat(evidence.program, op, op.inputs.index(column))
+            yield Finding(
+                "broadcast-loss",
+                "error",
+                op.place,
+                f"({n}, 1) and ({n},) give ({n}, {n}): the loss is a mean over {n * n:,} pairs, every prediction with "
+                f"every target, not over {n} rows{_numbers(reading, op, column, row)}",
+                "the best that each prediction can do is the mean of all targets",
+                text or "give both sides the shape (N,), with squeeze(1) on the one that is (N, 1)",
+                proof="arithmetic",
+                edits=edits,
+            )
+
+
+def _pair(reading: Reading, op: Op) -> tuple[int, int] | None:
+    """The operands (N, 1) and (N,), if N² pairs come of them by mistake."""
+    n = reading.n
+    if n < 2 or name_of(op) not in _PAIRED | _LOSSES:
+        return None
+    columns = [i for i in op.inputs if reading.shape(i) == (n, 1)]
+    rows = [i for i in op.inputs if reading.shape(i) == (n,)]
+    grown = name_of(op) in _LOSSES or reading.shape(op.output) == (n, n)
+    if not columns or not rows or not grown:
+        return None
+    column, row = columns[0], rows[0]
+    made, given = (column, row) if _of_model(reading, column) else (row, column)
+    meant = not _of_model(reading, made) or _of_model(reading, given) or not _of_labels(reading, given)
+    return None if meant else (column, row)
+
+
+def _of_model(reading: Reading, index: int) -> bool:
+    """Whether the model had a part in a value: the forward's rows, a parameter, or a product."""
+    steps = list(reading.ancestors(index))
+    values = [reading.value(i) for i in {index}.union(*(op.inputs for op in steps))]
+    return any(v.rows or v.parameter is not None for v in values) or any(name_of(op) in PRODUCTS for op in steps)
+
+
+def _of_labels(reading: Reading, index: int) -> bool:
+    """Whether a value comes of the labels, or of N whole numbers that can be nothing else."""
+    values = [reading.value(i) for i in {index}.union(*(op.inputs for op in reading.ancestors(index)))]
+    return any(v.labels or (v.summary.whole and math.prod(v.summary.shape) == reading.n) for v in values)
+
+
+def _numbers(reading: Reading, op: Op, column: int, row: int) -> str:
+    """The loss of this batch as it is and with equal shapes, for squared differences."""
+    a, b = reading.array(column), reading.array(row)
+    after = [other for other in reading.tape.ops if op.output in other.inputs]
+    squared = name_of(op) in _SQUARED or (
+        name_of(op) == "sub"
+        and any(name_of(other) == "square" or (name_of(other) == "pow" and 2.0 in other.constants) for other in after)
+    )
+    if a is None or b is None or not squared:
+        return ""
+    a, b = a.ravel(), b.ravel()
+    return f": {float(np.mean((a[:, None] - b) ** 2)):.4g} here, {float(np.mean((a - b) ** 2)):.4g} row by row"
+
+
+def _flat(program: Program, op: Op, position: int) -> tuple[tuple[tuple[Edit, ...], ...], str]:
+    """The edit that makes the (N, 1) operand flat, and the code that comes of it."""
+    unit = program.unit(op.place) if op.place else None
+    if not unit or not op.place:
+        return (), ""
+    for node in program.nodes(op.place, ast.expr):
+        if unit.place(node) != op.place:
+            continue
+        sides: list[ast.expr] = []
+        if isinstance(node, ast.BinOp):
+            sides = [node.left, node.right]
+        elif isinstance(node, ast.Call):
+            sides = [*node.args]
+        if position >= len(sides) or len(sides) != len(op.inputs):
+            continue
+        place = unit.place(sides[position])
+        new = f"{bracketed(program, place)}.squeeze(1)"
+        head, _, tail = program.text(op.place).partition(program.text(place))
+        if position:
+            head, _, tail = program.text(op.place).rpartition(program.text(place))
+        return ((replace(place, new),),), f"{head}{new}{tail}"
+    return (), ""

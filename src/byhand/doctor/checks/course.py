@@ -1,0 +1,171 @@
+"""The course of a training: which one to speak of, what it was fed, and how its loss went.
+
+Letters: T steps that were seen, N rows, C classes.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.doctor.checks.tapes import Reading, readings
+from byhand.doctor.evidence import Evidence
+from byhand.doctor.passes import Pass
+from byhand.doctor.trace import Backward, Forward, Trace, Training
+
+__all__ = ["Course", "best", "chance", "course", "fed", "final_pass", "number_of_classes", "short"]
+
+Array = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A training's loss, one value a backward pass, and some of its moments; all over finite values."""
+
+    losses: Array  # (T,)
+    parts: Array  # (20,) the mean loss in each twentieth of the run; NaN where it has no finite value
+    sure: Array  # (20,) how far chance moves each mean: one standard error
+
+    @property
+    def first(self) -> float:
+        """The loss before any update."""
+        return float(self.losses[0])
+
+    @property
+    def last(self) -> float:
+        """The mean loss in the last tenth of the run."""
+        return float(self.parts[-2:].mean())
+
+    @property
+    def broken(self) -> int | None:
+        """The first step, counted from 1, whose loss is not finite."""
+        bad = np.flatnonzero(~np.isfinite(self.losses))
+        return int(bad[0]) + 1 if len(bad) else None
+
+    def drop(self, before: slice, after: slice) -> tuple[float, float]:
+        """How far the mean loss fell between two groups of twentieths, and one standard error of that."""
+        noise = math.hypot(*(_error(self.sure[part]) for part in (before, after)))
+        return float(self.parts[before].mean() - self.parts[after].mean()), noise
+
+
+def course(evidence: Evidence, index: int) -> Course | None:
+    """The course of the training at an index; None where too little of it was seen.
+
+    The losses are those on which ``backward()`` was called. A program without autograd has none: there the exact losses
+    of its evaluations, or of the batches that were looked at closely, stand for all between them.
+    """
+    losses = np.array([b.loss for b in _backwards(evidence.trace, index) if b.loss is not None], dtype=np.float64)
+    if len(losses) < 20:
+        losses = _between(_exact(evidence, index), evidence.trace.trainings[index])
+    if len(losses) < 20 or not math.isfinite(losses[0]):
+        return None
+    means, errors = np.full(20, np.nan), np.full(20, np.nan)
+    for i, part in enumerate(np.array_split(losses, 20)):
+        good = part[np.isfinite(part)]
+        if len(good):
+            means[i], errors[i] = good.mean(), good.std() / math.sqrt(len(good))
+    return Course(losses, means, errors)
+
+
+def _exact(evidence: Evidence, index: int) -> list[tuple[int, float]]:
+    """(clock, cross-entropy) where the scores and the labels were seen."""
+    passes = [p for p in evidence.audit.passes if p.forward.training == index and p.loss is not None]
+    found = [(p.clock, p.loss) for p in passes if p.loss is not None and p.n == passes[-1].n]
+    if len(found) >= 5:
+        return found
+    return [point for reading in readings(evidence.trace) if (point := _of_batch(evidence.trace, reading, index))]
+
+
+def _of_batch(trace: Trace, reading: Reading, index: int) -> tuple[int, float] | None:
+    """The cross-entropy of the probabilities that a batch got, where the program computed some."""
+    forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
+    if forward is None or not reading.train or forward.training != index or not len(reading.labels):
+        return None
+    for op in reversed(reading.tape.ops):
+        p = reading.rows(op.output) if reading.probabilities(op.output) else None
+        if p is not None and reading.labels.max() < p.shape[1]:
+            own = p[np.arange(len(p)), reading.labels]
+            return forward.clock, float(-np.log(np.maximum(own, 1e-12)).mean())
+    return None
+
+
+def _between(points: list[tuple[int, float]], training: Training) -> Array:
+    """200 losses over the training, on straight lines between the points; () where they are fewer than five."""
+    if len(points) < 5:
+        return np.zeros(0)
+    clocks, losses = zip(*points, strict=True)
+    return np.interp(np.linspace(training.first, training.last, 200), clocks, losses)
+
+
+def _backwards(trace: Trace, index: int) -> list[Backward]:
+    training = trace.trainings[index]
+    found: list[Backward] = []
+    for backward in trace.backwards:
+        forward = trace.forwards[backward.forward] if backward.forward is not None else None
+        if forward is not None and forward.training is not None:
+            if forward.training == index:
+                found.append(backward)
+        elif training.first <= backward.clock <= training.last:
+            found.append(backward)
+    return found
+
+
+def fed(trace: Trace, index: int) -> list[Forward]:
+    """The forwards whose rows a training learnt from, in order."""
+    return [f for f in trace.forwards if f.kind == "train" and f.training == index]
+
+
+def best(evidence: Evidence) -> int | None:
+    """The training to speak of: the one that ends with the best evaluation, else the longest.
+
+    A program that tries several rates is judged by its best try.
+    """
+    trainings = evidence.trace.trainings
+    if not trainings:
+        return None
+
+    def merit(index: int) -> tuple[float, int]:
+        last = final_pass(evidence, index)
+        return (last.accuracy or 0.0) if last else -1.0, _length(trainings[index])
+
+    return max(range(len(trainings)), key=merit)
+
+
+def final_pass(evidence: Evidence, index: int) -> Pass | None:
+    """The last evaluation of a training's model whose accuracy is known; on rows held out, where there is one."""
+    known = [p for p in evidence.audit.passes if p.forward.training == index and p.accuracy is not None]
+    apart = [p for p in known if p.on == "held-out"]
+    return (apart or known or [None])[-1]
+
+
+def _length(training: Training) -> int:
+    return training.last - training.first
+
+
+def number_of_classes(trace: Trace, index: int | None = None) -> int | None:
+    """C, as the labels of the training tell, or else those of the evaluations; None where there are none or one."""
+    of_model = [f for f in trace.forwards if len(f.labels) and (index is None or f.training == index)]
+    labels = [f.labels for f in of_model if f.kind == "train"] or [f.labels for f in of_model]
+    known = np.unique(np.concatenate(labels)) if labels else np.zeros(0)
+    return len(known) if len(known) > 1 else None
+
+
+def chance(classes: int) -> float:
+    """The cross-entropy of giving each of C classes the same probability: ln C."""
+    return math.log(classes)
+
+
+def short(value: float) -> str:
+    """Three digits: 2.3, 0.0123, 41.2, 5,320."""
+    if not math.isfinite(value):
+        return "not finite"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _error(errors: Array) -> float:
+    return float(np.sqrt((errors**2).sum()) / len(errors))

@@ -1,0 +1,65 @@
+"""Where the rows of an evaluation were handed over: the name of training rows in a call, a loop or a loader."""
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from byhand.doctor import edits
+from byhand.doctor.checks import origins
+from byhand.doctor.finding import Edit
+from byhand.doctor.program import Program, Unit
+from byhand.doctor.trace import Forward, Place, Trace
+
+__all__ = ["over"]
+
+_COUNTERPARTS: Final = ("test", "valid", "val", "dev", "heldout")
+
+
+def over(program: Program, forward: Forward, trace: Trace) -> tuple[Place | None, tuple[Edit, ...]]:
+    """The place that names the training rows an evaluation got, and the edit to name held-out rows instead.
+
+    Looked for in the call of the model, the calls and loops around it from the inside out, and the making of the
+    loader; the model's own line where none of these names training rows.
+    """
+    for place in forward.stack or (forward.place,):
+        unit = program.unit(place) if place else None
+        if unit is None or place is None:
+            continue
+        call = program.nodes(place, ast.Call)[:1]
+        given = [*call[0].args, *(keyword.value for keyword in call[0].keywords)] if call else []
+        for nodes in (given, *([loop.iter] for loop in program.nodes(place, ast.For))):
+            if names := _training_names(nodes):
+                return unit.place(names[0]), _renamed(program, unit, names)
+    if forward.loader is not None and trace.loaders[forward.loader].place is not None:
+        made = trace.loaders[forward.loader].place
+        home = program.unit(made) if made else None
+        calls = program.nodes(made, ast.Call) if made else []
+        names = _training_names(calls[0].args) if calls else []
+        return made, _renamed(program, home, names) if home and names else ()
+    return forward.place, ()
+
+
+def _training_names(nodes: Sequence[ast.expr]) -> list[ast.Name]:
+    """The variables among some expressions that are named for training rows."""
+    names = [node for outer in nodes for node in ast.walk(outer) if isinstance(node, ast.Name)]
+    return [node for node in names if origins.role(node.id) == "training"]
+
+
+def _renamed(program: Program, unit: Unit, names: list[ast.Name]) -> tuple[Edit, ...]:
+    """Each name with that of the held-out rows in its place; empty where the program has no such name."""
+    stored = {
+        node.id
+        for one in program.units
+        for node in ast.walk(one.tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    made: list[Edit] = []
+    for node in names:
+        others = [re.sub("train", word, node.id, flags=re.IGNORECASE) for word in _COUNTERPARTS]
+        others += [re.sub("train", word.capitalize(), node.id, flags=re.IGNORECASE) for word in _COUNTERPARTS]
+        other = next((name for name in others if name in stored), None)
+        if other is None:
+            return ()
+        made.append(edits.replace(unit.place(node), other))
+    return tuple(made)

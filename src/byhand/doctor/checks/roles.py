@@ -1,0 +1,50 @@
+"""What a program calls the rows that it evaluates: held out, or those of the training."""
+
+import ast
+import re
+from typing import Final
+
+from byhand.doctor.evidence import Evidence
+from byhand.doctor.passes import Pass
+
+__all__ = ["role", "says_held_out", "says_training"]
+
+_HELD_OUT: Final = re.compile(
+    r"test(s|ing|set|loader|dl|data|x|y)?|val(id|idate|idation)?(set|loader|dl|data|x|y)?|dev|holdout|held"
+)
+_TRAINING: Final = re.compile(r"train(ing)?(set|loader|dl|data|x|y)?|tr|resubstitution|insample")
+
+
+def says_held_out(text: str) -> bool:
+    """Whether one of the words is test, valid, dev, ... as in ``X_test`` and ``validLoader``."""
+    return any(_HELD_OUT.fullmatch(word) for word in _words(text))
+
+
+def says_training(text: str) -> bool:
+    """Whether one of the words is train, training, trainset, ..."""
+    return any(_TRAINING.fullmatch(word) for word in _words(text))
+
+
+def role(evidence: Evidence, one: Pass) -> str | None:
+    """What the rows of a pass are called: "held-out", "training", or None where nothing near says just one of the two.
+
+    The loader's name counts first, then the lines and functions around the model's call from the inside out, then what
+    was printed.
+    """
+    program, trace, forward = evidence.program, evidence.trace, one.forward
+    texts = [trace.loaders[forward.loader].name or ""] if forward.loader is not None else []
+    for place in forward.stack or (forward.place,):
+        if place is not None:
+            functions, loops = program.nodes(place, ast.FunctionDef), program.nodes(place, ast.For)
+            around = [ast.unparse(loops[0].iter)] if loops else []
+            texts += [program.text(place), *around, functions[0].name if functions else ""]
+    texts += [p.text for p in trace.printed if p.forward == one.last and p.clock == one.clock][:1]
+    for text in texts:
+        held, training = says_held_out(text), says_training(text)
+        if held != training:
+            return "held-out" if held else "training"
+    return None
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", text)]

@@ -1,0 +1,159 @@
+"""Training that goes uphill: minus the loss is minimized, or the gradient is added in the place of subtracted."""
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from byhand.doctor.checks.calls import bracketed
+from byhand.doctor.checks.softmaxes import Softmax, softmaxes
+from byhand.doctor.checks.tapes import PICKS, Reading, exact_losses, name_of, readings
+from byhand.doctor.edits import replace
+from byhand.doctor.evidence import Evidence
+from byhand.doctor.finding import Edit, Finding
+from byhand.doctor.program import Program, Unit
+from byhand.doctor.trace import Op, Place
+
+__all__ = ["loss_of_wrong_sign"]
+
+_RISE: Final = 0.5
+"""Nats by which the exact cross-entropy must have risen before anybody speaks of a direction."""
+
+_CLOSE: Final = 2e-3
+"""Relative difference between a loss and minus the cross-entropy that is taken for none."""
+
+
+def loss_of_wrong_sign(evidence: Evidence) -> Iterator[Finding]:
+    """What is minimized is minus the cross-entropy of its own scores, or every update adds the gradient.
+
+    Gradient ascent on a log-likelihood is right, and silent: there the exact cross-entropy falls.
+    """
+    runs: dict[int | None, list[tuple[Reading, float]]] = {}
+    for reading in readings(evidence.trace):
+        exact = _cross_entropy(reading) if reading.train else None
+        if exact is not None and reading.tape.forward is not None:
+            runs.setdefault(evidence.trace.forwards[reading.tape.forward].training, []).append((reading, exact))
+    seen: set[Place | None] = set()
+    for training, pairs in runs.items():
+        start, end = pairs[0][1], pairs[-1][1]
+        if len(pairs) < 3 or end < start + _RISE or sum(exact > start for _, exact in pairs[1:]) < len(pairs) - 1:
+            continue
+        story = f"from the first step to step {pairs[-1][0].tape.clock + 1:,} the exact cross-entropy of the scores"
+        for finding in (_negative(evidence, pairs, story), _uphill(evidence, training, pairs, story)):
+            if finding and finding.place not in seen:
+                seen.add(finding.place)
+                yield finding
+                break
+
+
+def _negative(evidence: Evidence, pairs: list[tuple[Reading, float]], story: str) -> Finding | None:
+    """If the loss is minus the cross-entropy of its own scores, at every tape."""
+    losses = [reading.number(reading.tape.loss) for reading, _ in pairs]
+    known = [(loss, exact) for loss, (_, exact) in zip(losses, pairs, strict=True) if loss is not None]
+    if len(known) < 3 or any(abs(loss + exact) > _CLOSE * max(exact, 0.05) for loss, exact in known):
+        return None
+    reading = pairs[0][0]
+    fix = _turned(evidence.program, reading)
+    return Finding(
+        "loss-of-wrong-sign",
+        "error",
+        fix[0],
+        f"the loss is minus the cross-entropy of its own scores ({known[0][0]:.3f} and {known[0][1]:.3f} at the first "
+        f"step); {story} rises from {known[0][1]:.3g} to {known[-1][1]:.3g}",
+        "the training makes the right answer less likely with every step",
+        fix[1] or "minus the mean log-probability of the right class",
+        proof="arithmetic",
+        edits=fix[2],
+    )
+
+
+def _uphill(evidence: Evidence, training: int | None, pairs: list[tuple[Reading, float]], story: str) -> Finding | None:
+    """If parameters are updated by hand, uphill: W += lr * gradient."""
+    if training is None:
+        return None
+    run = evidence.trace.trainings[training]
+    node = _update(evidence.program, run.place)
+    if not run.hand or node is None or run.place is None:
+        return None
+    operator, unit = node
+    own = [p for p in evidence.trace.parameters if p.training == training]
+    rates = [sample.rate for p in own for sample in p.samples if sample.rate is not None]
+    proven = len(rates) >= 2 and max(rates) < 0
+    now, then = ("+=", "-=") if isinstance(operator.op, ast.Add) else ("-=", "+=")
+    if not proven and now == "-=" and any(rate > 0 for rate in rates):
+        return None  # downhill by autograd's own gradient: it is the rate
+    target = unit.place(operator.target)
+    whole = unit.place(operator)
+    value = unit.place(operator.value)
+    between = Place(target.file, target.end_line, target.end_column, value.line, value.column, target.cell)
+    after = evidence.program.text(between).replace(now, then, 1)
+    if after == evidence.program.text(between):
+        return None
+    return Finding(
+        "loss-of-wrong-sign",
+        "error" if proven else "warning",
+        whole,
+        f"the update goes {'along' if now == '+=' else 'against'} what it is given"
+        f"{' (the gradient, to the last digits)' if proven else ''}; {story} rises from {pairs[0][1]:.3g} to "
+        f"{pairs[-1][1]:.3g}",
+        "every step makes the right answer less likely",
+        f"{evidence.program.text(target)} {then} {evidence.program.text(value)}",
+        proof="arithmetic" if proven else None,
+        edits=((replace(between, after),),),
+        needs_proof=not proven,
+    )
+
+
+def _update(program: Program, place: Place | None) -> tuple[ast.AugAssign, Unit] | None:
+    unit = program.unit(place) if place else None
+    nodes = program.nodes(place, ast.AugAssign) if place else []
+    if not unit or not nodes or not isinstance(nodes[0].op, ast.Add | ast.Sub):
+        return None
+    return nodes[0], unit
+
+
+def _cross_entropy(reading: Reading) -> float | None:
+    """The mean cross-entropy in float64 of the scores that this forward's loss was made of."""
+    if not len(reading.labels):
+        return None
+    for op in reversed(reading.tape.ops):
+        if name_of(op) in ("cross_entropy", "nll_loss") and op.inputs:
+            z = reading.rows(op.inputs[0])
+            if z is not None and np.isfinite(z).all() and reading.labels.max() < z.shape[1]:
+                return float(exact_losses(z, reading.labels).mean())
+    losses = [softmax.losses(reading) for softmax in softmaxes(reading) if _classes(reading, softmax)]
+    found = [x for x in losses if x is not None]
+    return float(found[-1].mean()) if found else None
+
+
+def _classes(reading: Reading, softmax: Softmax) -> bool:
+    shape = reading.shape(softmax.output)
+    return len(shape) == 1 or (len(shape) == 2 and shape[1 - softmax.axis] == reading.n)
+
+
+def _turned(program: Program, reading: Reading) -> tuple[Place | None, str, tuple[tuple[Edit, ...], ...]]:
+    """Where the minus is missing or too much: the place, the code with it put right, the edits."""
+    op: Op | None = reading.maker(reading.tape.loss) if reading.tape.loss is not None else None
+    negative = [step for step in _chain(reading) if name_of(step) == "neg" and step.place]
+    if negative and negative[0].place:
+        unit = program.unit(negative[0].place)
+        for node in program.nodes(negative[0].place, ast.UnaryOp):
+            if unit and unit.place(node) == negative[0].place and isinstance(node.op, ast.USub):
+                text = program.text(unit.place(node.operand))
+                return negative[0].place, text, ((replace(negative[0].place, text),),)
+        return negative[0].place, "", ()
+    if op is None or op.place is None:
+        return None, "", ()
+    text = f"-{bracketed(program, op.place)}"
+    return op.place, text, ((replace(op.place, text),),)
+
+
+def _chain(reading: Reading) -> Iterator[Op]:
+    """The operations from the loss back to what it picks out of the scores."""
+    index = reading.tape.loss
+    while index is not None and (op := reading.makers.get(index)) and op.inputs:
+        if name_of(op) not in {"neg", "mean", "sum", "view", "mul", "div", "add", "log"} | PICKS:
+            return
+        yield op
+        index = op.inputs[0]

@@ -1,0 +1,66 @@
+"""All checks by name, the most important of each kind first."""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from byhand.doctor.checks.broadcast import broadcast_loss
+from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
+from byhand.doctor.checks.evaluate import (
+    broadcast_accuracy,
+    evaluated_on_training_rows,
+    last_batch_metric,
+    mean_of_batch_means,
+    sum_of_means_over_count,
+)
+from byhand.doctor.checks.finite import loss_not_finite
+from byhand.doctor.checks.labels import labels_out_of_step
+from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
+from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
+from byhand.doctor.checks.model import all_zero_hidden_weights, evaluated_in_train_mode, initial_loss_above_chance
+from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
+from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
+from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
+from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
+from byhand.doctor.checks.sign import loss_of_wrong_sign
+from byhand.doctor.evidence import Evidence
+from byhand.doctor.finding import Finding
+
+__all__ = ["CHECKS", "Check"]
+
+Check = Callable[[Evidence], Iterable[Finding]]
+
+CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        "broadcast-accuracy": broadcast_accuracy,
+        "mean-of-batch-means": mean_of_batch_means,
+        "sum-of-means-over-count": sum_of_means_over_count,
+        "last-batch-metric": last_batch_metric,
+        "argmin-as-prediction": argmin_as_prediction,
+        "argmax-over-batch": argmax_over_batch,
+        "evaluated-on-training-rows": evaluated_on_training_rows,
+        "constant-answer": constant_answer,
+        "class-sorted-batches": class_sorted_batches,
+        "labels-out-of-step": labels_out_of_step,
+        "validation-inside-training": validation_inside_training,
+        "raw-pixel-range": raw_pixel_range,
+        "scaled-differently": scaled_differently,
+        "softmax-before-cross-entropy": softmax_before_cross_entropy,
+        "probabilities-into-nll": probabilities_into_nll,
+        "log-of-softmax": log_of_softmax,
+        "epsilon-in-log": epsilon_in_log,
+        "softmax-over-batch": softmax_over_batch,
+        "broadcast-loss": broadcast_loss,
+        "loss-of-wrong-sign": loss_of_wrong_sign,
+        "loss-not-finite": loss_not_finite,
+        "gradients-never-zeroed": gradients_never_zeroed,
+        "step-never-taken": step_never_taken,
+        "parameter-never-updated": parameter_never_updated,
+        "learning-rate-too-high": learning_rate_too_high,
+        "learning-rate-too-low": learning_rate_too_low,
+        "stopped-while-learning": stopped_while_learning,
+        "initial-loss-above-chance": initial_loss_above_chance,
+        "evaluated-in-train-mode": evaluated_in_train_mode,
+        "all-zero-hidden-weights": all_zero_hidden_weights,
+    }
+)

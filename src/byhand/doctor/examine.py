@@ -1,0 +1,180 @@
+"""The examination: run the program once as it is, let every check look at it, prove what they say.
+
+read ─→ a scratch copy ─→ one watched run ─→ audit ─→ checks ─→ ignored lines ─→ experiments on copies
+"""
+
+import importlib.util
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, final
+
+from byhand.doctor.audit import Audit, audit
+from byhand.doctor.checks.optim import GAIN
+from byhand.doctor.checks.style import style_notes
+from byhand.doctor.checks.table import CHECKS
+from byhand.doctor.edits import Edits, apply
+from byhand.doctor.evidence import Evidence
+from byhand.doctor.finding import Finding
+from byhand.doctor.fine import looked
+from byhand.doctor.fold import fold
+from byhand.doctor.job import Job
+from byhand.doctor.outcome import Outcome, outcome
+from byhand.doctor.program import Program
+from byhand.doctor.prove import Proven, prove
+from byhand.doctor.reading import read_program
+from byhand.doctor.run import NETWORK, Workshop
+from byhand.doctor.scratch import Scratch
+from byhand.doctor.trace import Trace
+
+__all__ = ["Examination", "examine"]
+
+_FIRST: Final = 0.45  # of the budget, for the program's own run; at its end the training loops are ended
+_GRACE: Final = 0.2  # of the budget, for what comes after those loops
+_REST: Final = 0.2  # of the budget, the most that is left for what comes after the experiments
+_IGNORE: Final = re.compile(r"#\s*byhand:\s*ignore(?:\[([\w\s,-]*)\])?")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found."""
+
+    program: Program
+    trace: Trace
+    audit: Audit
+    proven: Proven
+    fine: tuple[str, ...]  # checks that had something to look at and found nothing wrong
+    ignored: int  # findings that a comment of the user's silences
+    seconds: float
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, the worst first."""
+        return self.proven.findings
+
+
+def examine(
+    path: Path,
+    arguments: Sequence[str] = (),
+    *,
+    budget: float = 60.0,
+    proofs: bool = True,
+    reserve: Callable[[Evidence], float] = lambda _: 0.0,
+    say: Callable[[str], None] = lambda _: None,
+) -> Examination:
+    """Examine a script or a notebook.
+
+    Args:
+        path: the program. A script runs in the working directory, a notebook in its own folder.
+        arguments: for the program.
+        budget: seconds for everything.
+        proofs: whether to try fixes on copies.
+        reserve: seconds of the budget that the caller wants for itself afterwards; it gets a fifth at most.
+        say: told what goes on, in a line.
+
+    Raises:
+        DataError: the program cannot be read or is no Python.
+    """
+    began = time.monotonic()
+    program = read_program(path)
+    folder = program.folder.resolve() if program.notebook else Path.cwd()
+    with Workshop(_preload(program)) as shop, Scratch(folder, program.folder, inside=shop.folder) as scratch:
+        say(f"running {path.name} as it is ...")
+        first = _FIRST if proofs else 1 - _GRACE
+        job = Job(
+            Path(os.path.abspath(path)),
+            folder,
+            tuple(arguments),
+            soft=first * budget,
+            hard=(first + _GRACE) * budget,
+        )
+        trace = shop.run(job)
+        evidence = Evidence(program, trace, audit(program, trace))
+        everything = _look(evidence)
+        found, ignored = _leave_ignored(program, everything)
+        if NETWORK in trace.notes:
+            scratch.refresh()
+
+        def again(sets: Sequence[Edits], steps: int | None, shift: int) -> list[Trace]:
+            say(f"trying {len(sets)} {'fix' if len(sets) == 1 else 'fixes'} on copies ...")
+            left = max(5.0, budget - (time.monotonic() - began))
+            copies = [scratch.fresh() for _ in sets]
+            jobs = [
+                replace(
+                    job, copy=copy, sources=apply(program, edits), shift=shift, steps=steps, light=True,
+                    soft=0.8 * left, hard=left, threads=_threads(len(sets)),
+                )
+                for copy, edits in zip(copies, sets, strict=True)
+            ]  # fmt: skip
+            traces = shop.run_all(jobs, at_once=_at_once())
+            for copy in copies:
+                scratch.drop(copy)
+            return traces
+
+        def reached(one: Trace) -> Outcome | None:
+            return outcome(one, audit(program, one).main)
+
+        spare = budget - (time.monotonic() - began) - min(reserve(evidence), _REST * budget) if proofs else 0.0
+        proven = prove(evidence, found, again, spare, measure=reached, gains=GAIN, at_once=_at_once())
+    proven = replace(proven, findings=fold([*proven.findings, *style_notes(evidence)]))
+    spoken = {finding.check for finding in everything}
+    return Examination(
+        program,
+        trace,
+        evidence.audit,
+        proven,
+        tuple(name for name in CHECKS if name not in spoken and looked(name, evidence)),
+        ignored,
+        time.monotonic() - began,
+    )
+
+
+def _look(evidence: Evidence) -> list[Finding]:
+    return [finding for check in CHECKS.values() for finding in check(evidence)]
+
+
+def _leave_ignored(program: Program, found: Iterable[Finding]) -> tuple[list[Finding], int]:
+    """Without the findings that the user's comment on their line silences, and how many those were."""
+    kept: list[Finding] = []
+    ignored = 0
+    for finding in found:
+        comment = _IGNORE.search(program.line(finding.place)) if finding.place else None
+        names = (comment[1] or "").replace(",", " ").split() if comment else []
+        if comment and (comment[1] is None or finding.check in names):
+            ignored += 1
+        else:
+            kept.append(finding)
+    return kept, ignored
+
+
+def _preload(program: Program) -> list[str]:
+    """What the worker imports before it forks: what the program and the modules beside it name."""
+    texts = [unit.code for unit in program.units]
+    for file in list(program.folder.glob("*.py"))[:50]:
+        try:
+            texts.append(file.read_text("utf-8", errors="ignore"))
+        except OSError:
+            continue
+    text = "\n".join(texts)
+    names = ["numpy"]
+    if re.search(r"\b(torch|byhand|fastai|lightning|fastbook|skorch|torchvision)\b", text):
+        names.append("torch")
+    if re.search(r"\b(sklearn|scipy)\b", text) and importlib.util.find_spec("sklearn"):
+        names.append("sklearn.metrics")
+    return names
+
+
+def _at_once() -> int:
+    return max(1, min(4, _cores()))
+
+
+def _threads(arms: int) -> int:
+    return max(1, _cores() // min(arms, _at_once()))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

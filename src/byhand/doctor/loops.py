@@ -1,0 +1,106 @@
+"""The user's loops: how often they go round, which of them train, and when they shall end early."""
+
+from typing import final
+
+from byhand.doctor.drafts import TrainingDraft
+from byhand.doctor.trace import Place
+
+__all__ = ["Loops", "Stopped"]
+
+
+class Stopped(BaseException):
+    """The run ends here: its time is over. Not an Exception, so that no ``except Exception`` of the user's holds it."""
+
+
+@final
+class _Loop:
+    __slots__ = ("count", "entered", "key", "place", "planned", "trains")
+
+    def __init__(self, key: int, place: Place, planned: int | None, entered: int) -> None:
+        self.key, self.place, self.planned, self.entered = key, place, planned, entered
+        self.count = 0
+        self.trains = False
+
+
+@final
+class Loops:
+    """The stack of loops that are under way.
+
+    ``ending`` makes every loop that trains end at its next round; ``stopping`` raises ``Stopped`` there. ``limit`` is
+    the number of updates after which the loops of one training end.
+    """
+
+    def __init__(self) -> None:
+        self.ending = self.stopping = False
+        self.limit: int | None = None
+        self.shortened = False
+        self._stack: list[_Loop] = []
+        self._events = 0
+        self._of: dict[int, _Loop] = {}  # id of a training → its outermost loop
+        self._training: TrainingDraft | None = None
+
+    def enter(self, key: int, place: Place, planned: int | None) -> None:
+        """A loop begins; ``planned`` rounds, if that is known."""
+        self._events += 1
+        self._stack.append(_Loop(key, place, planned, self._events))
+        if len(self._stack) > 200:
+            del self._stack[:100]  # loops that were left by return, in a recursion
+
+    def tick(self, key: int) -> bool:
+        """A round begins; whether the loop shall end instead."""
+        self._events += 1
+        while self._stack and self._stack[-1].key != key:
+            if not any(loop.key == key for loop in self._stack):
+                return False
+            self._stack.pop()
+        if not self._stack:
+            return False
+        loop = self._stack[-1]
+        if self.stopping:
+            raise Stopped
+        if loop.trains and (self.ending or self._is_over(loop)):
+            self.shortened = True
+            return True
+        loop.count += 1
+        return False
+
+    def leave(self, key: int) -> None:
+        """A loop is over."""
+        while self._stack and any(loop.key == key for loop in self._stack):
+            if self._stack.pop().key == key:
+                return
+
+    def now(self) -> int:
+        """The number of rounds and loops so far: a time to compare others with."""
+        return self._events
+
+    def mark_updates(self) -> None:
+        """Parameters were updated: the loops around this are training loops."""
+        for loop in self._stack:
+            loop.trains = True
+
+    def training(self, training: TrainingDraft, born: int) -> None:
+        """An update of this training happened; ``born`` is when its parameters were made."""
+        self._training = training
+        loop = self._of.get(id(training))
+        if loop is None or loop not in self._stack:
+            outer = [loop for loop in self._stack if loop.entered >= born] or self._stack[-1:]
+            if not outer:
+                return
+            if loop is None or outer[0].key == loop.key:
+                self._of[id(training)] = loop = outer[0]
+                training.loop = loop.place
+        training.epochs = loop.count
+
+    def rounds(self, training: TrainingDraft) -> tuple[int, int | None] | None:
+        """How often a training's outermost loop went round, and was to."""
+        loop = self._of.get(id(training))
+        return None if loop is None else (loop.count, loop.planned)
+
+    def _is_over(self, loop: _Loop) -> bool:
+        """Whether the training that this loop belongs to has had its updates."""
+        training = self._training
+        if self.limit is None or training is None or training.updates < self.limit:
+            return False
+        own = self._of.get(id(training))
+        return own is not None and loop.entered >= own.entered

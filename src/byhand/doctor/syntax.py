@@ -1,0 +1,132 @@
+"""Questions to a syntax tree that the rewriting asks: what is assigned to what, and what is certainly no array."""
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = [
+    "is_constant",
+    "is_future",
+    "is_simple",
+    "is_text",
+    "is_textual",
+    "last_name",
+    "operator_name",
+    "pairs",
+    "parts",
+    "steps",
+]
+
+_ITSELF: Final = frozenset({"data", "detach", "clone", "copy"})  # w.data and w.detach() stand for w
+
+
+def parts(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    """The targets of ``a, b = 1, 2``, each with its value; empty where there is no such pairing."""
+    if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, ast.Tuple | ast.List):
+        return []
+    starred = any(isinstance(each, ast.Starred) for each in [*target.elts, *value.elts])
+    return [] if starred or len(target.elts) != len(value.elts) else list(zip(target.elts, value.elts, strict=True))
+
+
+def pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr, bool]]:
+    """Every single target, the expression that its value comes from, and whether nothing else comes from it."""
+    if paired := parts(target, value):
+        for one, its in paired:
+            yield from pairs(one, its)
+    elif isinstance(target, ast.Tuple | ast.List):
+        for one in target.elts:
+            yield from ((leaf, value, False) for leaf, _, _ in pairs(one, value))
+    else:
+        yield target, value, True
+
+
+def is_simple(target: ast.expr) -> bool:
+    """Whether it can be read once more without any effect: names, attributes, and indices made of names."""
+    if isinstance(target, ast.Subscript):
+        return is_simple(target.value) and _is_simple_index(target.slice)
+    return is_simple(target.value) if isinstance(target, ast.Attribute) else isinstance(target, ast.Name)
+
+
+def _is_simple_index(index: ast.expr) -> bool:
+    match index:
+        case ast.Name() | ast.Constant():
+            return True
+        case ast.BinOp(left, _, right):
+            return _is_simple_index(left) and _is_simple_index(right)
+        case ast.UnaryOp(operand=value) | ast.FormattedValue(value, _, None):
+            return _is_simple_index(value)
+        case ast.JoinedStr(values):
+            return all(map(_is_simple_index, values))
+        case _:
+            return False
+
+
+def steps(target: ast.expr, value: ast.expr) -> bool:
+    """Whether a value is the target's old one plus or minus something, in a part of it that is always computed."""
+    return is_simple(target) and _has_step(value, ast.unparse(target))
+
+
+def _has_step(value: ast.expr, old: str) -> bool:
+    match value:
+        case ast.BinOp(left, operator, right):
+            if isinstance(operator, ast.Add | ast.Sub) and (_is_old(left, old) or _is_old(right, old)):
+                return True
+            return _has_step(left, old) or _has_step(right, old)
+        case ast.Call(function, arguments, keywords):
+            inner = [*arguments, *(keyword.value for keyword in keywords)]
+            return _has_step(function, old) or any(_has_step(each, old) for each in inner)
+        case ast.Attribute(inner):
+            return _has_step(inner, old)
+        case _:
+            return False
+
+
+def _is_old(value: ast.expr, old: str) -> bool:
+    """Whether it is the old value, the same under another hood (``w.data``), or a multiple of it."""
+    match value:
+        case ast.Attribute(inner, name) | ast.Call(ast.Attribute(inner, name), [], []) if name in _ITSELF:
+            return ast.unparse(value) == old or _is_old(inner, old)
+        case ast.BinOp(left, ast.Mult(), right):
+            return _is_old(left, old) or _is_old(right, old)
+        case ast.Name() | ast.Attribute() | ast.Subscript():
+            return ast.unparse(value) == old
+        case _:
+            return False
+
+
+def is_constant(node: ast.expr) -> bool:
+    """Whether it is built of constants alone, with operators."""
+    match node:
+        case ast.BinOp(left, _, right):
+            return is_constant(left) and is_constant(right)
+        case ast.UnaryOp(operand=operand):
+            return is_constant(operand)
+        case _:
+            return isinstance(node, ast.Constant)
+
+
+def is_text(node: ast.expr) -> bool:
+    """Whether it is a constant of text or bytes."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+
+
+def is_textual(node: ast.expr) -> bool:
+    """Text, a list or a tuple, or what is built of one with operators: certainly no array."""
+    if isinstance(node, ast.BinOp):
+        return is_textual(node.left) or is_textual(node.right)
+    return isinstance(node, ast.JoinedStr | ast.List | ast.Tuple) or is_text(node)
+
+
+def is_future(statement: ast.stmt) -> bool:
+    """Whether it imports from the future, which nothing but a docstring may come before."""
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def operator_name(operator: ast.operator) -> str:
+    """add, sub, mul, div, matmul, pow, floordiv, mod, bitand, bitor, bitxor, lshift, or rshift."""
+    return type(operator).__name__.lower().replace("mult", "mul")
+
+
+def last_name(function: ast.expr) -> str:
+    """The name that a function is called by: ``sum`` of ``x.sum``; empty where it has none."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")

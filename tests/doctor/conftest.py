@@ -1,0 +1,163 @@
+"""A builder of traces: what a run did, in a few calls, as the observer would have written it down."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from byhand.doctor.audit import audit
+from byhand.doctor.evidence import Evidence
+from byhand.doctor.numbers import numbers_in
+from byhand.doctor.program import Program, Unit
+from byhand.doctor.trace import (
+    Backward,
+    Comparison,
+    End,
+    Forward,
+    Loader,
+    LossCall,
+    Place,
+    Prediction,
+    Printed,
+    Trace,
+    Training,
+)
+
+NONE = np.zeros(0, dtype=np.int64)
+
+
+def place(line, source="", text=""):
+    """A whole line of main.py, or a text on it."""
+    row = source.splitlines()[line - 1] if source else ""
+    column = row.index(text) if text else len(row) - len(row.lstrip())
+    return Place("main.py", line, column, line, column + len(text) if text else max(len(row), column + 1))
+
+
+def find(source, text):
+    """The place of a text in a source."""
+    before = source[: source.index(text)]
+    line, column = before.count("\n") + 1, len(before.rpartition("\n")[2])
+    return Place("main.py", line, column, line, column + len(text))
+
+
+class Run:
+    """A run that is being put together. Rows are named by numbers, which are their fingerprints."""
+
+    def __init__(self, source=""):
+        self.source = source
+        self.clock = 0
+        self.forwards, self.predictions, self.comparisons, self.loss_calls = [], [], [], []
+        self.backwards, self.printed, self.loaders = [], [], []
+
+    def at(self, text):
+        return find(self.source, text) if text and text in self.source else None
+
+    def loader(self, name, rows=None, batch_size=None, at=None):
+        self.loaders.append(Loader(name, self.at(at), rows, batch_size, shuffles=False, drop_last=False))
+        return len(self.loaders) - 1
+
+    def forward(self, kind, rows, labels, loader, at, training=0):
+        where = [self.at(text) for text in (at if isinstance(at, tuple) else (at,))]
+        index = len(self.forwards)
+        known = NONE if labels is None else np.asarray(labels)
+        self.forwards.append(
+            Forward(
+                index, where[0], self.clock, kind, len(rows), np.asarray(rows), known, None, kind == "train", (), (),
+                loader, training, tuple(one for one in where if one),
+            )
+        )  # fmt: skip
+        return index
+
+    def train(self, rows, labels=None, batch=64, losses=None, call=True, loader=None, training=0):
+        """One epoch; ``losses`` (one a batch) are means over their rows."""
+        for number, start in enumerate(range(0, len(rows), batch)):
+            part = slice(start, start + batch)
+            index = self.forward("train", rows[part], None if labels is None else labels[part], loader, None, training)
+            loss = losses[number] if losses is not None else 1.0
+            if call and losses is not None:
+                self.loss_calls.append(LossCall(index, None, "cross_entropy", loss, "mean", (batch, 10), (batch,)))
+            self.backwards.append(Backward(index, None, self.clock, loss, stale=False, parameters=()))
+            self.clock += 1
+
+    def evaluate(
+        self, rows, labels, scores, batch=None, name="argmax", axis=1, compare="rows", reduction=None, columns=False,
+        loader=None, at=None, at_prediction=None, at_comparison=None, known=True, training=0, show=None,
+    ):  # fmt: skip
+        """One pass in batches.
+
+        ``compare``: "rows" (B,) with (B,), "columns" (B, 1) with (B, 1), "broadcast" (B,) with (B, 1), "last" only the
+        last batch, None not at all. ``columns``: the program has its scores as (C, B). ``reduction``: a loss call.
+        ``show``: a line printed after each batch, made of the batch's accuracy.
+        """
+        rows, labels = np.asarray(rows), np.asarray(labels)
+        scores = np.asarray(scores, dtype=np.float32)
+        batch = batch or len(rows)
+        for start in range(0, len(rows), batch):
+            part = slice(start, start + batch)
+            y, own = labels[part], scores[part].T if columns else scores[part]
+            n = len(y)
+            index = self.forward("eval", rows[part], y if known else None, loader, at, training)
+            if reduction:
+                z = scores[part].astype(np.float64)
+                losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(n), y]
+                value = losses.mean() if reduction == "mean" else losses.sum()
+                call = LossCall(index, None, "cross_entropy", float(value), reduction, z.shape, y.shape)
+                self.loss_calls.append(call)
+            chosen = getattr(own, f"arg{name.removeprefix('arg')}")(axis)
+            if compare is None or (compare == "last" and start + batch < len(rows)):
+                continue
+            self.predictions.append(Prediction(index, self.at(at_prediction), name, axis, own, np.asarray(chosen)))
+            shapes = {"columns": ((n, 1), (n, 1)), "broadcast": ((n,), (n, 1))}.get(compare, (chosen.shape, (n,)))
+            table = chosen[None] == y[:, None] if compare == "broadcast" else chosen == y
+            self.comparisons.append(
+                Comparison(
+                    index, len(self.predictions) - 1, self.at(at_comparison), "==", *shapes, table.shape,
+                    int(table.sum()), table.size, y,
+                )
+            )  # fmt: skip
+            if show:
+                self.print(show.format(table.mean()))
+
+    def print(self, text, at="print("):
+        last = self.forwards[-1].index if self.forwards else None
+        self.printed.append(Printed(self.at(at), text, numbers_in(text), (), self.clock, last))
+
+    def trace(self, **fields):
+        used = sorted({f.training for f in self.forwards if f.training is not None})
+        trainings = [Training(0, self.clock, None, False, 0.1, (), None, None) for _ in used]
+        whole = Trace(
+            End("done", 1.0), "\n".join(p.text for p in self.printed), True, (), (),
+            *map(tuple, (self.forwards, self.predictions, self.comparisons, self.loss_calls, self.backwards)),
+            trainings=tuple(trainings), loaders=tuple(self.loaders), printed=tuple(self.printed),
+        )  # fmt: skip
+        return replace(whole, **fields)
+
+    def program(self):
+        return Program(Path("main.py"), (Unit("main.py", None, self.source, self.source),))
+
+    def evidence(self, **fields):
+        trace = self.trace(**fields)
+        return Evidence(self.program(), trace, audit(self.program(), trace))
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Run]:
+    """``make_run(source)`` begins a run of a program with this text."""
+    return Run
+
+
+@pytest.fixture
+def scored():
+    """``scored(n, right)``: labels, and logits of ten classes of which exactly the first ``right`` rows are right."""
+
+    def make(n, right, seed=0, classes=10):
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, classes, n)
+        scores = rng.normal(size=(n, classes)).astype(np.float32)
+        best = np.where(np.arange(n) < right, labels, (labels + 1 + rng.integers(0, classes - 1, n)) % classes)
+        scores[np.arange(n), best] = scores.max(axis=1) + 1
+        return labels, scores
+
+    return make
