@@ -9,8 +9,10 @@ import pytest
 
 from byhand.doctor.audit import audit
 from byhand.doctor.evidence import Evidence
+from byhand.doctor.job import Job
 from byhand.doctor.numbers import numbers_in
 from byhand.doctor.program import Program, Unit
+from byhand.doctor.run import Workshop
 from byhand.doctor.trace import (
     Backward,
     Comparison,
@@ -161,3 +163,23 @@ def scored():
         return labels, scores
 
     return make
+
+
+@pytest.fixture(scope="session")
+def workshop_of_all():
+    """A worker that has imported what the tests' programs use."""
+    with Workshop(["numpy", "torch", "sklearn.metrics", "sklearn.datasets"]) as workshop:
+        yield workshop
+
+
+@pytest.fixture(scope="session")
+def watched(workshop_of_all, tmp_path_factory):
+    """``watched(text)``: the trace of a program's run, really run in a folder of its own."""
+
+    def watch(text, *, folder=None, file="main.py", **fields):
+        folder = folder or tmp_path_factory.mktemp("program")
+        (folder / file).write_text(text, "utf-8")
+        fields = {"threads": 1, "hard": 60.0, **fields}
+        return workshop_of_all.run(Job(folder / file, folder, **fields))
+
+    return watch

@@ -1,5 +1,8 @@
-"""``byhand explain``: the honest answer for a bare number."""
+"""``byhand explain``: the honest answer for a bare number, or the page of a check of the doctor's."""
 
+import difflib
+import re
+import shutil
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,17 +11,25 @@ import typer
 from byhand.commands import emit_json, new_app, one_line
 from byhand.commands.lines import paragraph
 from byhand.data.load import load
+from byhand.errors import UsageError
 
 if TYPE_CHECKING:
     from byhand.evaluate.explain import Explanation
 
 app = new_app()
 
+_NAME = r"[A-Za-z]+(?:[ _-]+[A-Za-z]+)*"
+_WIDE = 100  # columns
+
 
 @app.command()
 def explain(
     number: Annotated[
-        str | None, typer.Argument(metavar="[NUMBER]", help="An accuracy: 58%, 0.58 or 5800/10000.")
+        str | None,
+        typer.Argument(
+            metavar="[NUMBER|CHECK]",
+            help="An accuracy: 58%, 0.58 or 5800/10000; or a check that byhand doctor --list names.",
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -30,7 +41,13 @@ def explain(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the verdict only.")] = False,
 ) -> None:
-    """Say how good an accuracy is on these data, what one linear layer can reach, and what may be wrong."""
+    """Say how good an accuracy is on these data, what one linear layer can reach, and what may be wrong.
+
+    For a check of byhand doctor: what it is, why it happens, and how to put it right.
+    """
+    if number and re.fullmatch(_NAME, number.strip()):
+        _check(number, json, quiet)
+        return
     from byhand.evaluate.explain import ask, explain  # here, because they import SciPy
     from byhand.evaluate.landmarks import find_landmarks, is_known
 
@@ -45,6 +62,28 @@ def explain(
         typer.echo(one_line(found.verdict))
     else:
         typer.echo(_answer(found))
+
+
+def _check(name: str, json: bool, quiet: bool) -> None:
+    """The page of a check.
+
+    Raises:
+        UsageError: there is no such check.
+    """
+    from byhand.doctor.checks.table import CHECKS
+    from byhand.doctor.pages import about, example, find, page, shown
+
+    check = find(name)
+    if check is None:
+        near = difflib.get_close_matches(name.lower(), CHECKS, 2, 0.5)
+        hint = f"do you mean {' or '.join(near)}?" if near else "byhand doctor --list names the checks"
+        raise UsageError(f"{name[:_WIDE]} is neither an accuracy, like 58%, nor a check; {hint}")
+    if json:
+        emit_json("explain", {"check": check, "text": page(check)})
+    elif quiet:
+        typer.echo(about(check))
+    else:
+        typer.echo(f"{shown(check, min(shutil.get_terminal_size((80, 24)).columns, _WIDE))}\n\n{example(check)}")
 
 
 def _fields(found: "Explanation") -> dict[str, object]:

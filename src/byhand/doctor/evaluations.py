@@ -51,6 +51,14 @@ class Evaluations:
         self.predictions.append((self._forwards.event, draft, record))
         self._lineage.derive(chosen, True)
 
+    def rank(self, scores: Any, axis: int | None, order: Any, *, falling: bool, place: Place | None) -> None:
+        """Classes were sorted: the first of them was chosen as argmax or argmin would, the last the other way round."""
+        if axis != order.ndim - 1:
+            return
+        self.predict("argmax" if falling else "argmin", scores, axis, order[..., 0], place)
+        if order.shape == scores.shape:
+            self.predict("argmin" if falling else "argmax", scores, axis, order[..., -1], place)
+
     def compare(self, name: str, left: Any, right: Any, outcome: Any, place: Place | None) -> None:
         """Two arrays were compared, or handed to a metric; kept if one of them is a prediction, by value."""
         if len(self.comparisons) >= _MOST:

@@ -4,6 +4,7 @@ read ─→ a scratch copy ─→ one watched run ─→ audit ─→ checks ─
 """
 
 import importlib.util
+import math
 import os
 import re
 import time
@@ -34,7 +35,7 @@ __all__ = ["Examination", "examine"]
 
 _FIRST: Final = 0.45  # of the budget, for the program's own run; at its end the training loops are ended
 _GRACE: Final = 0.2  # of the budget, for what comes after those loops
-_REST: Final = 0.2  # of the budget, the most that is left for what comes after the experiments
+_REST: Final = 0.2  # of the budget, the most that may be kept from the experiments for what comes after them
 _IGNORE: Final = re.compile(r"#\s*byhand:\s*ignore(?:\[([\w\s,-]*)\])?")
 
 
@@ -73,7 +74,7 @@ def examine(
         arguments: for the program.
         budget: seconds for everything.
         proofs: whether to try fixes on copies.
-        reserve: seconds of the budget that the caller wants for itself afterwards; it gets a fifth at most.
+        reserve: seconds of the budget that the caller wants for itself afterwards; more than a fifth is refused.
         say: told what goes on, in a line.
 
     Raises:
@@ -93,6 +94,11 @@ def examine(
             hard=(first + _GRACE) * budget,
         )
         trace = shop.run(job)
+        broken = _first_not_finite(trace)
+        if broken is not None and budget - (time.monotonic() - began) > 2 * trace.end.seconds:
+            say("looking at the step where the loss broke ...")
+            closer = replace(job, copy=scratch.fresh(), clocks=(broken,), light=True)
+            trace = replace(trace, tapes=(*trace.tapes, *shop.run(closer).tapes))
         evidence = Evidence(program, trace, audit(program, trace))
         everything = _look(evidence)
         found, ignored = _leave_ignored(program, everything)
@@ -118,7 +124,8 @@ def examine(
         def reached(one: Trace) -> Outcome | None:
             return outcome(one, audit(program, one).main)
 
-        spare = budget - (time.monotonic() - began) - min(reserve(evidence), _REST * budget) if proofs else 0.0
+        later = reserve(evidence) if proofs else 0.0
+        spare = budget - (time.monotonic() - began) - (later if later <= _REST * budget else 0.0) if proofs else 0.0
         proven = prove(evidence, found, again, spare, measure=reached, gains=GAIN, at_once=_at_once())
     proven = replace(proven, findings=fold([*proven.findings, *style_notes(evidence)]))
     spoken = {finding.check for finding in everything}
@@ -131,6 +138,13 @@ def examine(
         ignored,
         time.monotonic() - began,
     )
+
+
+def _first_not_finite(trace: Trace) -> int | None:
+    """The clock of the first backward pass on a loss that is no number, if nothing was written down there."""
+    broken = (one.clock for one in trace.backwards if one.loss is not None and not math.isfinite(one.loss))
+    clock = next(broken, None)
+    return None if any(tape.clock == clock for tape in trace.tapes) else clock
 
 
 def _look(evidence: Evidence) -> list[Finding]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 
-from byhand.doctor.arrays import as_numpy, is_float, is_numpy, pointer, summarize
+from byhand.doctor.arrays import as_numpy, is_float, is_numpy, length, pointer, summarize
 from byhand.doctor.drafts import NONE, ForwardDraft
 from byhand.doctor.frames import Frames
 from byhand.doctor.labels import Labels
@@ -37,6 +37,7 @@ class _Product(NamedTuple):
     right: Any
     roles: tuple[str, str]
     stack: tuple[Place, ...]
+    labels: tuple[Any, Any]  # the newest with a name, as many as the left side has rows, the right side columns
 
 
 @final
@@ -57,6 +58,7 @@ class Forwards:
         self._pending: deque[_Product] = deque(maxlen=_PENDING)
         self._burst = False  # between the first update after a forward and the next forward
         self._fingerprinted = 0
+        self._met = 0  # when two arrays of which nothing is known were last multiplied
 
     def product(self, name: str, left: Any, right: Any) -> bool:
         """A product of two arrays is about to be computed. Rows times a parameter begin a forward.
@@ -67,8 +69,13 @@ class Forwards:
         roles = self._lineage.role(left), self._lineage.role(right)
         if not self._lineage.parameters.slots:
             self.event += 1
-            self._pending.append(_Product(self.event, self.clock, left, right, roles, self._frames.stack()))
-            return roles == ("data", "data")
+            self._labels.event = self.event
+            named = self._labels.newest(length(left)), self._labels.newest(right.shape[-1] if right.ndim else 0)
+            self._pending.append(_Product(self.event, self.clock, left, right, roles, self._frames.stack(), named))
+            if roles != ("data", "data"):
+                return False
+            self._met = self._lineage.now()
+            return True
         if roles[0] == "data" and roles[1] in ("parameter", "made"):
             self._use(right)
             self.begin(left, 0, right)
@@ -114,6 +121,7 @@ class Forwards:
         if draft is not None and again and len(prints) and np.array_equal(draft.rows, prints):
             return
         self.settle()
+        late = stack is not None
         stack = self._frames.stack() if stack is None else stack
         draft = ForwardDraft(len(self.drafts), self.clock, n, stack, _grad(data))
         draft.rows, draft.operand = prints, where
@@ -135,8 +143,9 @@ class Forwards:
             del self.waiting[:2048]
         while len(self._open) > _OPEN:
             self._close(self._open.popleft())
-        self._tape.begin(draft)
-        self._samples.before()
+        if not late:
+            self._tape.begin(draft)
+            self._samples.before()
 
     def settle(self) -> None:
         """The burst of updates is over: look at what it did."""
@@ -158,26 +167,35 @@ class Forwards:
         products, self._pending = list(self._pending), deque[_Product](maxlen=_PENDING)
         self._lineage.forget()
         first = len(self.drafts)
+        found: list[tuple[int, ForwardDraft, Any]] = []
         clock, burst, self._burst = self.clock, self._burst, False
         for product in products:
             known = [self._lineage.parameters.find(side) is not None for side in (product.left, product.right)]
             if known == [False, True] and product.roles[0] == "data":
-                self._begin_late(product, product.left, 0, product.right)
+                found += self._begin_late(product, product.left, 0, product.right, product.labels[0])
             elif known == [True, False] and product.roles[1] == "data":
-                self._begin_late(product, product.right, product.right.ndim - 1, product.left)
+                axis = product.right.ndim - 1
+                found += self._begin_late(product, product.right, axis, product.left, product.labels[1])
             elif known == [False, False] and set(product.roles) == {"data", "derived"}:
                 self._gradient_product(product.left if product.roles[0] == "data" else product.right)
         late = self.drafts[first:]
         if late and not any(draft.kind == "train" for draft in late):
             late[-1].kind = "train"
+        for k, (event, draft, named) in enumerate(found):
+            self._labels.claim(draft, event, found[k + 1][0] if k + 1 < len(found) else self.event + 1, named)
+        self._tape.end()
         self.waiting.clear()
         self.clock, self._burst = clock, burst
 
-    def _begin_late(self, product: _Product, data: Any, axis: int, parameter: Any) -> None:
+    def _begin_late(
+        self, product: _Product, data: Any, axis: int, parameter: Any, named: Any
+    ) -> list[tuple[int, ForwardDraft, Any]]:
         before, self.clock = self.current, product.clock
         self.begin(data, axis, parameter, product.stack)
-        if self.current is not before and self.current is not None:
-            self.late.append((product.event, self.current))
+        if self.current is before or self.current is None:
+            return []
+        self.late.append((product.event, self.current))
+        return [(product.event, self.current, named)]
 
     def is_pending(self, array: Any) -> bool:
         """Whether an array was an operand before it was known what is trained."""
@@ -196,14 +214,16 @@ class Forwards:
         self.clock += 1
         if self.waiting and not any(draft.kind == "train" for draft in self.waiting):
             self.waiting[-1].kind = "train"
+        for draft in self.waiting[-_OPEN:]:
+            self._labels.finish(draft)  # before the next batch's labels get their name
         self.waiting.clear()
         return True
 
-    def round(self) -> None:
-        """A round of some loop begins."""
+    def round(self, entered: int) -> None:
+        """A round of some loop begins; ``entered`` is when the loop did."""
         self.event += 1
-        if self._pending and self._lineage.parameters.slots:
-            self.resolve()
+        if self._pending and self._lineage.parameters.slots and entered <= self._met:
+            self.resolve()  # not within a loop of the update's own, over layers: more parameters are to come
         if self._burst:
             self._tape.end()
 

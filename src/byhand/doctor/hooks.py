@@ -124,6 +124,9 @@ class Hooks:
             return function(*args, **kwargs)
         operands = args
         owner = getattr(function, "__self__", None)
+        if name == "manual_seed" and type(owner).__name__ == "Generator" and args:
+            recorder.seeded = True
+            return function(args[0] + recorder.shift, *args[1:])
         if is_numpy(owner):
             operands = (owner, *args)
         short = _SHORT.get(name, name)
@@ -166,13 +169,18 @@ class Hooks:
         """Say of a NumPy operation what its result is made of; write it on the tape."""
         recorder = self._recorder
         arrays: list[Any] = [value for value in operands if is_numpy(value)]
+        axis: Any
         if not arrays and operands and is_listed(operands[0]):
             arrays = [value for value in operands[0] if is_numpy(value)][:64]
         if name in _CHOICES and arrays:
-            axis: Any = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
+            axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
             if isinstance(axis, int) and axis < 0:
                 axis += arrays[0].ndim
             recorder.evaluations.predict(name, arrays[0], axis, np.asarray(result), self._places[k])
+        if name == "argsort" and arrays and arrays[0].ndim == 2:
+            axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), -1))
+            last = axis % 2 if isinstance(axis, int) else None
+            recorder.evaluations.rank(arrays[0], last, result, falling=False, place=self._places[k])
         if not arrays or arrays[0].dtype.kind != "f":
             return
         roles = {recorder.lineage.role(array) for array in arrays[:8]}
@@ -185,9 +193,7 @@ class Hooks:
             if name == "add" and len(arrays) == 2:
                 recorder.added(arrays[0], arrays[1])
             if name in ("mul", "sub") and len(arrays) == 2 and "data" in roles:
-                data = arrays[0] if recorder.lineage.role(arrays[0]) == "data" else arrays[1]
-                if recorder.forwards.current is not None and recorder.forwards.current.rank < INDEX and data.ndim == 2:
-                    recorder.labels.note(recorder.forwards.current, data, INDEX)
+                recorder.beside(arrays[0], arrays[1])
         if recorder.tape.running and type(result).__module__ == "numpy":
             self._tape(k, "view" if name in _VIEWS else name, list(operands), options, np.asarray(result))
 

@@ -29,6 +29,7 @@ class Job:
     soft: float = math.inf  # seconds from the start: SIGUSR1
     hard: float = math.inf  # seconds from the start: SIGTERM, and SIGKILL to its whole group a little later
     light: bool = False  # a replay: no network, no experiment tracking, no writing outside ``copy``
+    clocks: tuple[int, ...] = ()  # numbers of updates at which every operation is to be written down
     threads: int | None = None  # of torch and the BLAS; None: as they come
     observer: str = "byhand.doctor.observe:observe"  # module:function, called as f(job, trace folder)
 
@@ -71,6 +72,7 @@ class Job:
             "program": Path(record["program"]),
             "folder": Path(record["folder"]),
             "arguments": tuple(record["arguments"]),
+            "clocks": tuple(record["clocks"]),
             "copy": None if copy is None else {Path(original): Path(place) for original, place in copy.items()},
         }
         return cls(**fields)

@@ -1,6 +1,7 @@
 """Which labels belong to the rows of a forward: as the loss, an index, the loader, a comparison or a name tells."""
 
 import weakref
+from collections import deque
 from typing import Any, Final, final
 
 import numpy as np
@@ -17,6 +18,8 @@ LOADER: Final = 3
 COMPARED: Final = 2
 NAMED: Final = 1
 _REMEMBERED: Final = 6  # arrays of one length
+_EARLY: Final = 512  # labels from before it is known what is trained
+_LARGEST: Final = 1_000_000  # numbers in one of them
 
 
 @final
@@ -24,30 +27,48 @@ class Labels:
     """Candidates for the labels of the forward that goes on, and what became of earlier ones."""
 
     def __init__(self) -> None:
-        self._batch: tuple[int, NDArray[np.int64]] | None = None
+        self._batch: tuple[int, int, NDArray[np.int64]] | None = None  # loader, rows, labels
         self._named: dict[int, list[Any]] = {}  # length → weak references, the newest last
         self._added: dict[int, Any] = {}
+        self._early: deque[tuple[int, Any, int]] = deque(maxlen=_EARLY)  # when, labels and rank
+        self.event = 0  # products so far, while it is not known what is trained
 
     def batch(self, loader: int, labels: Any, n: int) -> None:
         """A loader gave n rows with these labels, None where it has none."""
         found = None if labels is None else class_numbers(labels, n)
-        self._batch = (loader, NONE if found is None else found)
-        self._size = n
+        self._batch = (loader, n, NONE if found is None else found)
+
+    def forget(self) -> None:
+        """The loader's batch is done with."""
+        self._batch = None
 
     def begin(self, draft: ForwardDraft) -> None:
         """Rows went into the model: they are the loader's if they are as many."""
-        if self._batch is not None and self._size == draft.n:
+        if self._batch is not None and self._batch[1] == draft.n:
             draft.loader = self._batch[0]
-            if len(self._batch[1]):
-                draft.labels, draft.rank = self._batch[1], LOADER
+            if len(self._batch[2]):
+                draft.labels, draft.rank = self._batch[2], LOADER
 
     def note(self, draft: ForwardDraft | None, labels: Any, rank: int) -> None:
         """These were used as the labels of a forward."""
-        if draft is None or draft.rank >= rank:
+        if draft is None:
+            kept = as_numpy(labels)
+            if kept is not None and kept.ndim <= 2 and kept.size <= _LARGEST:
+                self._early.append((self.event, kept.copy(), rank))
+            return
+        if draft.rank >= rank:
             return
         found = class_numbers(labels, draft.n)
         if found is not None:
             draft.labels, draft.rank = found, rank
+
+    def claim(self, draft: ForwardDraft, begin: int, end: int, named: Any) -> None:
+        """Give a forward that was found only afterwards the labels that were used from ``begin`` until ``end``."""
+        for event, labels, rank in self._early:
+            if begin <= event < end:
+                self.note(draft, labels, rank)
+        if named is not None:
+            self.note(draft, named, NAMED)
 
     def candidate(self, array: Any, n: int, data: bool) -> None:
         """An array got a name; if it looks like labels it may turn out to be some."""
@@ -62,14 +83,18 @@ class Labels:
 
     def finish(self, draft: ForwardDraft) -> None:
         """The forward is over; without labels so far, take the newest array of its length that looks like some."""
-        if draft.rank:
-            return
-        for ref in reversed(self._named.get(draft.n, [])):
+        found = None if draft.rank else self.newest(draft.n)
+        if found is not None:
+            draft.labels, draft.rank = found, NAMED
+
+    def newest(self, n: int) -> NDArray[np.int64] | None:
+        """The newest array with a name that looks like labels of n rows."""
+        for ref in reversed(self._named.get(n, [])):
             array = ref()
-            found = None if array is None else class_numbers(array, draft.n)
-            if found is not None and (draft.n < 3 or len(np.unique(found)) < draft.n):  # all different: an index
-                draft.labels, draft.rank = found, NAMED
-                return
+            found = None if array is None else class_numbers(array, n)
+            if found is not None and (n < 3 or len(np.unique(found)) < n):  # all different: an index
+                return found
+        return None
 
     def add(self, array: Any) -> None:
         """An array was added to something that rows went into, as a bias is."""

@@ -19,7 +19,8 @@ class Lineage:
 
     def __init__(self, frames: Frames, now: Callable[[], int]) -> None:
         self.parameters = Parameters()
-        self._frames, self._now = frames, now
+        self.now = now  # a time to compare others with
+        self._frames = frames
         self._names: dict[int, tuple[Any, str, Place, int]] = {}  # id → (weak reference, name, place, when)
         self._births: dict[int, tuple[Any, Place | None, int]] = {}
         self._derived: dict[int, tuple[Any, bool]] = {}  # id → (weak reference, whether rows went into it)
@@ -76,14 +77,14 @@ class Lineage:
         if id(array) in self._births and self._births[id(array)][0]() is array:
             self._births[id(array)] = (weakref.ref(array), self._frames.innermost(), self._births[id(array)][2])
         elif len(self._births) < 10_000:
-            self._births[id(array)] = (weakref.ref(array), self._frames.innermost(), self._now())
+            self._births[id(array)] = (weakref.ref(array), self._frames.innermost(), self.now())
 
     def name(self, array: Any, name: str, place: Place, *, again: bool = True) -> None:
         """An array got a name; with ``again`` False only if it had none."""
         if not again and self.known_name(array) is not None:
             return
         try:
-            self._names[id(array)] = (weakref.ref(array), name, place, self._now())
+            self._names[id(array)] = (weakref.ref(array), name, place, self.now())
         except TypeError:
             return
         if len(self._names) > 20_000:

@@ -64,6 +64,10 @@ class Loops:
         loop.count += 1
         return False
 
+    def entered(self, key: int) -> int:
+        """When the innermost loop of this key began."""
+        return next((loop.entered for loop in reversed(self._stack) if loop.key == key), 0)
+
     def leave(self, key: int) -> None:
         """A loop is over."""
         while self._stack and any(loop.key == key for loop in self._stack):

@@ -68,6 +68,7 @@ def watch_loaders(recorder: Recorder) -> None:
         return iterator
 
     def advance(self: Any) -> Any:
+        recorder.labels.forget()
         data = following(self)
         index = getattr(self, "_byhand", None)
         if recorder.on and index is not None:

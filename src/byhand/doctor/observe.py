@@ -102,8 +102,11 @@ class _Observer:
         builtins.input = self._no_input
         install(self._root, self._module)
         set_seeds(self._job.seed)
-        watch_seeds(recorder, self._job.shift)
+        recorder.shift = self._job.shift
+        watch_seeds(recorder)
         recorder.loops.limit = self._job.steps
+        recorder.tape.wanted = frozenset(self._job.clocks)
+        recorder.tape.only = recorder.forwards.trained.off = recorder.forwards.evaluated.off = self._job.light
         os.register_at_fork(after_in_child=self._off)
         signal.signal(signal.SIGUSR1, self._shorten)
         signal.signal(signal.SIGTERM, self._stop)

@@ -16,7 +16,7 @@ _LOSSES_NAMES: Final = """
 """
 LOSSES: Final = frozenset(_LOSSES_NAMES.split())
 _CHOICES_NAMES: Final = """
-    argmax argmin max min topk sort
+    argmax argmin max min topk sort argsort
 """
 CHOICES: Final = frozenset(_CHOICES_NAMES.split())
 _VIEWS_NAMES: Final = """

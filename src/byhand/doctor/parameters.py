@@ -1,6 +1,7 @@
 """What is trained: each parameter through all the arrays that hold it in turn, with samples of its values."""
 
 import weakref
+from collections.abc import Mapping
 from typing import Any, Final, final
 
 import numpy as np
@@ -70,15 +71,18 @@ class Parameters:
             slot.holders.append(weakref.ref(array))
             self._by_id[id(array)] = slot
 
-    def remember(self, slots: list[Slot], gradients: bool) -> None:
-        """Keep the values, and the gradients where autograd made some, from before an update."""
+    def remember(self, slots: list[Slot], returned: Mapping[int, Any] | None) -> None:
+        """Keep the values from before an update, and the gradients: those returned, by slot, or those in ``.grad``.
+
+        ``returned`` is None where there are none yet.
+        """
         for slot in slots:
             array = slot.current()
             values = None if array is None else as_numpy(array)
             if values is None or values.size > _COPIED:
                 continue
             slot.before = values.copy()
-            gradient = getattr(array, "grad", None) if gradients else None
+            gradient = None if returned is None else returned.get(slot.index, getattr(array, "grad", None))
             found = None if gradient is None else as_numpy(gradient)
             slot.gradient = None if found is None else found.copy()
 

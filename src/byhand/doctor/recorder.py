@@ -8,7 +8,7 @@ from byhand.doctor.drafts import ForwardDraft
 from byhand.doctor.evaluations import Evaluations
 from byhand.doctor.forwards import Forwards
 from byhand.doctor.frames import Frames
-from byhand.doctor.labels import Labels
+from byhand.doctor.labels import INDEX, Labels
 from byhand.doctor.lineage import Lineage
 from byhand.doctor.loops import Loops
 from byhand.doctor.samples import Samples
@@ -30,6 +30,7 @@ class Recorder:
         self.on = True
         self.stepping = False  # an optimizer's step is under way
         self.seeded = False
+        self.shift = 0  # added to every seed that the program sets
         self.notes: list[str] = []
         self.kept: list[Any] = []  # objects whose id must stay theirs
         self.loaders: list[Loader] = []
@@ -48,7 +49,7 @@ class Recorder:
 
     def tick(self, key: int) -> bool:
         """A round of a loop begins; whether the loop shall end instead."""
-        self.forwards.round()
+        self.forwards.round(self.loops.entered(key))
         return self.loops.tick(key)
 
     def name(self, name: str, array: Any, place: Place, first: bool) -> None:
@@ -77,6 +78,13 @@ class Recorder:
         small = min(left, right, key=lambda array: pointer(array)[1])
         if small.ndim and self.lineage.role(small) == "data":
             self.labels.add(small)
+
+    def beside(self, left: Any, right: Any) -> None:
+        """Two arrays were multiplied or subtracted, one of them data: it may be labels, one-hot."""
+        data = left if self.lineage.role(left) == "data" else right
+        draft = self.forwards.current
+        if data.ndim == 2 and (draft is None or draft.rank < INDEX):
+            self.labels.note(draft, data, INDEX)
 
     def print(self, text: str, values: tuple[float, ...], place: Place | None) -> None:
         """A line was shown."""

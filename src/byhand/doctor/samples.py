@@ -1,6 +1,7 @@
 """When the parameters are looked at: before and after some of the updates, ever more rarely."""
 
-from typing import final
+from collections.abc import Mapping
+from typing import Any, final
 
 from byhand.doctor.drafts import Slot
 from byhand.doctor.parameters import Parameters
@@ -24,13 +25,13 @@ class Samples:
         n = self.updates
         if n < 4 or n & (n - 1) == 0 or n % 500 == 0:
             self._slots = self._all()
-            self._parameters.remember(self._slots, gradients=False)
+            self._parameters.remember(self._slots, None)
 
-    def gradients(self) -> None:
-        """A backward pass is done."""
+    def gradients(self, returned: Mapping[int, Any]) -> None:
+        """A backward pass is done; ``returned`` has the gradients that are not in ``.grad``, by slot."""
         if self._slots:
             self._slots = self._all()
-            self._parameters.remember(self._slots, gradients=True)
+            self._parameters.remember(self._slots, returned)
 
     def after(self, clock: int) -> None:
         """The update is done."""

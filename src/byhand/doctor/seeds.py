@@ -20,16 +20,16 @@ def set_seeds(seed: int) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def watch_seeds(recorder: Recorder, shift: int) -> None:
-    """Note when the program sets a seed, and add ``shift`` to it."""
+def watch_seeds(recorder: Recorder) -> None:
+    """Note when the program sets a seed, and add the recorder's ``shift`` to it; generators are the hooks' business."""
 
     def watched(function: Callable[..., Any]) -> Callable[..., Any]:
         def seed(*args: Any, **kwargs: Any) -> Any:
             first: Any = args[0] if args else kwargs.get("seed")
             if isinstance(first, int) or type(first).__module__ == "numpy":
                 recorder.seeded = True
-                if shift:
-                    number: Any = int(first) + shift
+                if recorder.shift:
+                    number: Any = int(first) + recorder.shift
                     if args:
                         args = (number, *args[1:])
                     else:

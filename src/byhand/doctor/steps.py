@@ -2,7 +2,7 @@
 
 from typing import Any, Final, final
 
-from byhand.doctor.arrays import as_numpy, is_float
+from byhand.doctor.arrays import as_numpy, is_float, is_numpy
 from byhand.doctor.drafts import ForwardDraft, Slot, TrainingDraft
 from byhand.doctor.forwards import Forwards
 from byhand.doctor.labels import Labels
@@ -56,8 +56,8 @@ class Steps:
             self._loops.training(training, slot.born)
         if rate is not None and (not training.rates or training.rates[-1][1] != rate) and len(training.rates) < 1000:
             training.rates.append((self._forwards.clock - 1, rate))
-        if hand:
-            slot.reached = slot.reached or getattr(slot.current(), "requires_grad", None) is None
+        if hand and (not self.backwards or is_numpy(slot.current())):
+            slot.reached = True
 
     def rebind(self, name: str, old: Any, new: Any, place: Place) -> None:
         """``W = W − ...`` made a new array of an old one."""
@@ -133,13 +133,15 @@ class Steps:
         n = len(self.backwards)
         return n < 4 or n & (n - 1) == 0 or sum(draft.grad for draft in self._forwards.waiting) != 1
 
-    def after_backward(self, gradients: list[Any] | None, leaves: list[Any]) -> None:
-        """The gradients are there, in ``.grad`` or as autograd.grad has returned them."""
-        for leaf, gradient in zip(leaves, gradients or [], strict=False):
+    def after_backward(self, returned: list[tuple[Any, Any]]) -> None:
+        """The gradients are there, in ``.grad`` or with their leaves as autograd.grad has returned them."""
+        gradients: dict[int, Any] = {}
+        for leaf, gradient in returned:
             slot = self._lineage.parameters.find(leaf)
             if slot is not None and gradient is not None:
                 slot.reached = True
-        self._samples.gradients()
+                gradients[slot.index] = gradient
+        self._samples.gradients(gradients)
         self._forwards.waiting = [draft for draft in self._forwards.waiting if draft.kind == "train"]
 
     def _stale(self) -> bool:

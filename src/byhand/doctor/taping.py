@@ -36,6 +36,7 @@ class TapeRecorder:
         self.running = False
         self.tapes: list[Taped] = []
         self.wanted: frozenset[int] = frozenset()  # clocks that must have one
+        self.only = False  # no others
         self._lineage = lineage
         self._seen: dict[tuple[Place | None, bool], int] = {}
         self._index: dict[int, int] = {}
@@ -48,7 +49,7 @@ class TapeRecorder:
         caller = draft.stack[1] if len(draft.stack) > 1 else draft.place
         seen = self._seen.get((caller, draft.grad), 0)
         self._seen[caller, draft.grad] = seen + 1
-        early = seen < 3 or (seen & (seen - 1)) == 0
+        early = not self.only and (seen < 3 or (seen & (seen - 1)) == 0)
         if (early or draft.clock in self.wanted) and len(self.tapes) < _MOST and self._room > 0:
             self.running = True
             self.tapes.append(Taped(draft))

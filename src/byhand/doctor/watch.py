@@ -120,6 +120,8 @@ class _Mode(TorchFunctionMode):
                 recorder.lineage.derive(first, rows)
             if name == "add" and len(tensors) == 2:
                 recorder.added(tensors[0], tensors[1])
+            elif name in ("mul", "sub") and len(tensors) == 2 and "data" in roles:
+                recorder.beside(tensors[0], tensors[1])
         if recorder.tape.running and len(tensors) <= 16:
             operands: list[Any] = list(args[0]) if args and is_listed(args[0]) else list(args)
             operands += [
@@ -198,7 +200,7 @@ class _Mode(TorchFunctionMode):
     def _choice(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = func(*args, **kwargs)
         scores = args[0] if args else kwargs.get("input")
-        if not isinstance(scores, torch.Tensor) or not scores.is_floating_point():
+        if not isinstance(scores, torch.Tensor) or not scores.is_floating_point() or scores.ndim > 2:
             return result
         position = 2 if name == "topk" else 1
         axis: Any = kwargs.get("dim", kwargs.get("axis", args[position] if len(args) > position else None))
@@ -206,12 +208,18 @@ class _Mode(TorchFunctionMode):
         if name in ("max", "min", "topk", "sort"):
             if isinstance(result, torch.Tensor) or isinstance(axis, torch.Tensor):
                 return result  # the largest number, not its place
-            axis = -1 if axis is None else axis
             chosen = result[1]
+        if name in ("topk", "sort", "argsort") or (name in ("max", "min") and axis is None):
+            axis = -1 if axis is None else axis
         if isinstance(axis, int) and axis < 0:
             axis += scores.ndim
-        if scores.ndim <= 2:
-            self._recorder.evaluations.predict(name, scores, axis, chosen, self._recorder.frames.innermost())
+        place = self._recorder.frames.innermost()
+        if name in ("topk", "sort", "argsort"):
+            given = args[position + 1] if len(args) > position + 1 else name == "topk"
+            falling = bool(kwargs.get("largest", kwargs.get("descending", given)))
+            self._recorder.evaluations.rank(scores, axis, chosen, falling=falling, place=place)
+        else:
+            self._recorder.evaluations.predict(name, scores, axis, chosen, place)
         return result
 
     def _backward(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -225,7 +233,11 @@ class _Mode(TorchFunctionMode):
         marks, leaves = walk(loss) if recorder.steps.must_walk() else (set[int](), [])
         recorder.steps.backward(loss, place, marks, leaves)
         result = func(*args, **kwargs)
-        recorder.steps.after_backward(list(result) if name == "grad" else None, leaves)
+        pairs: list[tuple[Any, Any]] = []
+        if name == "grad":
+            inputs: Any = args[1] if len(args) > 1 else kwargs.get("inputs")
+            pairs = list(zip(inputs if is_listed(inputs) else [inputs], result, strict=False))
+        recorder.steps.after_backward(pairs)
         return result
 
     def _compare(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

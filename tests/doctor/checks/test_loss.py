@@ -13,6 +13,8 @@ from byhand.doctor.checks.finite import loss_not_finite
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
 from byhand.doctor.checks.sign import loss_of_wrong_sign
+from byhand.doctor.checks.softmaxes import softmaxes
+from byhand.doctor.checks.tapes import name_of, readings
 from byhand.doctor.edits import apply
 from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
@@ -282,6 +284,17 @@ def test_an_update_uphill_is_turned(tmp_path: Path) -> None:
     assert list(loss_of_wrong_sign(fixed(tmp_path, evidence, finding))) == []
 
 
+def test_a_users_own_softmax_is_read_by_what_it_computes() -> None:
+    z = np.random.default_rng(0).normal(size=(40, 10))
+    tape = Builder(np.arange(40) % 10, 40)
+    scores = tape.value(z, rows=True)
+    e = tape.op("exp", [scores], np.exp(z))
+    total = tape.op("sum", [e], np.exp(z).sum(0), axis=0)
+    inner = tape.op("div", [e, total], np.exp(z) / np.exp(z).sum(0))
+    tape.op("softmax", [scores], tape.arrays[inner])  # the call of the function that did all this
+    assert [(s.op.name, s.axis) for s in softmaxes(readings(trace_of(tape))[0])] == [("div", 0)]
+
+
 def test_log_of_softmax_that_breaks(tmp_path: Path) -> None:
     evidence = record(program(tmp_path, "-torch.log(F.softmax(200 * (x @ w), dim=1)[torch.arange(32), y]).mean()"))
     finding = one(log_of_softmax, evidence)
@@ -372,7 +385,5 @@ def test_an_input_that_is_not_finite(tmp_path: Path) -> None:
 
 
 def test_an_operation_is_read_by_its_meaning() -> None:
-    from byhand.doctor.checks.tapes import name_of
-
     assert name_of(Op("rsub", None, (), (), {}, 0)) == "sub"
     assert name_of(Op("special_softmax", None, (), (), {}, 0)) == "softmax"

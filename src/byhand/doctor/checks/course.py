@@ -74,9 +74,10 @@ def _exact(evidence: Evidence, index: int) -> list[tuple[int, float]]:
     """(clock, cross-entropy) where the scores and the labels were seen."""
     passes = [p for p in evidence.audit.passes if p.forward.training == index and p.loss is not None]
     found = [(p.clock, p.loss) for p in passes if p.loss is not None and p.n == passes[-1].n]
+    batches = [point for reading in readings(evidence.trace) if (point := _of_batch(evidence.trace, reading, index))]
     if len(found) >= 5:
-        return found
-    return [point for reading in readings(evidence.trace) if (point := _of_batch(evidence.trace, reading, index))]
+        return [*[point for point in batches[:1] if point[0] < found[0][0]], *found]
+    return batches
 
 
 def _of_batch(trace: Trace, reading: Reading, index: int) -> tuple[int, float] | None:

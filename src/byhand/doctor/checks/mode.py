@@ -3,15 +3,13 @@
 import ast
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from byhand.doctor import edits
 from byhand.doctor.checks.roles import role
 from byhand.doctor.edits import Edits
 from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
 from byhand.doctor.passes import Pass
-from byhand.doctor.trace import Forward, Place, Trace
+from byhand.doctor.trace import Forward, Place
 from byhand.doctor.tree import holds
 
 __all__ = ["evaluated_in_train_mode"]
@@ -22,7 +20,7 @@ def evaluated_in_train_mode(evidence: Evidence) -> Iterator[Finding]:
     passes = [
         p for p in evidence.audit.passes if p.clock > 0 and (p.on == "held-out" or role(evidence, p) == "held-out")
     ]
-    noisy = [p for p in passes if _is_noisy(p) and not _repeated(evidence.trace, p)]
+    noisy = [p for p in passes if _is_noisy(p) and not _on_purpose(passes, p)]
     if not noisy:
         return
     one = next((p for p in noisy if p is evidence.audit.main), noisy[-1])
@@ -47,10 +45,17 @@ def _is_noisy(one: Pass) -> bool:
     return sum(bool(b.forward.noisy) and not b.forward.fixed for b in one.batches) > len(one.batches) / 2
 
 
-def _repeated(trace: Trace, one: Pass) -> bool:
-    """Whether the same weights judge the same rows again and again: dropout is kept on to see its spread."""
-    judged = [f.rows for f in trace.forwards if f.kind == "eval" and f.clock == one.clock]
-    return bool(one.rows.size) and int(np.isin(np.concatenate(judged), one.rows[:1]).sum()) > 3
+def _on_purpose(passes: Sequence[Pass], one: Pass) -> bool:
+    """Whether a program that knows the modes keeps dropout on to see its spread.
+
+    Then the same weights judge the same rows again and again, or judge them in evaluation mode as well.
+    """
+    if len(one.predictions) > 3 * len(one.batches):
+        return True
+    rows, twins = set(one.rows.tolist()), [p for p in passes if p.clock == one.clock]
+    if sum(p.n == one.n and set(p.rows.tolist()) == rows for p in twins) > 3:
+        return True
+    return any(rows <= set(p.rows.tolist()) and all(b.forward.fixed for b in p.batches) for p in twins)
 
 
 def _switched(evidence: Evidence, one: Pass) -> tuple[Place | None, Edits, str]:

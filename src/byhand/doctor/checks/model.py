@@ -13,7 +13,7 @@ from byhand.doctor.checks.mode import evaluated_in_train_mode
 from byhand.doctor.checks.tapes import Reading, name_of, readings
 from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
-from byhand.doctor.trace import Examples, Forward, Parameter, Trace
+from byhand.doctor.trace import Examples, Parameter, Trace
 
 __all__ = ["all_zero_hidden_weights", "evaluated_in_train_mode", "initial_loss_above_chance"]
 
@@ -74,14 +74,24 @@ def _first_loss(trace: Trace, index: int) -> float | None:
     early = [f for f in trace.forwards if f.kind == "train" and f.training == index and f.clock == start]
     if not early:
         return None
-    forward = early[0]
     for call in trace.loss_calls:
-        if call.forward == forward.index and call.value is not None:
-            if call.name not in _CALLS:
-                return None
-            return call.value / (forward.n if call.reduction == "sum" else 1)
-    reading = next((r for r in readings(trace) if r.tape.forward == forward.index), None)
-    return _of_tape(reading, forward) if reading is not None else None
+        if call.forward == early[0].index and call.value is not None:
+            return call.value / (early[0].n if call.reduction == "sum" else 1) if call.name in _CALLS else None
+    losses = [b.loss for b in trace.backwards if b.forward == early[0].index and b.loss is not None]
+    # The tape of any batch tells how the program computes its loss.
+    kinds = [kind for reading in readings(trace) if reading.train and (kind := _kind(reading)) is not None]
+    return losses[0] / (early[0].n if kinds[0] == "sum" else 1) if losses and kinds else None
+
+
+def _kind(reading: Reading) -> str | None:
+    """Whether a loss that a logarithm had a part in is a "mean" or a "sum" over the rows; None for other losses."""
+    if reading.tape.loss is None:
+        return None
+    names = [name_of(op) for op in reading.ancestors(reading.tape.loss)]
+    if not _LOGARITHMS.intersection(names):
+        return None
+    averaged = {"mean", "cross_entropy", "nll_loss"}.intersection(names) or "div" in names[:3]
+    return "sum" if "sum" in names[:3] and not averaged else "mean"
 
 
 def _of_any_labels(trace: Trace, index: int) -> float | None:
@@ -101,21 +111,6 @@ def _of_any_labels(trace: Trace, index: int) -> float | None:
             if p.min() >= 0 and any((abs(p.sum(axis=axis) - 1) < 1e-4).all() for axis in (0, 1)):
                 return float(-np.log(np.maximum(p, 1e-30)).mean())
     return None
-
-
-def _of_tape(reading: Reading, forward: Forward) -> float | None:
-    """The loss that a tape ends in, if a logarithm had a part in it."""
-    found = reading.tape.loss
-    value = reading.number(found)
-    if found is None or value is None or not _logarithmic(reading, found):
-        return None
-    names = [name_of(op) for op in reading.ancestors(found)]
-    summed = "sum" in names[:3] and "mean" not in names and "div" not in names[:3] and "cross_entropy" not in names
-    return abs(value) / (forward.n if summed else 1)
-
-
-def _logarithmic(reading: Reading, index: int) -> bool:
-    return any(name_of(op) in _LOGARITHMS for op in reading.ancestors(index))
 
 
 def all_zero_hidden_weights(evidence: Evidence) -> Iterator[Finding]:

@@ -43,10 +43,8 @@ def gradients_never_zeroed(evidence: Evidence) -> Iterator[Finding]:
     if index is None or _interleaved(trace):
         return
     training = trace.trainings[index]
-    if optimizer_of(trace, training) and any(
-        p.optimizer is None and p.reached and not p.frozen for p in trace.parameters
-    ):
-        return  # the optimizer clears its own parameters only; gradients in others are nobody's step
+    if any(p.used and p.reached and not p.frozen and not p.changed for p in trace.parameters):
+        return  # an optimizer clears its own parameters only; gradients in others are nobody's step
     later = [b for b in trace.backwards if training.first < b.clock <= training.last and b.place is not None]
     firsts = {b.clock: b for b in reversed(later)}  # the first pass after each update is the one that could be stale
     looked = [b for b in firsts.values() if b.stale]

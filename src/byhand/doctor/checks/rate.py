@@ -62,7 +62,9 @@ def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
     training, how = known
     fall, noise = how.drop(slice(10, 15), slice(15, 20))
     level = float(how.parts[15:].mean())
-    if level <= 0 or not fall > max(0.05 * level, _WORTH, 2 * noise) or not training.epochs:
+    whole = how.first - how.last
+    early = level > 0.5 * how.first and fall > 0.15 * whole  # the fall has only begun; an even one has 0.25 here
+    if level <= 0 or fall <= 2 * noise or not (early or fall > max(0.05 * level, _WORTH)) or not training.epochs:
         return
     places = round_places(evidence.program, evidence.trace, training)
     alternatives = tuple((edits.replace(places[0], str(training.epochs * by)),) for by in _LONGER) if places else ()
@@ -137,13 +139,12 @@ def _symptom_of_low(evidence: Evidence, how: Course) -> str | None:
     whole = start - end
     if end < far or start <= 0:
         return None
-    if whole < 0.05 * start and abs(whole) < 3 * float(np.nanstd(how.losses)) + 0.05 * start:
+    if abs(whole) < 0.05 * start:
         return f"after {len(how.losses):,} steps the loss has hardly moved: from {short(start)} to {short(end)}"
-    steady = fall > max(0.08 * whole, 2 * noise)  # a quarter of an even fall would be 0.25
-    if steady and whole < 0.8 * start:
-        return (
-            f"after {len(how.losses):,} steps the loss is at {short(end)}, from {short(start)}, and still falls evenly"
-        )
+    # Of an even fall a quarter lies between these two; where the start was far too high, the rest counts.
+    if fall > max(min(0.08 * whole, 0.05 * end), 2 * noise):
+        steps = f"{len(how.losses):,} steps"
+        return f"after {steps} the loss is at {short(end)}, from {short(start)}, and still falls evenly"
     return None
 
 

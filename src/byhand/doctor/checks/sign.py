@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -83,24 +83,22 @@ def _uphill(evidence: Evidence, training: int | None, pairs: list[tuple[Reading,
     now, then = ("+=", "-=") if isinstance(operator.op, ast.Add) else ("-=", "+=")
     if not proven and now == "-=" and any(rate > 0 for rate in rates):
         return None  # downhill by autograd's own gradient: it is the rate
-    target = unit.place(operator.target)
-    whole = unit.place(operator)
-    value = unit.place(operator.value)
-    between = Place(target.file, target.end_line, target.end_column, value.line, value.column, target.cell)
-    after = evidence.program.text(between).replace(now, then, 1)
-    if after == evidence.program.text(between):
+    updates = [operator, *_beside(unit, operator, {p.name for p in own})]
+    edits = [_turn(evidence.program, unit, update, now, then) for update in updates]
+    if None in edits:
         return None
+    text = evidence.program.text
     return Finding(
         "loss-of-wrong-sign",
         "error" if proven else "warning",
-        whole,
+        unit.place(operator),
         f"the update goes {'along' if now == '+=' else 'against'} what it is given"
         f"{' (the gradient, to the last digits)' if proven else ''}; {story} rises from {pairs[0][1]:.3g} to "
         f"{pairs[-1][1]:.3g}",
         "every step makes the right answer less likely",
-        f"{evidence.program.text(target)} {then} {evidence.program.text(value)}",
+        f"{text(unit.place(operator.target))} {then} {text(unit.place(operator.value))}",
         proof="arithmetic" if proven else None,
-        edits=((replace(between, after),),),
+        edits=(tuple(edit for edit in edits if edit),),
         needs_proof=not proven,
     )
 
@@ -111,6 +109,27 @@ def _update(program: Program, place: Place | None) -> tuple[ast.AugAssign, Unit]
     if not unit or not nodes or not isinstance(nodes[0].op, ast.Add | ast.Sub):
         return None
     return nodes[0], unit
+
+
+def _beside(unit: Unit, update: ast.AugAssign, names: set[str]) -> Iterator[ast.AugAssign]:
+    """The updates of other parameters in the same block, with the same sign."""
+    for node in ast.walk(unit.tree):
+        body = getattr(node, "body", None)
+        block = cast("list[ast.stmt]", body) if isinstance(body, list) and update in body else []
+        updates = [other for other in block if isinstance(other, ast.AugAssign) and other is not update]
+        for other in updates:
+            if type(other.op) is type(update.op) and ast.unparse(other.target) in names:
+                yield other
+
+
+def _turn(program: Program, unit: Unit, update: ast.AugAssign, now: str, then: str) -> Edit | None:
+    """The edit that gives an update the other sign."""
+    target, value = unit.place(update.target), unit.place(update.value)
+    between = target._replace(
+        line=target.end_line, column=target.end_column, end_line=value.line, end_column=value.column
+    )
+    before = program.text(between)
+    return replace(between, before.replace(now, then, 1)) if now in before else None
 
 
 def _cross_entropy(reading: Reading) -> float | None:

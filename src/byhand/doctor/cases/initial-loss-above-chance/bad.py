@@ -1,4 +1,4 @@
-"""A network by hand, its weights drawn from the standard normal distribution."""
+"""Softmax regression by hand, its weights drawn from the standard normal distribution."""
 
 import torch
 import torch.nn.functional as F
@@ -15,23 +15,20 @@ def init_params(*size, std=1.0):
     return (torch.randn(*size) * std).requires_grad_()
 
 
-weights = {"w1": init_params(64, 100), "w2": init_params(100, 10)}
-biases = {"b1": torch.zeros(100, requires_grad=True), "b2": torch.zeros(10, requires_grad=True)}
-parameters = [*weights.values(), *biases.values()]
+parameters = {"weights": init_params(64, 10), "bias": torch.zeros(10, requires_grad=True)}
 
 
 def model(batch):
-    hidden = F.relu(batch @ weights["w1"] + biases["b1"])
-    return hidden @ weights["w2"] + biases["b2"]
+    return batch @ parameters["weights"] + parameters["bias"]
 
 
-for epoch in range(4):
+for epoch in range(10):
     for rows in torch.randperm(len(x_train)).split(50):
         loss = F.cross_entropy(model(x_train[rows]), y_train[rows])
         loss.backward()
         with torch.no_grad():
-            for p in parameters:
-                p -= 0.1 * p.grad
+            for p in parameters.values():
+                p -= 0.3 * p.grad
                 p.grad.zero_()
 
 with torch.no_grad():
