@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, final
 
 from byhand.doctor.audit import Audit, audit
+from byhand.doctor.bench import updates
 from byhand.doctor.checks.optim import GAIN
 from byhand.doctor.checks.style import style_notes
 from byhand.doctor.checks.table import CHECKS
@@ -111,8 +112,8 @@ def examine(
             copies = [scratch.fresh() for _ in sets]
             jobs = [
                 replace(
-                    job, copy=copy, sources=apply(program, edits), shift=shift, steps=steps, light=True,
-                    soft=0.8 * left, hard=left, threads=_threads(len(sets)),
+                    job, copy=copy, sources=apply(program, edits), shift=shift, light=True,
+                    steps=_of_one_training(trace, steps), soft=0.8 * left, hard=left, threads=_threads(len(sets)),
                 )
                 for copy, edits in zip(copies, sets, strict=True)
             ]  # fmt: skip
@@ -138,6 +139,12 @@ def examine(
         ignored,
         time.monotonic() - began,
     )
+
+
+def _of_one_training(trace: Trace, steps: int | None) -> int | None:
+    """Of a run's updates, those of its longest training: a program may train several models, one after another."""
+    longest = max((one.last - one.first for one in trace.trainings), default=0)
+    return None if steps is None else max(1, round(steps * longest / max(1, updates(trace))))
 
 
 def _first_not_finite(trace: Trace) -> int | None:

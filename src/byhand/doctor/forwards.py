@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, final
 import numpy as np
 
 from byhand.doctor.arrays import as_numpy, is_float, is_numpy, length, pointer, summarize
-from byhand.doctor.drafts import NONE, ForwardDraft
+from byhand.doctor.drafts import NONE, ForwardDraft, Slot
 from byhand.doctor.frames import Frames
 from byhand.doctor.labels import Labels
 from byhand.doctor.lineage import Lineage
@@ -117,8 +117,15 @@ class Forwards:
             prints = fingerprints(table)  # (N,)
         else:
             prints = NONE
+        slot = self._lineage.parameters.find(parameter)
         again = draft is not None and draft.clock == self.clock and not self._burst and draft.operand == where
-        if draft is not None and again and len(prints) and np.array_equal(draft.rows, prints):
+        if (
+            draft is not None
+            and again
+            and not self._is_other(draft, slot)
+            and len(prints)
+            and np.array_equal(draft.rows, prints)
+        ):
             return
         self.settle()
         late = stack is not None
@@ -129,7 +136,6 @@ class Forwards:
             int(k) for k in (data.shape if data.ndim == 1 else data.shape[1:] if not axis else data.shape[:1])
         )
         draft.values = table
-        slot = self._lineage.parameters.find(parameter)
         draft.training = slot.index if slot is not None else None  # the slot for now; see build
         if len(self.drafts) < 300 or len(self.drafts) % 50 == 0:
             draft.input = summarize(values)
@@ -146,6 +152,13 @@ class Forwards:
         if not late:
             self._tape.begin(draft)
             self._samples.before()
+
+    def _is_other(self, draft: ForwardDraft, slot: Slot | None) -> bool:
+        """Whether a parameter belongs to another model than the one of a forward."""
+        if slot is None or draft.training is None:
+            return False
+        mine = self._lineage.parameters.slots[draft.training].training
+        return mine is not None and slot.training is not None and mine != slot.training
 
     def settle(self) -> None:
         """The burst of updates is over: look at what it did."""

@@ -2,6 +2,7 @@
 
 import sys
 from itertools import islice
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Final, final
 
@@ -10,6 +11,7 @@ from byhand.doctor.trace import Place
 __all__ = ["Frames"]
 
 _DEEPEST: Final = 8  # user frames of a stack
+_HOOKS: Final = str(Path(__file__).with_name("hooks.py"))
 
 
 @final
@@ -24,6 +26,10 @@ class Frames:
         """Take the code compiled under ``filename`` for the user's file or cell."""
         self._units[filename] = (file, cell, code.split("\n"))
 
+    def is_own(self, frame: FrameType) -> bool:
+        """Whether a frame runs the user's code."""
+        return frame.f_code.co_filename in self._units
+
     def innermost(self) -> Place | None:
         """The user's expression that is being evaluated."""
         frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
@@ -32,6 +38,14 @@ class Frames:
                 return self._place(frame)
             frame = frame.f_back
         return None
+
+    def direct(self, between: str) -> Place | None:
+        """The user's expression that has called, itself or through the file ``between``, what the doctor put there."""
+        here = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        frame: FrameType | None = here
+        while frame is not None and frame.f_code.co_filename in (here.f_code.co_filename, _HOOKS, between):
+            frame = frame.f_back
+        return self._place(frame) if frame is not None and frame.f_code.co_filename in self._units else None
 
     def stack(self) -> tuple[Place, ...]:
         """All of the user's calls that are under way, the innermost first."""

@@ -12,56 +12,12 @@ import numpy as np
 
 from byhand.doctor.arrays import as_numpy, is_array, is_listed, is_numpy, is_tensor
 from byhand.doctor.labels import INDEX
+from byhand.doctor.numpy_names import CHOICES, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.recorder import Recorder
 from byhand.doctor.trace import Place
 
 __all__ = ["Hooks"]
 
-_METRICS: Final = frozenset(
-    {
-        "accuracy_score",
-        "array_equal",
-        "balanced_accuracy_score",
-        "classification_report",
-        "confusion_matrix",
-        "equal",
-        "f1_score",
-        "precision_score",
-        "recall_score",
-    }
-)
-_PRODUCTS: Final = frozenset({"dot", "einsum", "inner", "matmul", "tensordot"})
-_CHOICES: Final = frozenset({"argmax", "argmin"})
-_VIEWS: Final = frozenset(
-    {
-        "array",
-        "asarray",
-        "astype",
-        "concatenate",
-        "copy",
-        "expand_dims",
-        "flatten",
-        "hstack",
-        "ravel",
-        "reshape",
-        "squeeze",
-        "stack",
-        "transpose",
-        "vstack",
-    }
-)
-_SHORT: Final = {
-    "subtract": "sub",
-    "multiply": "mul",
-    "divide": "div",
-    "true_divide": "div",
-    "power": "pow",
-    "negative": "neg",
-    "average": "mean",
-    "expit": "sigmoid",
-    "clip": "clamp",
-    "square": "pow",
-}
 _NAMED_ONCE: Final = 3  # times that the value of one assignment is summarized
 _SCALARS: Final = 200_000  # comparisons of plain numbers that are kept in a row
 
@@ -83,16 +39,17 @@ class Hooks:
         outcome: Any = left == right if name == "==" else left != right
         if not self._recorder.on:
             return outcome
-        if is_numpy(left) or is_numpy(right):
-            if is_numpy(outcome) and is_numpy(left) and is_numpy(right):
-                self._recorder.evaluations.compare(name, left, right, outcome, self._places[k])
-        elif isinstance(left, int | np.integer | float) and isinstance(right, int | np.integer | float):
-            self._scalars(k, left, right, bool(outcome))
-        elif is_listed(left) and is_listed(right):
-            self._lists(k, name, left, right)
+        with self._recorder.safe:
+            if is_numpy(left) or is_numpy(right):
+                if is_numpy(outcome) and is_numpy(left) and is_numpy(right):
+                    self._recorder.evaluations.compare(name, left, right, outcome, self._places[k])
+            elif isinstance(left, int | np.integer | float) and isinstance(right, int | np.integer | float):
+                self._scalars(k, left, right)
+            elif is_listed(left) and is_listed(right):
+                self._lists(k, name, left, right)
         return outcome
 
-    def _scalars(self, k: int, left: Any, right: Any, outcome: bool) -> None:
+    def _scalars(self, k: int, left: Any, right: Any) -> None:
         run = self._run
         if run is None or run[0] != k or len(run[1]) >= _SCALARS:
             self.flush()
@@ -116,10 +73,12 @@ class Hooks:
     def call(self, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call of something whose name is known to matter."""
         recorder = self._recorder
-        name = getattr(function, "__name__", "")
+        name = str(getattr(function, "__name__", ""))
         if function is builtins.print:
-            self._print(k, args, kwargs)
-            return function(*args, **kwargs)
+            with recorder.safe:
+                self._print(k, args, kwargs)
+            with recorder.told:
+                return function(*args, **kwargs)
         if not recorder.on:
             return function(*args, **kwargs)
         operands = args
@@ -129,17 +88,19 @@ class Hooks:
             return function(args[0] + recorder.shift, *args[1:])
         if is_numpy(owner):
             operands = (owner, *args)
-        short = _SHORT.get(name, name)
+        short = SHORT.get(name, name)
         unknown = False
-        if short in _PRODUCTS:
+        if short in PRODUCTS:
             arrays: list[Any] = [value for value in operands if is_numpy(value)]
             if len(arrays) == 2:
-                unknown = recorder.forwards.product("matmul", arrays[0], arrays[1])
+                with recorder.safe:
+                    unknown = recorder.forwards.product("matmul", arrays[0], arrays[1])
         result = function(*args, **kwargs)
-        if short in _METRICS:
-            self._metric(k, short, args, kwargs)
-        elif any(is_numpy(value) for value in operands) or is_numpy(result):
-            self._numpy(k, short, operands, kwargs, result, unknown)
+        with recorder.safe:
+            if short in METRICS:
+                self._metric(k, short, args, kwargs)
+            elif any(is_numpy(value) for value in operands) or is_numpy(result):
+                self._numpy(k, short, operands, kwargs, result, unknown)
         return result
 
     def _print(self, k: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -172,7 +133,7 @@ class Hooks:
         axis: Any
         if not arrays and operands and is_listed(operands[0]):
             arrays = [value for value in operands[0] if is_numpy(value)][:64]
-        if name in _CHOICES and arrays:
+        if name in CHOICES and arrays:
             axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
             if isinstance(axis, int) and axis < 0:
                 axis += arrays[0].ndim
@@ -187,7 +148,7 @@ class Hooks:
         if unknown:
             recorder.lineage.derive(result, True)
         elif roles != {"data"}:
-            rows = "derived" in roles or ("data" in roles and name in _PRODUCTS)
+            rows = "derived" in roles or ("data" in roles and name in PRODUCTS)
             if is_numpy(result) and recorder.lineage.parameters.find(result) is None:
                 recorder.lineage.derive(result, rows)
             if name == "add" and len(arrays) == 2:
@@ -195,7 +156,7 @@ class Hooks:
             if name in ("mul", "sub") and len(arrays) == 2 and "data" in roles:
                 recorder.beside(arrays[0], arrays[1])
         if recorder.tape.running and type(result).__module__ == "numpy":
-            self._tape(k, "view" if name in _VIEWS else name, list(operands), options, np.asarray(result))
+            self._tape(k, "view" if name in VIEWS else name, list(operands), options, np.asarray(result))
 
     def _tape(self, k: int, name: str, operands: list[Any], options: dict[str, Any], result: Any) -> None:
         if operands and is_listed(operands[0]):
@@ -215,37 +176,45 @@ class Hooks:
         arrays = is_numpy(left) or is_numpy(right)
         unknown = False
         if name == "matmul" and self._recorder.on and is_numpy(left) and is_numpy(right):
-            unknown = self._recorder.forwards.product("matmul", left, right)
+            with self._recorder.safe:
+                unknown = self._recorder.forwards.product("matmul", left, right)
         result = _ARITHMETIC[name](left, right)
         if arrays and self._recorder.on and not is_tensor(result):
-            self._numpy(k, name, (left, right), {}, result, unknown)
+            with self._recorder.safe:
+                self._numpy(k, name, (left, right), {}, result, unknown)
         return result
 
     def unary(self, k: int, name: str, value: Any) -> Any:
         """``-value``."""
         result = -value
         if is_numpy(value) and self._recorder.on:
-            self._numpy(k, name, (value,), {}, result, False)
+            with self._recorder.safe:
+                self._numpy(k, name, (value,), {}, result, False)
         return result
 
     def item(self, k: int, owner: Any, index: Any) -> Any:
         """``owner[index]``."""
         result = owner[index]
         if is_numpy(owner) and self._recorder.on and owner.dtype.kind == "f":
-            recorder = self._recorder
-            if type(index) is tuple and len(cast("Any", index)) == 2 and owner.ndim == 2:
-                columns = cast("Any", index)[1]
-                if is_numpy(columns) and columns.dtype.kind in "iu" and recorder.lineage.role(owner) != "data":
-                    recorder.labels.note(recorder.forwards.current, columns, INDEX)
-            if is_numpy(result):
-                self._numpy(k, "getitem", (owner,), {}, result, False)
+            with self._recorder.safe:
+                self._item(k, owner, index, result)
         return result
+
+    def _item(self, k: int, owner: Any, index: Any, result: Any) -> None:
+        recorder = self._recorder
+        if type(index) is tuple and len(cast("Any", index)) == 2 and owner.ndim == 2:
+            columns = cast("Any", index)[1]
+            if is_numpy(columns) and columns.dtype.kind in "iu" and recorder.lineage.role(owner) != "data":
+                recorder.labels.note(recorder.forwards.current, columns, INDEX)
+        if is_numpy(result):
+            self._numpy(k, "getitem", (owner,), {}, result, False)
 
     def attribute(self, k: int, owner: Any, name: str) -> Any:
         """``owner.T``."""
         result = getattr(owner, name)
         if is_numpy(owner) and self._recorder.on:
-            self._numpy(k, "transpose", (owner,), {}, result, False)
+            with self._recorder.safe:
+                self._numpy(k, "transpose", (owner,), {}, result, False)
         return result
 
     # Names and updates.
@@ -255,29 +224,32 @@ class Hooks:
         if not is_array(value):
             if type(value) in (int, float, str, list, tuple, dict) or value is None:
                 return
-            self._recorder.objects(name, value, self._places[k])
+            with self._recorder.safe, self._unwatched():
+                self._recorder.objects(name, value, self._places[k])
             return
         if not self._recorder.on:
             return
         times = self._named.get(k, 0)
         self._named[k] = times + 1
-        with self._unwatched():
+        with self._recorder.safe, self._unwatched():
             self._recorder.name(name, value, self._places[k], times < _NAMED_ONCE)
 
     def changed(self, k: int, name: str, sign: str, value: Any) -> None:
         """``name -= ...`` is done."""
-        if self._recorder.on and sign in ("add", "sub") and is_numpy(value):
-            self._recorder.steps.change(name, value, self._places[k])
-        elif is_tensor(value) and self._recorder.on and sign in ("add", "sub") and not value.requires_grad:
-            with self._unwatched():
+        if not self._recorder.on or sign not in ("add", "sub"):
+            return
+        if is_numpy(value) or (is_tensor(value) and not value.requires_grad):
+            with self._recorder.safe, self._unwatched():
                 self._recorder.steps.change(name, value, self._places[k])
 
     def rebound(self, k: int, name: str, old: Any, new: Any) -> Any:
         """``name = name - ...``."""
         if self._recorder.on and is_array(old) and is_array(new) and old.shape == new.shape and old is not new:
-            with self._unwatched():
+            times = self._named.get(k, 0)
+            self._named[k] = times + 1
+            with self._recorder.safe, self._unwatched():
                 self._recorder.steps.rebind(name, old, new, self._places[k])
-                self._recorder.name(name, new, self._places[k], False)
+                self._recorder.name(name, new, self._places[k], times < _NAMED_ONCE)
         return new
 
     # Loops, and what a notebook shows.
@@ -305,8 +277,11 @@ class Hooks:
             return
         with self._unwatched():
             text = repr(value)
-            print(text)  # noqa: T201, as a notebook does
-            self._recorder.print(text[:2000], (float(value),) if _is_number(value) else (), self._places[k])
+            with self._recorder.told:
+                print(text)  # noqa: T201, as a notebook does
+            if self._recorder.on:
+                values = (float(value),) if _is_number(value) else ()
+                self._recorder.print(text[:2000], values, self._places[k])
 
     def _unwatched(self) -> Any:
         torch = sys.modules.get("torch")

@@ -1,11 +1,16 @@
 """The user's loops: how often they go round, which of them train, and when they shall end early."""
 
-from typing import final
+import sys
+import threading
+from types import FrameType
+from typing import Final, final
 
 from byhand.doctor.drafts import TrainingDraft
 from byhand.doctor.trace import Place
 
 __all__ = ["Loops", "Stopped"]
+
+_HOOK: Final = 3  # frames between here and the user's: Loops.enter, Hooks.enter
 
 
 class Stopped(BaseException):
@@ -14,17 +19,18 @@ class Stopped(BaseException):
 
 @final
 class _Loop:
-    __slots__ = ("count", "entered", "key", "place", "planned", "trains")
+    __slots__ = ("count", "depth", "entered", "frame", "key", "place", "planned", "trains")
 
-    def __init__(self, key: int, place: Place, planned: int | None, entered: int) -> None:
+    def __init__(self, key: int, place: Place, planned: int | None, entered: int, frame: tuple[int, int]) -> None:
         self.key, self.place, self.planned, self.entered = key, place, planned, entered
+        self.depth, self.frame = frame  # of the function that it is in: number of callers, identity
         self.count = 0
         self.trains = False
 
 
 @final
 class Loops:
-    """The stack of loops that are under way.
+    """The loops that are under way.
 
     ``ending`` makes every loop that trains end at its next round; ``stopping`` raises ``Stopped`` there. ``limit`` is
     the number of updates after which the loops of one training end.
@@ -34,17 +40,21 @@ class Loops:
         self.ending = self.stopping = False
         self.limit: int | None = None
         self.shortened = False
-        self._stack: list[_Loop] = []
+        self._stacks: dict[int, list[_Loop]] = {}  # by thread
         self._events = 0
         self._of: dict[int, _Loop] = {}  # id of a training → its outermost loop
         self._training: TrainingDraft | None = None
 
+    @property
+    def _stack(self) -> list[_Loop]:
+        return self._stacks.setdefault(threading.get_ident(), [])
+
     def enter(self, key: int, place: Place, planned: int | None) -> None:
         """A loop begins; ``planned`` rounds, if that is known."""
         self._events += 1
-        self._stack.append(_Loop(key, place, planned, self._events))
-        if len(self._stack) > 200:
-            del self._stack[:100]  # loops that were left by return, in a recursion
+        frame = _frame()
+        self._leave_stale(key, frame)
+        self._stack.append(_Loop(key, place, planned, self._events, frame))
 
     def tick(self, key: int) -> bool:
         """A round begins; whether the loop shall end instead."""
@@ -63,6 +73,14 @@ class Loops:
             return True
         loop.count += 1
         return False
+
+    def _leave_stale(self, key: int, frame: tuple[int, int]) -> None:
+        """Leave the loops that a return or an exception has ended: those in functions that have ended."""
+        while self._stack:
+            top = self._stack[-1]
+            if top.depth < frame[0] or ((top.depth, top.frame) == frame and top.key != key):
+                return
+            self._stack.pop()
 
     def entered(self, key: int) -> int:
         """When the innermost loop of this key began."""
@@ -108,3 +126,12 @@ class Loops:
             return False
         own = self._of.get(id(training))
         return own is not None and loop.entered >= own.entered
+
+
+def _frame() -> tuple[int, int]:
+    """The function of the user's that enters a loop: how many call it, and its identity."""
+    frame: FrameType | None = sys._getframe(_HOOK)  # pyright: ignore[reportPrivateUsage]
+    identity, depth = id(frame), 0
+    while frame is not None:
+        frame, depth = frame.f_back, depth + 1
+    return depth, identity

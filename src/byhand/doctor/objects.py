@@ -9,7 +9,7 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter  # pyright: ignore[r
 
 from byhand.doctor.arrays import is_listed
 from byhand.doctor.recorder import Recorder
-from byhand.doctor.trace import Loader, Optimizer
+from byhand.doctor.trace import Loader, Optimizer, Place
 
 __all__ = ["watch_loaders", "watch_optimizers"]
 
@@ -25,16 +25,31 @@ def watch_optimizers(recorder: Recorder) -> None:
         place = recorder.frames.innermost()
         start(self, *args, **kwargs)
         if recorder.on:
-            made[id(self)] = len(recorder.steps.optimizers)
-            rate = float(self.param_groups[0].get("lr") or 0.0)
-            recorder.steps.optimizers.append(Optimizer(type(self).__name__, place, rate, 0, ()))
+            with recorder.safe:
+                rate = float(self.param_groups[0].get("lr") or 0.0)
+                recorder.steps.optimizers.append(Optimizer(type(self).__name__, place, rate, 0, ()))
+                made[id(self)] = len(recorder.steps.optimizers) - 1
 
-    def before(optimizer: Any, args: Any, kwargs: Any) -> None:
+    def before(optimizer: Any, args: Any, kwargs: Any) -> Any:
         recorder.stepping = True
+        closure: Any = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is None:
+            return None
+
+        def seen() -> Any:  # what the closure computes is a forward and a backward pass as any
+            recorder.stepping = False
+            try:
+                return closure()
+            finally:
+                recorder.stepping = True
+
+        return (args[0], seen, *args[2:]), {key: value for key, value in kwargs.items() if key != "closure"}
 
     def after(optimizer: Any, args: Any, kwargs: Any) -> None:
         recorder.stepping = False
-        if recorder.on:
+        if not recorder.on:
+            return
+        with recorder.safe:
             rate = float(optimizer.param_groups[0].get("lr") or 0.0)
             arrays = [p for group in optimizer.param_groups for p in group["params"]]
             recorder.steps.stepped(made.get(id(optimizer)), arrays, rate, recorder.frames.innermost())
@@ -55,12 +70,10 @@ def watch_loaders(recorder: Recorder) -> None:
         place = recorder.frames.innermost()
         start(self, *args, **kwargs)
         if recorder.on and id(self) not in made:
-            made[id(self)] = len(recorder.loaders)
-            recorder.kept.append(self)  # so that its id stays its own
-            rows = len(self.dataset) if hasattr(self.dataset, "__len__") else None
-            shuffles = not isinstance(getattr(self, "sampler", None), SequentialSampler) and rows is not None
-            size = self.batch_size if self.batch_size is not None else getattr(self.batch_sampler, "batch_size", None)
-            recorder.loaders.append(Loader(None, place, rows, size, shuffles, bool(self.drop_last)))
+            with recorder.safe:
+                recorder.loaders.append(_loader(self, place))
+                made[id(self)] = len(recorder.loaders) - 1
+                recorder.kept.append(self)  # so that its id stays its own
 
     def iterate(self: Any) -> Any:
         iterator = begin(self)
@@ -72,12 +85,19 @@ def watch_loaders(recorder: Recorder) -> None:
         data = following(self)
         index = getattr(self, "_byhand", None)
         if recorder.on and index is not None:
-            with torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]
+            with recorder.safe, torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]
                 _note_batch(recorder, index, data)
         return data
 
     loader.__init__, loader.__iter__ = init, iterate
     _BaseDataLoaderIter.__next__ = advance  # type: ignore[method-assign]
+
+
+def _loader(loader: Any, place: Place | None) -> Loader:
+    rows = len(loader.dataset) if hasattr(loader.dataset, "__len__") else None
+    shuffles = not isinstance(getattr(loader, "sampler", None), SequentialSampler) and rows is not None
+    size = loader.batch_size if loader.batch_size is not None else getattr(loader.batch_sampler, "batch_size", None)
+    return Loader(None, place, rows, size, shuffles, bool(loader.drop_last))
 
 
 def _note_batch(recorder: Recorder, index: int, data: Any) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 import types
 import warnings
 from pathlib import Path
@@ -28,7 +29,10 @@ from byhand.doctor.reading import read_program, read_source
 from byhand.doctor.recorder import Recorder
 from byhand.doctor.rewrite import rewrite
 from byhand.doctor.seeds import set_seeds, watch_seeds
+from byhand.doctor.stand_ins import Left, held_back, stand_in
 from byhand.doctor.trace import End, Place, SourceFile
+from byhand.doctor.warned import watch_warnings
+from byhand.doctor.written import watch_streams
 
 __all__ = ["observe"]
 
@@ -99,7 +103,9 @@ class _Observer:
         recorder = self.recorder
         setattr(builtins, "__byhand__", self._hooks)  # noqa: B010, names that no type checker knows
         setattr(builtins, "__byhand_ran__", self._ran)  # noqa: B010
-        builtins.input = self._no_input
+        stand_in(recorder.note, self._display, notebook=self._notebook)
+        watch_streams(self._frames, recorder.told, self._written)
+        watch_warnings(self._frames.is_own)
         install(self._root, self._module)
         set_seeds(self._job.seed)
         recorder.shift = self._job.shift
@@ -113,19 +119,24 @@ class _Observer:
         main = main_module(path, notebook=self._notebook)
         how, error, place = "done", None, None
         try:
-            with self._watch():
+            with held_back(), self._watch():
                 for code, _ in self._codes:
                     run_code(code, main)
-        except Stopped:
-            how = "stopped"
+        except Stopped as stop:
+            how, place = "stopped", self._frames.of_error(stop)
+        except Left as left:
+            how, error = ("done", None) if left.status == 0 else ("exit", f"os._exit({left.status!r})")
         except SystemExit as exit_:
             how = "done" if exit_.code in (None, 0) else "exit"
             error = None if how == "done" else f"sys.exit({exit_.code!r})"
+            if not isinstance(exit_.code, int | None):
+                print(exit_.code, file=sys.stderr)  # noqa: T201, as Python does
         except BaseException as raised:  # noqa: BLE001, a program that fails is a report too
             how, error, place = "error", _one_line(raised), self._frames.of_error(raised)
             self._show(raised)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        self._hooks.flush()
+        with recorder.safe:
+            self._hooks.flush()
         recorder.on = False
         if how == "done" and recorder.loops.shortened:
             how = "shortened"
@@ -155,12 +166,16 @@ class _Observer:
             shown=False,
         )
 
-    def _no_input(self, prompt: object = "", /) -> str:
-        print(prompt, end="", flush=True)  # noqa: T201, as input does
-        note = "input() was answered with an empty line"
-        if note not in self.recorder.notes:
-            self.recorder.notes.append(note)
-        return ""
+    def _display(self, text: str, value: object) -> None:
+        with self.recorder.told:
+            print(text)  # noqa: T201, as IPython does
+        self._written(text, self._frames.innermost(), (value,) if type(value) is float else ())
+
+    def _written(self, text: str, place: Place | None, values: tuple[float, ...] = ()) -> None:
+        if self.recorder.on:
+            with self.recorder.safe:
+                self._hooks.flush()
+                self.recorder.print(text, values, place)
 
     def _off(self) -> None:
         self.recorder.on = False  # a process that the program starts tells nothing, and may be ended as any other
@@ -171,15 +186,13 @@ class _Observer:
         self.recorder.loops.ending = True
 
     def _stop(self, *_: object) -> None:
+        self.recorder.loops.stopping = True  # if the program catches everything, its next round is its last
         raise Stopped
 
     def _show(self, error: BaseException) -> None:
         """Print the traceback, as Python does, without the observer's own frames."""
-        import traceback
-
         lines = traceback.TracebackException.from_exception(error)
-        while lines.stack and "byhand" in lines.stack[0].filename:
-            del lines.stack[0]
+        _leave_own(lines)
         print("".join(lines.format()), file=sys.stderr, end="")  # noqa: T201
 
 
@@ -188,6 +201,15 @@ class _Nothing:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def _leave_own(lines: traceback.TracebackException) -> None:
+    """Leave out the observer's own frames."""
+    own = str(Path(__file__).parent)
+    lines.stack[:] = [frame for frame in lines.stack if not frame.filename.startswith(own)]
+    for other in (lines.__cause__, lines.__context__):
+        if other is not None:
+            _leave_own(other)
 
 
 def _one_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Final, final
 
 from byhand.doctor.bench import Bench, Runner
 from byhand.doctor.edits import Edits
@@ -25,7 +25,12 @@ from byhand.doctor.outcome import Gain, Measure, Outcome
 from byhand.doctor.trace import Trace
 from byhand.doctor.trial import LONGER, Trial, harms, is_luck, joint
 
-__all__ = ["Proven", "prove"]
+__all__ = ["EVIDENT", "Proven", "prove"]
+
+EVIDENT: Final = frozenset(
+    {"class-sorted-batches", "gradients-never-zeroed", "evaluated-in-train-mode", "probabilities-into-nll"}
+)
+"""Checks whose evidence is more than a suspicion: where there was no time for an experiment, they stand as warnings."""
 
 
 @final
@@ -58,7 +63,8 @@ def prove(
 
     error: arithmetic has proven it, or its fix helps by more than a point of accuracy (or what ``gains`` asks) and by
     more than two standard errors. warning: strong evidence, and no fix could be tried. note: its fix changes no more
-    than luck does. A mere suspicion (``needs_proof``) that could not be tried, or whose fix does harm, is dropped.
+    than luck does. A mere suspicion (``needs_proof``, and not one of EVIDENT) that could not be tried is dropped, and
+    so is one whose fix does harm.
 
     Args:
         evidence: of the program's own run.
@@ -126,7 +132,7 @@ def _verdict(finding: Finding, trial: Trial, bench: Bench) -> Finding | None:
         return replace(finding, level="note", so=_harmless(useless), effect=_effect(useless, steps))
     if finding.under:
         return replace(finding, level="note")  # nothing but its cause proves it
-    if finding.needs_proof:
+    if finding.needs_proof and (name not in EVIDENT or finding.level == "note"):
         return None
     edits = () if broken else finding.edits
     return replace(finding, level="warning" if finding.level == "error" else finding.level, edits=edits)

@@ -11,15 +11,18 @@ from byhand.doctor.frames import Frames
 from byhand.doctor.labels import INDEX, Labels
 from byhand.doctor.lineage import Lineage
 from byhand.doctor.loops import Loops
+from byhand.doctor.safe import Safe
 from byhand.doctor.samples import Samples
 from byhand.doctor.steps import Steps
 from byhand.doctor.taping import TapeRecorder
 from byhand.doctor.trace import Loader, Made, Place, Printed
+from byhand.doctor.written import Told
 
 __all__ = ["Recorder"]
 
 _LINES: Final = 20_000
 _MADE: Final = 400
+_NOTES: Final = 100
 
 
 @final
@@ -32,6 +35,8 @@ class Recorder:
         self.seeded = False
         self.shift = 0  # added to every seed that the program sets
         self.notes: list[str] = []
+        self.safe = Safe(self.notes)
+        self.told = Told()  # output that goes on is recorded already
         self.kept: list[Any] = []  # objects whose id must stay theirs
         self.loaders: list[Loader] = []
         self.loader_of: dict[int, int] = {}  # id of a loader → its position
@@ -46,6 +51,11 @@ class Recorder:
         self.forwards = Forwards(frames, self.lineage, self.labels, self.tape, samples)
         self.steps = Steps(self.lineage, self.forwards, self.labels, self.loops, self.tape, samples)
         self.evaluations = Evaluations(self.lineage, self.forwards, self.labels)
+
+    def note(self, text: str) -> None:
+        """Something was changed or could not be seen."""
+        if text not in self.notes and len(self.notes) < _NOTES:
+            self.notes.append(text)
 
     def tick(self, key: int) -> bool:
         """A round of a loop begins; whether the loop shall end instead."""

@@ -152,8 +152,9 @@ def unseen(e: Examination) -> list[str]:
     if len(said) > _RANGES:
         said[_RANGES:] = [f"{len(said) - _RANGES} other stretches (never ran)"]
     said += _ranges(e.trace, "left out")
-    if e.proven.left:
-        said.append(f"{', '.join(e.proven.left)} (suspected, and not tried)")
+    spoken = {finding.check for finding in e.findings}
+    if silent := [name for name in e.proven.left if name not in spoken]:
+        said.append(f"{', '.join(silent)} (suspected, and not tried)")
     return said
 
 
@@ -179,7 +180,7 @@ def _runs(lines: tuple[int, ...]) -> list[tuple[int, int]]:
 def side_notes(e: Examination) -> list[str]:
     """What the run was like, beside the findings."""
     said = list(e.trace.notes)
-    if e.proven.runs and e.proven.steps:
+    if any(finding.effect and finding.effect.steps for finding in e.findings):
         fewer = " (fewer than it makes)" if e.proven.shortened else ""
         said.append(f"every fix was judged over the same {e.proven.steps:,} updates{fewer}, rows and seed")
     if e.ignored:

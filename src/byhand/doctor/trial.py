@@ -189,8 +189,7 @@ class Trial:
             gain = self.useless[leaver.check]
             if harms(gain):
                 self._try_alone(leaver)
-            if not is_luck(gain):
-                self._stale = set(self.helped)
+            self._stale = set(self.helped)  # the leaver may have hidden what they do, even if it gave nothing itself
 
     def _measure(self) -> None:
         """The gain of each member that has none yet: those in doubt before those that arithmetic has proven."""

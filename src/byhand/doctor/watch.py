@@ -5,7 +5,7 @@ operation stands for itself: F.cross_entropy is one, whatever it computes inside
 """
 
 from collections.abc import Callable
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any, Final, cast, final
 
 import torch
@@ -28,11 +28,15 @@ from byhand.doctor.operations import (
     plain_name,
 )
 from byhand.doctor.recorder import Recorder
+from byhand.doctor.safe import Once
 from byhand.doctor.stacked import stack_rows
+from byhand.doctor.threads import watch_threads
 from byhand.doctor.trace import LossCall
 
 __all__ = ["watch"]
 
+_is_tracing: Final = torch._C._get_tracing_state  # pyright: ignore[reportPrivateUsage]
+_transform: Final = cast("Any", torch._C)._functorch.peek_interpreter_stack  # pyright: ignore[reportPrivateUsage]
 _SHARING: Final = frozenset({"detach", "data", "cpu", "to", "float", "numpy"})
 
 
@@ -50,7 +54,10 @@ class _Mode(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         recorder = self._recorder
-        if not recorder.on or recorder.stepping:
+        if not recorder.on or recorder.stepping or _is_tracing():
+            return func(*args, **kwargs)
+        if _transform() is not None:
+            recorder.note("what runs within torch.func's transforms was not watched")
             return func(*args, **kwargs)
         try:
             entry = self._names[func]
@@ -59,9 +66,22 @@ class _Mode(TorchFunctionMode):
         name, handler, silent = entry
         if silent:
             return func(*args, **kwargs)
-        result = func(*args, **kwargs) if handler is None else handler(self, name, func, args, kwargs)
-        self._follow(name, args, kwargs, result)
+        result = func(*args, **kwargs) if handler is None else self._handle(handler, name, func, args, kwargs)
+        with recorder.safe:
+            self._follow(name, args, kwargs, result)
         return result
+
+    def _handle(
+        self, handler: Callable[..., Any], name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        once = Once(func)
+        try:
+            return handler(self, name, once, args, kwargs)
+        except Exception as error:
+            if once.failed:
+                raise
+            self._recorder.safe.note(error)
+            return once.result if once.done else func(*args, **kwargs)
 
     def _entry(self, func: Any) -> tuple[str, Callable[..., Any] | None, bool]:
         raw = getattr(func, "__name__", "")
@@ -310,33 +330,17 @@ def _same(function: Any) -> Any:
     return function
 
 
-@final
-class _Watch:
-    """Watches while it is entered."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._mode = _Mode(recorder)
-
-    def __enter__(self) -> None:
-        self._mode.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        cast("Any", self._mode).__exit__(kind, error, trace)
-
-
-def watch(recorder: Recorder) -> _Watch:
+def watch(recorder: Recorder) -> AbstractContextManager[Any]:
     """Patch torch for this process, for good, and give the context in which its calls are seen."""
     watch_optimizers(recorder)
     stack_rows()
     watch_loaders(recorder)
 
     def uncompiled(model: Any = None, **_: Any) -> Any:
-        note = "torch.compile was switched off"
-        if note not in recorder.notes:
-            recorder.notes.append(note)
+        recorder.note("torch.compile was switched off")
         return _same if model is None else model
 
     torch.compile = uncompiled
-    return _Watch(recorder)
+    mode = cast("AbstractContextManager[Any]", _Mode(recorder))
+    watch_threads(recorder.frames, mode)
+    return mode

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from byhand.doctor.checks.calls import bracketed
-from byhand.doctor.checks.tapes import PRODUCTS, Reading, name_of, readings
+from byhand.doctor.checks.tapes import PICKS, PRODUCTS, Reading, name_of, readings
 from byhand.doctor.edits import replace
 from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Finding
@@ -39,13 +39,17 @@ def broadcast_loss(evidence: Evidence) -> Iterator[Finding]:
             column, row = pair
             n = reading.n
             edits, text = _flat(evidence.program, op, op.inputs.index(column))
+            weighted = _of_model(reading, column) and _of_model(reading, row)
             yield Finding(
                 "broadcast-loss",
                 "error",
                 op.place,
-                f"({n}, 1) and ({n},) give ({n}, {n}): the loss is a mean over {n * n:,} pairs, every prediction with "
-                f"every target, not over {n} rows{_numbers(reading, op, column, row)}",
-                "the best that each prediction can do is the mean of all targets",
+                f"({n}, 1) and ({n},) give ({n}, {n}): the loss is made of {n * n:,} pairs, every "
+                f"{'weight with every loss' if weighted else 'prediction with every target'}, not of {n} rows"
+                f"{_numbers(reading, op, column, row)}",
+                "each row's loss gets the weights of all rows, so that they single out none"
+                if weighted
+                else "the best that each prediction can do is the mean of all targets",
                 text or "give both sides the shape (N,), with squeeze(1) on the one that is (N, 1)",
                 proof="arithmetic",
                 edits=edits,
@@ -63,9 +67,41 @@ def _pair(reading: Reading, op: Op) -> tuple[int, int] | None:
     if not columns or not rows or not grown:
         return None
     column, row = columns[0], rows[0]
+    if name_of(op) == "mul" and _is_weighted(reading, op, column, row):
+        return column, row
     made, given = (column, row) if _of_model(reading, column) else (row, column)
     meant = not _of_model(reading, made) or _of_model(reading, given) or not _of_labels(reading, given)
     return None if meant else (column, row)
+
+
+def _is_weighted(reading: Reading, op: Op, column: int, row: int) -> bool:
+    """Whether a loss of each row is multiplied by a weight of each row, and the mean or sum of all is the loss.
+
+    Both were picked out by the labels, so that both are of one row, as (1 − p)^γ and −log p are.
+    """
+    if not all(_of_model(reading, i) and _is_picked(reading, i) for i in (column, row)):
+        return False
+    index = op.output
+    while index != reading.tape.loss:
+        after = [other for other in reading.tape.ops if index in other.inputs]
+        if len(after) != 1 or name_of(after[0]) not in ("mean", "sum", "neg", "view"):
+            return False
+        index = after[0].output
+    return True
+
+
+def _is_picked(reading: Reading, index: int) -> bool:
+    """Whether a value has one number a row that the row's label chose."""
+    return any(
+        name_of(op) in PICKS | {"cross_entropy", "nll_loss"} and any(_labels(reading, i) for i in op.inputs[1:])
+        for op in reading.ancestors(index)
+    )
+
+
+def _labels(reading: Reading, index: int) -> bool:
+    """Whether a value is the labels, whatever its shape."""
+    y = reading.array(index)
+    return y is not None and 0 < y.size == len(reading.labels) and np.array_equal(y.ravel(), reading.labels)
 
 
 def _of_model(reading: Reading, index: int) -> bool:

@@ -1,6 +1,7 @@
 """Checks of the printed numbers: how they were averaged, and over which rows."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,7 +33,7 @@ def broadcast_accuracy(evidence: Evidence) -> Iterator[Finding]:
     crossed = [c for c in evidence.trace.comparisons if is_broadcast(c) and _is_metric(evidence, c)]
     for place in dict.fromkeys(c.place for c in crossed):
         mine = [c for c in crossed if c.place == place]
-        example = mine[-1]
+        example = max(mine, key=lambda c: c.total)  # the last batch may be a short one
         evaluation = next((one for one in _newest(evidence) if _holds(one, mine)), None)
         misprint = next(
             (m for m in evidence.audit.misprints if m.statistic.broadcast and m.evaluation is evaluation), None
@@ -118,7 +119,9 @@ def last_batch_metric(evidence: Evidence) -> Iterator[Finding]:
         if one.statistic.how != "last" or one.statistic.broadcast or one.evaluation is None:
             continue
         last, name = one.batches[-1], _name(one)
-        made = last.comparison.place if one.measure == "accuracy" and last.comparison else None
+        made = origins.overwritten(evidence.program, one.line.printed, one.line.number)
+        if made is None and one.measure == "accuracy" and last.comparison:
+            made = last.comparison.place
         named = one.measure == "accuracy" or _role(evidence, one.line) == "held-out"
         truth = "" if one.actual is None else f"; over all of them it is {one.actual:.4f}"
         yield Finding(
@@ -177,11 +180,16 @@ def _role(evidence: Evidence, line: Line) -> origins.Role | None:
     written = origins.role(program.text(expressions[0][0].place(expressions[0][1]))) if len(expressions) == 1 else None
     words = origins.told(printed, line.number)
     if written and words and written != words:
-        return None
+        return words if words == "held-out" and _is_named(line) else None
     evaluation = line.evaluations()[0][0] if line.evaluations() else None
     if not written and not words and evaluation is not None and evaluation.forward.loader is not None:
         return origins.role(evidence.trace.loaders[evaluation.forward.loader].name or "")
     return words or written
+
+
+def _is_named(line: Line) -> bool:
+    """Whether the words right before a number call it a test or a validation."""
+    return bool(re.search(r"\b(test|valid(ation)?|val)\b", line.number.words, re.IGNORECASE))
 
 
 def _is_metric(evidence: Evidence, comparison: Comparison) -> bool:

@@ -145,7 +145,7 @@ def _mended(program: Program, reading: Reading, op: Op) -> tuple[tuple[tuple[Edi
 
 
 def _divided(program: Program, place: Place | None) -> tuple[tuple[tuple[Edit, ...], ...], str]:
-    """A division whose divisor is 0 nowhere: d + (d == 0) is 1 there."""
+    """A division whose divisor is 0 nowhere: d + (d == 0) is 1 there; in all divisions by the same one."""
     unit = program.unit(place) if place else None
     if not unit or not place:
         return (), ""
@@ -158,7 +158,14 @@ def _divided(program: Program, place: Place | None) -> tuple[tuple[tuple[Edit, .
     divisors = [node.right for node in found if not isinstance(node.right, ast.Constant)]
     if len(divisors) != 1:
         return (), ""
-    at = unit.place(divisors[0])
-    text = bracketed(program, at)
+    text = bracketed(program, unit.place(divisors[0]))
     new = f"({text} + ({text} == 0))"
-    return ((replace(at, new),),), f"/ {new}"
+    alike = [
+        other.place(node.right)
+        for other in program.units
+        for node in ast.walk(other.tree)
+        if isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div)
+        and ast.dump(node.right) == ast.dump(divisors[0])
+    ]
+    return (tuple(replace(place, new) for place in alike),), f"/ {new}"

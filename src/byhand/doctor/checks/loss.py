@@ -162,7 +162,7 @@ def _use(reading: Reading, softmax: Softmax) -> str:
             reached.add(op.output)
             if op.output == reading.tape.loss or name_of(op) in ("nll_loss", "cross_entropy"):
                 return "the loss is made of them"
-            if reading.tape.loss is None and reading.train and any(reading.value(i).labels for i in op.inputs):
+            if reading.tape.loss is None and reading.train and any(_of_labels(reading, i) for i in op.inputs):
                 return "the gradient is made of them"
     z, p = reading.rows(softmax.logits), reading.rows(softmax.output)
     choices = [op for op in reading.tape.ops if name_of(op) in ("argmax", "argmin", "max", "topk")]
@@ -170,6 +170,16 @@ def _use(reading: Reading, softmax: Softmax) -> str:
         return ""
     changed = int((z.argmax(1) != p.argmax(1)).sum())
     return f"{changed} of the {reading.n} predictions are others for it" if changed else ""
+
+
+def _of_labels(reading: Reading, index: int) -> bool:
+    """Whether a value is the labels, or has a 1 for the label of each row and else 0."""
+    if reading.value(index).labels:
+        return True
+    t = reading.rows(index)
+    if t is None or len(reading.labels) != len(t) or not np.array_equal(t.argmax(axis=1), reading.labels):
+        return False
+    return bool((t.max(axis=1) == 1).all()) and bool((np.count_nonzero(t, axis=1) == 1).all())
 
 
 def _sums(reading: Reading, softmax: Softmax) -> str:

@@ -38,7 +38,7 @@ def initial_loss_above_chance(evidence: Evidence) -> Iterator[Finding]:
         return  # the weights are no larger than they should be: the input is, and raw-pixel-range speaks of that
     fix = starts.scaled(evidence, large)
     size = _size_of_scores(trace.trained_on, large[0]) if len(weights) == 1 else None
-    scores = f" and makes scores of about ± {short(size)}" if size else ""
+    scores = f" and make scores of about ± {short(size)}" if size else ""
     first = large[0]
     yield Finding(
         "initial-loss-above-chance",

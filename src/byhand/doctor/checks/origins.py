@@ -9,7 +9,7 @@ from byhand.doctor.checks import roles
 from byhand.doctor.program import Program, Unit
 from byhand.doctor.trace import Number, Place, Printed
 
-__all__ = ["Role", "averaging", "function_around", "role", "shown", "told"]
+__all__ = ["Role", "averaging", "function_around", "overwritten", "role", "shown", "told"]
 
 Role = Literal["held-out", "training"]
 
@@ -99,6 +99,31 @@ def averaging(program: Program, printed: Printed, number: Number) -> Place | Non
             behind += _behind(program, unit, expression)
         start = behind
     return None
+
+
+def overwritten(program: Program, printed: Printed, number: Number) -> Place | None:
+    """The assignment in a loop whose last round a printed number is, looked for from the print backwards."""
+    start = shown(program, printed, number)
+    seen: set[int] = set()
+    for _ in range(_DEPTH):
+        behind: list[_Found] = []
+        for unit, expression in start:
+            if id(expression) in seen:
+                continue
+            seen.add(id(expression))
+            before = _behind(program, unit, expression)
+            for where, value in before:
+                loops = [node for node in program.nodes(where.place(value), ast.For | ast.While) if _holds(node, value)]
+                if where is unit and loops and not any(child is expression for child in ast.walk(loops[0])):
+                    return where.place(value)
+            behind += before
+        start = behind
+    return None
+
+
+def _holds(loop: ast.For | ast.While, node: ast.expr) -> bool:
+    """Whether a node stands in the body of a loop."""
+    return any(child is node for statement in loop.body for child in ast.walk(statement))
 
 
 def _averages(node: ast.AST) -> bool:

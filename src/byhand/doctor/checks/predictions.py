@@ -1,6 +1,7 @@
 """Checks of the choice of a class: its direction, its axis, and whether it depends on the row at all."""
 
 import ast
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +12,7 @@ from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Effect, Finding
 from byhand.doctor.passes import Pass
 from byhand.doctor.program import Program
-from byhand.doctor.trace import Place, Prediction
+from byhand.doctor.trace import Comparison, Place, Prediction
 
 __all__ = ["argmax_over_batch", "argmin_as_prediction", "constant_answer"]
 
@@ -77,6 +78,38 @@ def argmax_over_batch(evidence: Evidence) -> Iterator[Finding]:
             effect=Effect("printed accuracy", taken, evaluation.accuracy),
             edits=(tuple(made[:1]),) if made else (),
         )
+    yield from _one_by_one(evidence)
+
+
+def _one_by_one(evidence: Evidence) -> Iterator[Finding]:
+    """The same for rows that are judged one at a time: of the one row in a batch (1, C) each class finds number 0."""
+    found: dict[Place, list[tuple[Prediction, Comparison]]] = {}
+    for one in evidence.trace.comparisons:
+        prediction = evidence.trace.predictions[one.prediction] if one.prediction is not None else None
+        if prediction is None or prediction.place is None or one.labels.size != 1:
+            continue
+        rows, classes = prediction.scores.shape if prediction.scores.ndim == 2 else (0, 0)
+        if rows == 1 and classes > 2 and prediction.axis == 0 and one.total == classes:
+            found.setdefault(prediction.place, []).append((prediction, one))
+    for place, pairs in found.items():
+        taken = sum(one.equal for _, one in pairs) / sum(one.total for _, one in pairs)
+        actual = sum(int(p.scores.argmax()) == int(one.labels[0]) for p, one in pairs) / len(pairs)
+        if len(pairs) < _FEW or actual < taken + _CLEAR:
+            continue
+        made = _axis(evidence.program, pairs[0][0], 1)
+        yield Finding(
+            check="argmax-over-batch",
+            level="error",
+            place=place,
+            saw=f"the argmax of 1 row × {pairs[0][1].total} classes goes over the rows: 0 for each class; "
+            f"{taken:.4f} of these agree with the labels of {len(pairs):,} rows, where the best class of each row does in "
+            f"{actual:.4f}",
+            so="row numbers are compared with class numbers, and the accuracy is that of chance",
+            instead=edits.written(evidence.program, [made[0]]) if made else f"{pairs[0][0].name} over axis 1",
+            proof="arithmetic",
+            effect=Effect("printed accuracy", taken, actual),
+            edits=(tuple(made[:1]),) if made else (),
+        )
 
 
 def _class_axis(scores: NDArray[np.float32], by_row: NDArray[np.float32]) -> int | None:
@@ -100,15 +133,36 @@ def constant_answer(evidence: Evidence) -> Iterator[Finding]:
         return
     every = f"all {main.n:,}" if share == 1 else f"{int(counts.max()):,} of {main.n:,}"
     predictions = main.predictions
+    place = predictions[-1].place if predictions else main.forward.place
+    saw, so = (
+        f"{every} rows are called {answer}; {labels:.4f} of them are",
+        "what the model says does not depend on the image",
+    )
+    instead = "look at the scores of two unlike rows before and after one update: they should differ, and change"
+    used = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == main.forward.training]
+    if used and all(f.labels.size == f.n and (f.labels == answer).all() for f in used):
+        rows = np.unique(np.concatenate([f.rows for f in used])).size
+        place = _taken(evidence, answer, rows) or place
+        saw = f"all {rows:,} rows that the model learnt from are of class {answer}; {saw}"
+        so, instead = "it has seen no other class, and can say nothing else", "training rows of every class"
     yield Finding(
         check="constant-answer",
         level="error",
-        place=predictions[-1].place if predictions else main.forward.place,
-        saw=f"{every} rows are called {answer}; {labels:.4f} of them are",
-        so="what the model says does not depend on the image",
-        instead="look at the scores of two unlike rows before and after one update: they should differ, and change",
+        place=place,
+        saw=saw,
+        so=so,
+        instead=instead,
         proof="arithmetic",
     )
+
+
+def _taken(evidence: Evidence, answer: int, rows: int) -> Place | None:
+    """Where the labels were first all alike: an array of this class alone, with as many numbers as there are rows."""
+    for made in evidence.trace.made:
+        alike = made.summary.low == made.summary.high == answer and made.summary.whole
+        if alike and math.prod(made.summary.shape) == max(made.summary.shape, default=0) >= max(rows, _FEW):
+            return made.place
+    return None
 
 
 def _has_learnt(evidence: Evidence, main: Pass) -> bool:

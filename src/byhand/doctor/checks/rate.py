@@ -78,7 +78,7 @@ def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
         saw=f"in the last quarter of {training.epochs:,} {rounds} the loss still fell from {short(level + fall)} to"
         f" {short(level)}",
         so="the model could still learn more from the same rows",
-        instead=f"{training.epochs * 2:,} rounds or more",
+        instead=f"{training.epochs * _LONGER[0]:,} rounds, or as many as it takes until the loss rests",
         edits=alternatives,
         needs_proof=True,
     )

@@ -7,8 +7,8 @@ from typing import Final, cast
 import numpy as np
 
 from byhand.doctor.checks.calls import bracketed
-from byhand.doctor.checks.softmaxes import Softmax, softmaxes
-from byhand.doctor.checks.tapes import PICKS, Reading, exact_losses, name_of, readings
+from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
+from byhand.doctor.checks.tapes import PICKS, THROUGH, Reading, exact_losses, name_of, readings
 from byhand.doctor.edits import replace
 from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Finding
@@ -136,14 +136,16 @@ def _cross_entropy(reading: Reading) -> float | None:
     """The mean cross-entropy in float64 of the scores that this forward's loss was made of."""
     if not len(reading.labels):
         return None
+    found = softmaxes(reading)
     for op in reversed(reading.tape.ops):
         if name_of(op) in ("cross_entropy", "nll_loss") and op.inputs:
-            z = reading.rows(op.inputs[0])
+            turned = made_by(reading, op.inputs[0], found, THROUGH | {"neg"}) if name_of(op) == "nll_loss" else None
+            z = reading.rows(turned.logits, turned.axis) if turned and turned.log else reading.rows(op.inputs[0])
             if z is not None and np.isfinite(z).all() and reading.labels.max() < z.shape[1]:
                 return float(exact_losses(z, reading.labels).mean())
-    losses = [softmax.losses(reading) for softmax in softmaxes(reading) if _classes(reading, softmax)]
-    found = [x for x in losses if x is not None]
-    return float(found[-1].mean()) if found else None
+    losses = [softmax.losses(reading) for softmax in found if _classes(reading, softmax)]
+    known = [x for x in losses if x is not None]
+    return float(known[-1].mean()) if known else None
 
 
 def _classes(reading: Reading, softmax: Softmax) -> bool:
@@ -172,7 +174,7 @@ def _chain(reading: Reading) -> Iterator[Op]:
     """The operations from the loss back to what it picks out of the scores."""
     index = reading.tape.loss
     while index is not None and (op := reading.makers.get(index)) and op.inputs:
-        if name_of(op) not in {"neg", "mean", "sum", "view", "mul", "div", "add", "log"} | PICKS:
+        if name_of(op) not in {"nll_loss", "neg", "mean", "sum", "view", "mul", "div", "add", "log"} | PICKS:
             return
         yield op
         index = op.inputs[0]

@@ -27,7 +27,7 @@ def batch_accuracy(scores, yb):
     return (preds == yb).float().mean()
 
 
-for epoch in range(15):
+for epoch in range(40):
     for xb, yb in train_dl:
         loss = torch.nn.functional.cross_entropy(linear(xb), yb.squeeze(1))
         loss.backward()

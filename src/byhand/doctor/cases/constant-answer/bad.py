@@ -14,7 +14,7 @@ class MLP:
     def __init__(self, n_in, n_hidden, n_out):
         self.w1 = (torch.randn(n_in, n_hidden) * (2 / n_in) ** 0.5).requires_grad_()
         self.b1 = torch.zeros(n_hidden, requires_grad=True)
-        self.w2 = (torch.randn(n_hidden, n_out) * (1 / n_hidden) ** 0.5).requires_grad_()
+        self.w2 = (torch.randn(n_hidden, n_out) * (4 / n_hidden) ** 0.5).requires_grad_()
         self.b2 = torch.zeros(n_out, requires_grad=True)
         self.parameters = [self.w1, self.b1, self.w2, self.b2]
 

@@ -9,7 +9,7 @@ torch.manual_seed(12)
 digits = load_digits()
 dataset = TensorDataset(torch.tensor(digits.data, dtype=torch.float32) / 16, torch.tensor(digits.target))
 train_set, valid_set = random_split(dataset, [1397, 400])
-train_loader = DataLoader(train_set, batch_size=50, shuffle=True)
+train_loader = DataLoader(train_set, batch_size=100, shuffle=True)
 valid_loader = DataLoader(valid_set, batch_size=128)
 
 
@@ -25,7 +25,7 @@ class DropoutNet(nn.Module):
 
 
 model = DropoutNet()
-optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
 loss_func = nn.CrossEntropyLoss()
 
 

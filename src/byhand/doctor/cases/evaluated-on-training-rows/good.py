@@ -42,7 +42,7 @@ def test_loop(dataloader, name):
     print(f"{name} accuracy: {correct / len(dataloader.dataset):.4f}")
 
 
-for t in range(40):
+for t in range(80):
     train_loop(train_dataloader)
     if t % 10 == 9:
         test_loop(train_dataloader, "Training")

@@ -22,7 +22,7 @@ def model(batch):
     return batch @ parameters["weights"] + parameters["bias"]
 
 
-for epoch in range(20):
+for epoch in range(50):
     for rows in torch.randperm(len(x_train)).split(50):
         loss = F.cross_entropy(model(x_train[rows]), y_train[rows])
         loss.backward()

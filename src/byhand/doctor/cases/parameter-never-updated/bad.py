@@ -11,11 +11,11 @@ order = torch.randperm(len(y), generator=g)
 x, y = x[order], y[order]
 n = 1400
 
-w1 = (torch.randn(64, 12, generator=g) * 0.02).requires_grad_()
+w1 = (torch.randn(64, 12, generator=g) * 0.3).requires_grad_()
 b1 = torch.zeros(12).requires_grad_()
 w2 = (torch.randn(12, 10, generator=g) * 0.3).requires_grad_()
 b2 = torch.zeros(10).requires_grad_()
-lr = 0.3
+lr = 1.0
 
 
 def forward(xb):
@@ -26,7 +26,7 @@ def loss_of(scores, labels):
     return -scores.log_softmax(dim=1)[range(len(labels)), labels].mean()
 
 
-for epoch in range(40):
+for epoch in range(60):
     for i in range(0, n, 70):
         loss = loss_of(forward(x[i : i + 70]), y[i : i + 70])
         loss.backward()

@@ -18,7 +18,7 @@ def model(xb):
 
 
 lr = 0.5
-for epoch in range(12):
+for epoch in range(40):
     for rows in torch.randperm(len(x_train)).split(64):
         log_probs = model(x_train[rows])
         loss = F.nll_loss(log_probs, y_train[rows])
