@@ -4,7 +4,7 @@
 purpose; ``manifest.json`` names them, with the lines at which they may be reported and the consequences that are true
 of them as well. Each is examined as ``byhand doctor`` does it, experiments included. A fault counts as found where a
 finding of its check stands at one of its lines, elsewhere where it stands at another. An error or warning that is
-neither a fault nor a consequence counts as untrue.
+neither a fault nor a consequence, by the manifest or as one that the report puts under a fault, counts as untrue.
 
 Two more tables: watched against alone, in turns, and whether both print the same, byte for byte. Alone is the program
 within a fresh Python that has imported what the doctor's child has, timed without that. Watched is the whole of a run:
@@ -144,6 +144,7 @@ def judge(about: dict[str, Any], budget: float) -> Row:
     true = {name for fault in about["faults"] for name in fault.get("consequences", ())}
     others = [finding for finding in report.findings if finding.check not in faults]
     loud = [finding for finding in others if finding.level != "note"]
+    follows = [finding for finding in loud if finding.check in true or finding.under in faults]
     accuracy = report.audit.accuracy
     return Row(
         about["file"],
@@ -152,8 +153,8 @@ def judge(about: dict[str, Any], budget: float) -> Row:
         tuple(found),
         tuple(elsewhere),
         tuple(missed),
-        tuple(_told(finding) for finding in loud if finding.check in true),
-        tuple(_told(finding) for finding in loud if finding.check not in true),
+        tuple(map(_told, follows)),
+        tuple(_told(finding) for finding in loud if finding not in follows),
         tuple(finding.check for finding in others if finding.level == "note"),
         accuracy.printed if accuracy else None,
         accuracy.actual if accuracy else None,
@@ -275,7 +276,7 @@ def identity(chosen: Sequence[dict[str, Any]]) -> Iterator[str]:
             if trace.seeded:
                 _, output = run_alone(path, ())
                 (same if output.strip() == trace.output.strip() and output.strip() else other).append(about["file"])
-    yield f"printed to the byte as without watching: {len(same)} of {len(same) + len(other)} programs that seed themselves"
+    yield f"the same output to the byte, watched and alone: {len(same)} of {len(same + other)} that seed themselves"
     if other:
         yield f"not: {', '.join(other)}"
 

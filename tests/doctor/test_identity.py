@@ -62,7 +62,8 @@ import numpy as np
 rng = np.random.default_rng(5)
 X = rng.random((500, 20), dtype=np.float32)
 t = (X[:, :7].sum(axis=1)).astype(int) % 3
-params = {"W1": rng.normal(size=(20, 8)) * 0.1, "b1": np.zeros(8), "W2": rng.normal(size=(8, 3)) * 0.1, "b2": np.zeros(3)}
+params = {"W1": rng.normal(size=(20, 8)) * 0.1, "b1": np.zeros(8)}
+params.update(W2=rng.normal(size=(8, 3)) * 0.1, b2=np.zeros(3))
 Y = np.eye(3)[t]
 def forward(X):
     h = np.maximum(0, X @ params["W1"] + params["b1"])
@@ -80,7 +81,7 @@ for epoch in range(4):
         for name, grad in grads.items():
             params[name] -= 0.5 * grad
     p = forward(X)[1]
-    print(epoch, -np.log(p[np.arange(500), t]).mean(), np.mean(p.argmax(1) == t), params["W2"][0], -params["b2"], p.T[0, :3])
+    print(epoch, -np.log(p[np.arange(500), t]).mean(), np.mean(p.argmax(1) == t), params["W2"][0], p.T[0, :3])
     print(np.log(np.zeros(1)), np.float32(1) / 3, 7 // 2, 2 ** -1, "a" * 2, [1] + [2], (1, 2) == (1, 2), "%d" % 3)
 print(np.random.rand() < 2, rng.random())
 """,
@@ -181,4 +182,4 @@ def test_the_same_to_the_byte(watched, alone, name):
     if name != "scikit-learn":
         assert trace.forwards
         assert trace.trainings
-    assert trace.seeded
+        assert trace.seeded

@@ -137,7 +137,8 @@ TELLERS = {
     "print with options": "print('accuracy:', 0.75, sep=' ', end='\\n', file=__import__('sys').stderr)",
     "a Tee": (
         "import sys\nclass Tee:\n    def __init__(self, s): self.s = s\n"
-        "    def write(self, t): return self.s.write(t)\n    def flush(self): self.s.flush()\nsys.stdout = Tee(sys.stdout)\nprint(t)"
+        "    def write(self, t): return self.s.write(t)\n    def flush(self): self.s.flush()\n"
+        "sys.stdout = Tee(sys.stdout)\nprint(t)"
     ),
     "a function of its own": "def tell(t):\n    print(t)\ntell(t)",
 }

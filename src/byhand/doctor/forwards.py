@@ -77,18 +77,19 @@ class Forwards:
             self._met = self._lineage.now()
             return True
         if roles[0] == "data" and roles[1] in ("parameter", "made"):
-            self._use(right)
+            self.use(right)
             self.begin(left, 0, right)
         elif roles[1] == "data" and roles[0] in ("parameter", "made"):
-            self._use(left)
+            self.use(left)
             self.begin(right, right.ndim - 1 if name == "matmul" else 0, left)
         elif "parameter" in roles:
-            self._use(left if roles[0] == "parameter" else right)
+            self.use(left if roles[0] == "parameter" else right)
         elif "data" in roles and "derived" in roles and self.waiting:
             self._gradient_product(left if roles[0] == "data" else right)
         return False
 
-    def _use(self, array: Any) -> None:
+    def use(self, array: Any) -> None:
+        """An array takes part in a forward."""
         slot = self._lineage.parameters.find(array)
         if slot is not None:
             slot.used = True

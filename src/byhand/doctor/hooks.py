@@ -36,6 +36,8 @@ class Hooks:
 
     def compare(self, k: int, name: str, left: Any, right: Any) -> Any:
         """``left == right`` or ``left != right``."""
+        compared = self._recorder.evaluations.comparisons
+        known = len(compared)
         outcome: Any = left == right if name == "==" else left != right
         if not self._recorder.on:
             return outcome
@@ -47,6 +49,9 @@ class Hooks:
                 self._scalars(k, left, right)
             elif is_listed(left) and is_listed(right):
                 self._lists(k, name, left, right)
+            elif _is_class(left) and _is_class(right) and len(compared) == known:
+                with self._unwatched():
+                    self._scalars(k, int(cast("Any", left)), int(cast("Any", right)))
         return outcome
 
     def _scalars(self, k: int, left: Any, right: Any) -> None:
@@ -304,6 +309,12 @@ _ARITHMETIC: Final[dict[str, Any]] = {
     "matmul": _operators.matmul,
     "pow": _operators.pow,
 }
+
+
+def _is_class(value: Any) -> bool:
+    if is_tensor(value):
+        return value.numel() == 1 and not value.is_floating_point() and not value.is_complex()
+    return isinstance(value, int | np.integer)
 
 
 def _is_number(value: Any) -> bool:

@@ -81,8 +81,9 @@ class Lineage:
 
     def name(self, array: Any, name: str, place: Place, *, again: bool = True) -> None:
         """An array got a name; with ``again`` False only if it had none."""
-        if not again and self.known_name(array) is not None:
-            return
+        known = self.known_name(array)
+        if known is not None and (not again or ("." in known and "." not in name)):
+            return  # what a module calls it says more than `for p in ...`
         try:
             self._names[id(array)] = (weakref.ref(array), name, place, self.now())
         except TypeError:

@@ -9,14 +9,16 @@ __all__ = ["numbers_in"]
 
 _MOST: Final = 64  # numbers of one line; a printed array is no metric
 _NUMBER: Final = re.compile(
-    r"(?<![\w.])([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][-+]?\d+)?)(?:\s*/\s*(\d[\d,]*)(?![\w./]))?(\s*%)?"
+    r"(?<![\w.])([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][-+]?\d+)?)"
+    r"(?:(?:\s*/\s*|\s+(?:out\s+)?of\s+)(\d[\d,]*)(?![\w./]))?(\s*%)?"
 )
 
 
 def numbers_in(text: str) -> tuple[Number, ...]:
     """Every number of a line as it was written, with the words that stand before it.
 
-    ``loss: 0.35, accuracy 63.74%`` has 0.35 with two decimals and 63.74 in percent; ``6370/10000`` is 6370 of 10000.
+    ``loss: 0.35, accuracy 63.74%`` has 0.35 with two decimals and 63.74 in percent; ``6370/10000`` is 6370 of 10000,
+    and so is ``6370 of 10000``.
     """
     found: list[Number] = []
     end = 0

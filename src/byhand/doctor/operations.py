@@ -2,7 +2,21 @@
 
 from typing import Any, Final
 
-__all__ = ["CHOICES", "IN_PLACE", "LOSSES", "PRODUCTS", "REDUCING", "SHORT", "SILENT", "STARTS", "VIEWS", "plain_name"]
+from byhand.doctor.arrays import is_tensor
+
+__all__ = [
+    "CHOICES",
+    "IN_PLACE",
+    "LOSSES",
+    "PRODUCTS",
+    "REDUCING",
+    "SHORT",
+    "SILENT",
+    "STARTS",
+    "VIEWS",
+    "options_of",
+    "plain_name",
+]
 
 _PRODUCTS_NAMES: Final = """
     linear matmul mm addmm bmm baddbmm mv addmv dot einsum bilinear conv1d conv2d conv3d conv_transpose2d
@@ -78,3 +92,21 @@ def plain_name(func: Any) -> str:
         return ("set " if name == "__set__" else "") + getattr(getattr(func, "__self__", None), "__name__", "")
     plain = name.strip("_")
     return SHORT.get(plain, plain)
+
+
+def options_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The options of a call that are plain values; the axis, counted from 0, under the name "axis"."""
+    options = {
+        key: value for key, value in kwargs.items() if isinstance(value, int | float | str | bool) or value is None
+    }
+    axis = options.pop("dim", options.pop("axis", None))
+    if axis is None and name not in LOSSES:
+        plain = [arg for arg in args[1:] if type(arg) is int]
+        if plain and name in REDUCING:
+            axis = plain[0]
+    first: Any = args[0] if args else kwargs.get("input")
+    if isinstance(axis, int) and axis < 0 and is_tensor(first):
+        axis += first.ndim
+    if isinstance(axis, int) or name in REDUCING:
+        options["axis"] = axis
+    return options

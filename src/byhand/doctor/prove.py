@@ -33,6 +33,13 @@ EVIDENT: Final = frozenset(
 """Checks whose evidence is more than a suspicion: where there was no time for an experiment, they stand as warnings."""
 
 
+_OF_LOSS: Final = frozenset({
+    "broadcast-loss", "epsilon-in-log", "log-of-softmax", "loss-of-wrong-sign", "probabilities-into-nll",
+    "softmax-before-cross-entropy", "softmax-over-batch",
+})  # fmt: skip
+"""Checks whose fix makes the loss another quantity: before and after are then no measure of it."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Proven:
@@ -119,13 +126,15 @@ def _verdict(finding: Finding, trial: Trial, bench: Bench) -> Finding | None:
     broken = name in trial.alone and name not in trial.useless
     alone = trial.alone.get(name)
     gain = trial.helped.get(name) or (alone if broken else None)
+    useless = trial.useless.get(name) or gain
+    if useless and useless.measure == "loss" and name in _OF_LOSS:
+        return finding if finding.proof else replace(finding, level="note")
     if finding.proof == "arithmetic":
         effect = finding.effect or (_effect(gain, steps) if gain else None)
         return replace(finding, effect=effect, edits=() if broken and not alone else finding.edits)
     if gain and trial.confirms(name, gain):
         level = finding.level if name in LONGER else "error"
         return replace(finding, level=level, proof="experiment", effect=_effect(gain, steps))
-    useless = trial.useless.get(name) or gain
     if useless:
         if finding.needs_proof and harms(useless) and not (alone and trial.confirms(name, alone)):
             return None

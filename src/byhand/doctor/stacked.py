@@ -22,7 +22,7 @@ _SMALLEST: Final = 256  # rows; fewer are not worth it
 def stack_rows() -> None:
     """Patch torch's loader for this process."""
     following: Any = _SingleProcessDataLoaderIter._next_data  # pyright: ignore[reportPrivateUsage]
-    tables: dict[int, tuple[Any, list[torch.Tensor] | None]] = {}  # id → (the data set, its columns)
+    tables: dict[int, tuple[Any, list[torch.Tensor] | None, list[Any]]] = {}  # id → (data set, columns, rows)
 
     def advance(self: Any) -> Any:
         data: Any = getattr(self, "_dataset", None)
@@ -30,16 +30,18 @@ def stack_rows() -> None:
             return following(self)
         if id(data) not in tables:
             with torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]
-                tables[id(data)] = (data, _columns(data))
+                tables[id(data)] = (data, _columns(data), list(data) if type(data) is list else [])
         columns = tables[id(data)][1]
         if columns is None:
             return following(self)
         index: Any = self._next_index()
         with torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]
-            rows = torch.as_tensor(index)
-            batch = [column.index_select(0, rows) for column in columns]
-            if not all(torch.equal(part[0], one) for part, one in zip(batch, data[index[0]], strict=True)):
-                tables[id(data)] = (data, None)  # the program has changed its data since
+            chosen = torch.as_tensor(index)
+            batch = [column.index_select(0, chosen) for column in columns]
+            rows = tables[id(data)][2]
+            same = not rows or all(data[i] is rows[i] for i in index)
+            if not same or not all(torch.equal(part[0], one) for part, one in zip(batch, data[index[0]], strict=True)):
+                tables[id(data)] = (data, None, [])  # the program has changed its data since
                 return _collate([data[i] for i in index])
         return batch
 

@@ -20,7 +20,7 @@ LONGER: Final = frozenset({"stopped-while-learning"})
 """Checks whose fix is to train longer: they are tried last, and their arms may have more steps than the others."""
 
 _VISIBLE: Final = 0.03  # with fewer steps than the program makes, a gain must be seen from afar
-_OF_LOSS: Final = 5  # a gain of 0.01 counts as 5 % of the loss where only that is known
+_OF_LOSS: Final = 5  # where only the loss is known, 5 % of it stand for 0.01, but no less than 0.01 itself
 _ERRORS: Final = 2.0  # standard errors of the gain
 _SMALL: Final = 3.0  # times the gain that is asked for: below it one seed is not enough
 _SEEDS: Final = (1, 2)  # shifts of the seeds, beside 0
@@ -237,4 +237,4 @@ def _least(gain: Gain, least: float) -> float:
     """A gain in accuracy, as a gain in the measure that is known."""
     if gain.measure == "accuracy":
         return least
-    return _OF_LOSS * least * abs(gain.before) if math.isfinite(gain.before) else 0.0
+    return max(_OF_LOSS * abs(gain.before), 1.0) * least if math.isfinite(gain.before) else 0.0

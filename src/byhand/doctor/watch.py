@@ -20,11 +20,11 @@ from byhand.doctor.operations import (
     IN_PLACE,
     LOSSES,
     PRODUCTS,
-    REDUCING,
     SHORT,
     SILENT,
     STARTS,
     VIEWS,
+    options_of,
     plain_name,
 )
 from byhand.doctor.recorder import Recorder
@@ -149,7 +149,7 @@ class _Mode(TorchFunctionMode):
             ]
             module = recorder.frames.module()
             op = "view" if name in VIEWS else name
-            recorder.tape.op(op, operands, _options(name, args, kwargs), first, recorder.frames.innermost(), module)
+            recorder.tape.op(op, operands, options_of(name, args, kwargs), first, recorder.frames.innermost(), module)
 
     def _share(self, tensor: Any, result: Any) -> bool:
         """``detach()`` and the like: a parameter's is the parameter, under another name; whether it is one."""
@@ -184,6 +184,8 @@ class _Mode(TorchFunctionMode):
                 order = (tensors[1], tensors[0]) if name == "embedding" and not tensors[0].is_floating_point() else None
                 left, right = order or (tensors[0], tensors[1])
                 unknown = recorder.forwards.product("matmul" if name in ("matmul", "mm", "mv") else name, left, right)
+        for bias in tensors[2:]:
+            recorder.forwards.use(bias)
         if name == "batch_norm" and recorder.forwards.current is not None:
             training = kwargs.get("training", args[5] if len(args) > 5 else False)
             (recorder.forwards.current.noisy if training else recorder.forwards.current.fixed).add("BatchNorm")
@@ -292,8 +294,12 @@ class _Mode(TorchFunctionMode):
     def _birth(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = func(*args, **kwargs)
         array = args[0] if args else kwargs.get("tensor")
-        if isinstance(array, torch.Tensor) and array.requires_grad and array.is_leaf:
-            self._recorder.lineage.birth(array)
+        if isinstance(array, torch.Tensor) and array.is_leaf:
+            if array.requires_grad:
+                self._recorder.lineage.birth(array)
+            slot = self._recorder.lineage.parameters.find(array)
+            if slot is not None and "requires_grad" in name:
+                slot.frozen = not array.requires_grad
         return result
 
     def _in_place(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -307,23 +313,6 @@ class _Mode(TorchFunctionMode):
             if name not in ("mul", "div") and recorder.steps.has_learnt(slot):
                 recorder.steps.update(slot, recorder.frames.innermost(), hand=True)
         return result
-
-
-def _options(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    options = {
-        key: value for key, value in kwargs.items() if isinstance(value, int | float | str | bool) or value is None
-    }
-    axis = options.pop("dim", options.pop("axis", None))
-    if axis is None and name not in LOSSES:
-        plain = [arg for arg in args[1:] if type(arg) is int]
-        if plain and name in REDUCING:
-            axis = plain[0]
-    first = args[0] if args else kwargs.get("input")
-    if isinstance(axis, int) and axis < 0 and isinstance(first, torch.Tensor):
-        axis += first.ndim
-    if isinstance(axis, int) or name in REDUCING:
-        options["axis"] = axis
-    return options
 
 
 def _same(function: Any) -> Any:

@@ -44,8 +44,8 @@ def broadcast_loss(evidence: Evidence) -> Iterator[Finding]:
                 "broadcast-loss",
                 "error",
                 op.place,
-                f"({n}, 1) and ({n},) give ({n}, {n}): the loss is made of {n * n:,} pairs, every "
-                f"{'weight with every loss' if weighted else 'prediction with every target'}, not of {n} rows"
+                f"({n}, 1) and ({n},) give ({n}, {n}): the loss is a mean over {n * n:,} pairs, every "
+                f"{'weight with every loss' if weighted else 'prediction with every target'}, not over {n} rows"
                 f"{_numbers(reading, op, column, row)}",
                 "each row's loss gets the weights of all rows, so that they single out none"
                 if weighted

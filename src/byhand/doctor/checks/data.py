@@ -106,7 +106,9 @@ def _shuffled(
         return (), loader.place, "draw the rows in random order"
     for cut in slices(program, evidence.trace, forward.place):
         rows, labels = cut.names
-        unit_names = {alias.asname or alias.name for node in cut.unit.tree.body for alias in getattr(node, "names", [])}
+        shared = program.units if program.notebook else (cut.unit,)
+        imports = [alias for unit in shared for node in unit.tree.body for alias in getattr(node, "names", [])]
+        unit_names = {alias.asname or alias.name for alias in imports}
         numpy = next((name for name in ("np", "numpy") if name in unit_names), None)
         if numpy is None and "torch" not in unit_names:
             continue

@@ -119,7 +119,8 @@ def last_batch_metric(evidence: Evidence) -> Iterator[Finding]:
         if one.statistic.how != "last" or one.statistic.broadcast or one.evaluation is None:
             continue
         last, name = one.batches[-1], _name(one)
-        made = origins.overwritten(evidence.program, one.line.printed, one.line.number)
+        stack = last.forward.stack or (last.forward.place,)
+        made = origins.overwritten(evidence.program, one.line.printed, one.line.number, stack)
         if made is None and one.measure == "accuracy" and last.comparison:
             made = last.comparison.place
         named = one.measure == "accuracy" or _role(evidence, one.line) == "held-out"

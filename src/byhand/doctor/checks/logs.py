@@ -69,13 +69,16 @@ def log_of_softmax(evidence: Evidence) -> Iterator[Finding]:
 
 def epsilon_in_log(evidence: Evidence) -> Iterator[Finding]:
     """−log(p + ε) stops at −log ε, and its gradient is p/(p + ε) of the true one: nothing where p is far below ε."""
-    rows: dict[Place | None, list[tuple[Reading, Op, Softmax, float, NDArray[np.float64]]]] = {}
+    rows: dict[Place | None, list[tuple[Reading, Op, Softmax | None, float, NDArray[np.float64]]]] = {}
     for reading in readings(evidence.trace):
-        for op, softmax, epsilon in _guarded(reading) if reading.train else ():
+        for op, softmax, epsilon in _guarded(reading):
             exact = softmax.losses(reading)
             if exact is not None:
                 rows.setdefault(op.place, []).append((reading, op, softmax, epsilon, exact))
-    for place, found in rows.items():
+        for op, epsilon, exact in _guarded_of_two(reading):
+            rows.setdefault(op.place, []).append((reading, op, None, epsilon, exact))
+    for place, seen in rows.items():
+        found = [one for one in seen if one[0].train] or seen
         reading, op, softmax, epsilon, _ = found[0]
         exact = np.concatenate([losses for *_, losses in found])
         capped = exact > -math.log(epsilon)
@@ -84,7 +87,8 @@ def epsilon_in_log(evidence: Evidence) -> Iterator[Finding]:
         if not learning and not count:
             continue
         serious = learning and count >= max(3, _SHARE * len(exact))
-        saw = f"of {len(exact):,} rows at {len(found)} steps, {count:,} have p < {epsilon:g} for their class"
+        times = f"at {len(found)} steps" if reading.train else "that were judged"
+        saw = f"of {len(exact):,} rows {times}, {count:,} have p < {epsilon:g} for their class"
         if count:
             saw += f": log(p + ε) stops at {math.log(epsilon):.1f}, and log p is {-exact[capped].mean():.1f} on average"
         edits = _without_epsilon(evidence.program, reading, op, softmax, epsilon) if serious else ()
@@ -99,7 +103,9 @@ def epsilon_in_log(evidence: Evidence) -> Iterator[Finding]:
             else f"no more than the printed loss is capped, at {-math.log(epsilon):.1f}"
             if not learning
             else "harmless here; a row that is sure and wrong would teach nothing",
-            "log_softmax of the scores, which needs no epsilon",
+            "log_softmax of the scores, which needs no epsilon"
+            if softmax
+            else "binary_cross_entropy_with_logits of the scores, which needs no epsilon",
             edits=edits,
             needs_proof=serious,
         )
@@ -130,6 +136,32 @@ def _guarded(reading: Reading) -> Iterator[tuple[Op, Softmax, float]]:
         softmax = made_by(reading, base, found, THROUGH | PICKS) if base is not None else None
         if small and softmax and not softmax.log:
             yield op, softmax, min(small)
+
+
+def _guarded_of_two(reading: Reading) -> Iterator[tuple[Op, float, NDArray[np.float64]]]:
+    """Logarithms of p + ε and 1 − p + ε where p is a sigmoid, and the exact losses, (M,), of the M rows they are for.
+
+    These are the rows where what the logarithm is multiplied by, the target or 1 minus it, is 1.
+    """
+    for op in reading.tape.ops:
+        guard = reading.maker(op.inputs[0]) if name_of(op) == "log" and op.inputs else None
+        if not guard or name_of(guard) not in ("add", "clamp") or not guard.inputs:
+            continue
+        small = [x for x in numbers(reading, guard) if 0 < x <= SMALL]
+        inner = reading.maker(guard.inputs[0])
+        other = inner is not None and name_of(inner) == "sub" and inner.constants == (1.0,)
+        sigmoid = reading.maker(inner.inputs[0]) if inner and other else inner
+        z = reading.array(sigmoid.inputs[0]) if sigmoid and name_of(sigmoid) == "sigmoid" else None
+        targets = [i for times in reading.tape.ops if name_of(times) == "mul" for i in _beside(times, op.output)]
+        t = reading.array(targets[0]) if len(targets) == 1 else None
+        if small and z is not None and t is not None and z.size == t.size > 0 and np.isin(t, (0, 1)).all():
+            z = z.ravel()[t.ravel() == 1]
+            yield op, min(small), np.logaddexp(0, z if other else -z)
+
+
+def _beside(op: Op, index: int) -> list[int]:
+    """The other operands of an operation on a value."""
+    return [i for i in op.inputs if i != index] if index in op.inputs else []
 
 
 def _of_right_class(reading: Reading, softmax: Softmax) -> NDArray[np.float64] | None:
@@ -191,12 +223,12 @@ def _one_step(program: Program, reading: Reading, op: Op, softmax: Softmax) -> F
 
 
 def _without_epsilon(
-    program: Program, reading: Reading, op: Op, softmax: Softmax, epsilon: float
+    program: Program, reading: Reading, op: Op, softmax: Softmax | None, epsilon: float
 ) -> tuple[tuple[Edit, ...], ...]:
     """log_softmax where softmax, epsilon and log can be taken out together; else an epsilon that is next to nothing."""
     sets: list[tuple[Edit, ...]] = []
     log = call_at(program, op.place)
-    fix = logarithm(program, reading, softmax.op, softmax)
+    fix = logarithm(program, reading, softmax.op, softmax) if softmax else Fix(op.place, "")
     guard = reading.maker(op.inputs[0], THROUGH | PICKS)
     inner = _first(program, guard.place) if guard and guard.place else None
     if log and log.operand and fix.edits and guard and guard.place and inner:

@@ -101,29 +101,24 @@ def averaging(program: Program, printed: Printed, number: Number) -> Place | Non
     return None
 
 
-def overwritten(program: Program, printed: Printed, number: Number) -> Place | None:
-    """The assignment in a loop whose last round a printed number is, looked for from the print backwards."""
+def overwritten(program: Program, printed: Printed, number: Number, stack: tuple[Place | None, ...]) -> Place | None:
+    """The assignment whose last round a printed number is: in the innermost loop around the calls of ``stack``."""
+    loop = next((loops[0] for at in stack if at and (loops := program.nodes(at, ast.For))), None)
+    inside = {id(node) for statement in loop.body for node in ast.walk(statement)} if loop else set[int]()
     start = shown(program, printed, number)
     seen: set[int] = set()
-    for _ in range(_DEPTH):
+    for _ in range(_DEPTH if loop else 0):
         behind: list[_Found] = []
         for unit, expression in start:
             if id(expression) in seen:
                 continue
             seen.add(id(expression))
-            before = _behind(program, unit, expression)
-            for where, value in before:
-                loops = [node for node in program.nodes(where.place(value), ast.For | ast.While) if _holds(node, value)]
-                if where is unit and loops and not any(child is expression for child in ast.walk(loops[0])):
-                    return where.place(value)
-            behind += before
+            behind += _behind(program, unit, expression)
+        within = [unit.place(value) for unit, value in behind if id(value) in inside]
+        if within:
+            return within[0]
         start = behind
     return None
-
-
-def _holds(loop: ast.For | ast.While, node: ast.expr) -> bool:
-    """Whether a node stands in the body of a loop."""
-    return any(child is node for statement in loop.body for child in ast.walk(statement))
 
 
 def _averages(node: ast.AST) -> bool:
@@ -155,11 +150,11 @@ def _behind(program: Program, unit: Unit, expression: ast.expr) -> list[_Found]:
     for node in ast.walk(expression):
         if isinstance(node, ast.Call) and node is not expression:
             found += _returned(program, node, None)
-        if not isinstance(node, ast.Name):
+        if not isinstance(node, ast.Name | ast.Attribute):
             continue
-        around = function_around(unit, expression)
+        around = function_around(unit, expression) if isinstance(node, ast.Name) else None
         for where in [around, unit.tree] if around else [unit.tree]:
-            assigned = list(_assigned(program, unit, where, node.id))
+            assigned = list(_assigned(program, unit, where, ast.unparse(node)))
             found += assigned
             if assigned:
                 break
@@ -168,10 +163,15 @@ def _behind(program: Program, unit: Unit, expression: ast.expr) -> list[_Found]:
 
 def _assigned(program: Program, unit: Unit, where: ast.AST, name: str) -> Iterator[_Found]:
     for node in ast.walk(where):
+        match node:
+            case ast.Call(func=ast.Attribute(value=owner, attr="append"), args=[value]) if ast.unparse(owner) == name:
+                yield unit, value
+            case _:
+                pass
         if not isinstance(node, ast.Assign):
             continue
         for target in node.targets:
-            if isinstance(target, ast.Name) and target.id == name:
+            if isinstance(target, ast.Name | ast.Attribute) and ast.unparse(target) == name:
                 yield unit, node.value
             elif isinstance(target, ast.Tuple):
                 for position, part in enumerate(target.elts):

@@ -8,17 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor import edits
+from byhand.doctor.checks.tapes import PRODUCTS, Reading, name_of, readings
 from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Effect, Finding
 from byhand.doctor.passes import Pass
 from byhand.doctor.program import Program
-from byhand.doctor.trace import Comparison, Place, Prediction
+from byhand.doctor.trace import Comparison, Place, Prediction, Trace
 
 __all__ = ["argmax_over_batch", "argmin_as_prediction", "constant_answer"]
 
 _FEW = 30  # rows that say nothing of a direction or an axis
 _CLEAR = 0.2  # accuracies this far apart are no accident
 _CONSTANT = 0.99
+_CHOICES = frozenset(("argmin", "min", "topk", "sort", "argsort"))
+
+_Layer = tuple[str, str | None, tuple[int, ...]]
 
 
 def argmin_as_prediction(evidence: Evidence) -> Iterator[Finding]:
@@ -27,10 +31,11 @@ def argmin_as_prediction(evidence: Evidence) -> Iterator[Finding]:
         if evaluation.smallest or evaluation.accuracy is None or evaluation.scores is None or evaluation.n < _FEW:
             continue
         taken = float((evaluation.scores.argmin(1) == evaluation.labels).mean())
-        certain = evaluation.loss_of in ("probabilities", "log-probabilities")
+        learnt = evaluation.loss_of == "logits" and _by_cross_entropy(evidence.trace, prediction.place)
+        certain = learnt or evaluation.loss_of in ("probabilities", "log-probabilities")
         if evaluation.accuracy < taken + (0 if certain else _CLEAR) or evaluation.accuracy == taken:
             continue
-        what = evaluation.loss_of if certain else "scores"
+        what = evaluation.loss_of if certain and not learnt else "scores"
         yield Finding(
             check="argmin-as-prediction",
             level="error",
@@ -43,6 +48,30 @@ def argmin_as_prediction(evidence: Evidence) -> Iterator[Finding]:
             effect=Effect("printed accuracy", taken, evaluation.accuracy),
             edits=_rename(evidence.program, prediction),
         )
+
+
+def _by_cross_entropy(trace: Trace, place: Place | None) -> bool:
+    """Whether what is sorted at a place comes out of the layer that a cross-entropy was trained on: large is likely."""
+    trained: set[_Layer | None] = set()
+    chosen: set[_Layer | None] = set()
+    for reading in readings(trace):
+        for op in reading.tape.ops:
+            if reading.train and name_of(op) == "cross_entropy" and op.inputs:
+                trained.add(_layer(reading, op.inputs[0]))
+            elif op.place == place and name_of(op) in _CHOICES and op.inputs:
+                chosen.add(_layer(reading, op.inputs[0]))
+    return bool(chosen) and None not in chosen and chosen <= trained
+
+
+def _layer(reading: Reading, index: int) -> _Layer | None:
+    """The product that scores come out of, by its name, module and weights; None for anything else."""
+    summary = reading.value(index).summary
+    maker = reading.maker(index) or next(  # torch's numpy() gives an array of which the tape does not know the origin
+        (op for op in reading.tape.ops if reading.value(op.output).summary == summary and name_of(op) in PRODUCTS), None
+    )
+    if maker is None or name_of(maker) not in PRODUCTS or len(maker.inputs) < 2:
+        return None
+    return maker.name, maker.module, reading.shape(maker.inputs[1])
 
 
 def argmax_over_batch(evidence: Evidence) -> Iterator[Finding]:
@@ -102,8 +131,8 @@ def _one_by_one(evidence: Evidence) -> Iterator[Finding]:
             level="error",
             place=place,
             saw=f"the argmax of 1 row × {pairs[0][1].total} classes goes over the rows: 0 for each class; "
-            f"{taken:.4f} of these agree with the labels of {len(pairs):,} rows, where the best class of each row does in "
-            f"{actual:.4f}",
+            f"{taken:.4f} of these agree with the labels of {len(pairs):,} rows, where the best class of each row "
+            f"does in {actual:.4f}",
             so="row numbers are compared with class numbers, and the accuracy is that of chance",
             instead=edits.written(evidence.program, [made[0]]) if made else f"{pairs[0][0].name} over axis 1",
             proof="arithmetic",

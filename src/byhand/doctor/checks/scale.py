@@ -202,7 +202,7 @@ def scaled_differently(evidence: Evidence) -> Iterator[Finding]:
     if learnt is None or judged is None or not _apart(learnt, judged) or not _same_things(trace):
         return
     ratio = (judged.std or 0.0) / (learnt.std or 1.0)
-    place = main.forward.stack[-1] if main.forward.stack else main.forward.place
+    place = _made(evidence, judged, main.n) or (main.forward.stack[-1] if main.forward.stack else main.forward.place)
     fix = _scaled_too(evidence, main.forward, learnt, judged)
     yield Finding(
         "scaled-differently",
@@ -229,6 +229,20 @@ def _seen(examples: Examples | None, among: NDArray[np.int64] | None) -> Summary
     whole = bool((abs(rows - np.rint(rows)) < 1e-4).all())
     low, high, mean, deviation = (float(number) for number in (rows.min(), rows.max(), rows.mean(), rows.std()))
     return Summary(rows.shape, "float64", low, high, mean, deviation, True, whole)
+
+
+def _made(evidence: Evidence, judged: Summary, n: int) -> Place | None:
+    """Where the N rows that judge first got a name on their scale; else a larger array that they may be part of."""
+    found: list[Made] = []
+    size = n * judged.shape[1]
+    for made in evidence.trace.made:
+        summary = made.summary
+        pairs = (summary.low, judged.low), (summary.high, judged.high), (summary.std, judged.std)
+        alike = all(math.isclose(a or 0.0, b or 0.0, rel_tol=0.02, abs_tol=1e-6) for a, b in pairs)
+        if alike and len(summary.shape) > 1 and math.prod(summary.shape) >= size:
+            found.append(made)
+    exact = [made for made in found if math.prod(made.summary.shape) == size]
+    return (exact or found)[0].place if found else None
 
 
 def _consequence(ratio: float) -> str:

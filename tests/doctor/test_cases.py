@@ -1,0 +1,128 @@
+"""The cases: what the doctor says of the program that a check catches, and of the one that it leaves alone.
+
+``BYHAND_WRITE_EXPECTED=1 pytest tests/doctor/test_cases.py -m full -k report`` writes each ``expected.txt`` anew.
+"""
+
+import os
+import re
+import shutil
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byhand.doctor.checks.table import CHECKS
+from byhand.doctor.evidence import Evidence
+from byhand.doctor.examine import Examination, examine
+from byhand.doctor.finding import Finding
+from byhand.doctor.pages import about
+from byhand.doctor.report import make_report, needed, status
+from byhand.doctor.terminal import terminal
+
+CASES = Path(str(resources.files("byhand.doctor") / "cases"))
+WRITE = bool(os.environ.get("BYHAND_WRITE_EXPECTED"))  # read here: the tests' home hides it
+PROVEN = (  # these are proven in the quick suite too: a metric, data, the two kinds of loss, a start, an update
+    "argmin-as-prediction",
+    "labels-out-of-step",
+    "loss-of-wrong-sign",
+    "probabilities-into-nll",
+    "initial-loss-above-chance",
+    "parameter-never-updated",
+)
+BUDGET = 300.0  # seconds: nothing is left untried on a busy machine
+TITLE = re.compile(r"^([a-z-]+)(?: \((warning|note)\))?   bad\.py:(\d+)\b", re.MULTILINE)
+NUMBER = re.compile(r"(?<![\w.:])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")  # but for the line in bad.py:12
+TOLERANCE = 0.02
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder, and one thread: sums are added up in the same order on every machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def look(check: str, which: str, **options: Any) -> Examination:
+    shutil.copy(CASES / check / which, which)
+    return examine(Path(which), budget=BUDGET, **options)
+
+
+def suspected(e: Examination) -> list[Finding]:
+    """What the checks say before anything is proven or dropped."""
+    return [finding for check in CHECKS.values() for finding in check(Evidence(e.program, e.trace, e.audit))]
+
+
+def title(check: str) -> tuple[str, str | None, int]:
+    """The only finding of ``expected.txt``: its check, its level where that is not error, and its line."""
+    [(name, level, line)] = TITLE.findall((CASES / check / "expected.txt").read_text("utf-8"))
+    return name, level or None, int(line)
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number.replace(",", "")) for number in NUMBER.findall(text)]
+
+
+def words(text: str) -> list[str]:
+    """The text without its numbers, however its lines are broken."""
+    return NUMBER.sub("#", text).split()
+
+
+def test_every_check_has_its_case_and_every_case_its_check() -> None:
+    assert {folder.name for folder in CASES.iterdir()} == set(CHECKS)
+    for check in CHECKS:
+        files = {file.name for file in (CASES / check).iterdir() if not file.name.startswith("__")}
+        assert files == {"bad.py", "good.py", "why.md", "expected.txt"}, check
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_page_begins_with_its_name_and_a_sentence_that_says_what_is_wrong(check: str) -> None:
+    lines = (CASES / check / "why.md").read_text("utf-8").splitlines()
+    assert lines[0] == f"# {check}"
+    assert len(lines) <= 40
+    assert re.fullmatch(r"[A-Z`].{20,139}\.", about(check))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_case_runs_without_byhand(check: str) -> None:
+    for which in ("bad.py", "good.py"):
+        source = (CASES / check / which).read_text("utf-8")
+        assert "byhand" not in source
+        assert 20 <= source.count("\n") <= 60
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_fault_is_seen_at_its_line_and_no_other_is_certain(check: str) -> None:
+    e = look(check, "bad.py", proofs=False)
+    assert e.trace.end.how == "done"
+    name, _, line = title(check)
+    assert name == check
+    assert [f.place and f.place.line for f in suspected(e) if f.check == check] == [line]
+    assert {f.check for f in e.findings if f.level != "note" and f.under != check} <= {check}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_program_put_right_raises_no_suspicion(check: str) -> None:
+    e = look(check, "good.py", proofs=False)
+    assert e.trace.end.how == "done"
+    assert suspected(e) == []
+    assert e.findings == ()
+    if e.audit.main:
+        assert e.audit.main.accuracy is not None
+        assert e.audit.main.accuracy > 0.9
+
+
+@pytest.mark.parametrize(
+    "check", [pytest.param(check, marks=() if check in PROVEN else pytest.mark.full) for check in CHECKS]
+)
+def test_the_report_of_a_fault_is_the_expected_one(check: str) -> None:
+    e = look(check, "bad.py", reserve=needed)
+    text = terminal(make_report(e, budget=BUDGET)) + "\n"
+    file = CASES / check / "expected.txt"
+    if WRITE:
+        file.write_text(text, "utf-8")
+    expected = file.read_text("utf-8")
+    assert words(text) == words(expected)
+    assert numbers(text) == pytest.approx(numbers(expected), abs=TOLERANCE, rel=TOLERANCE)
+    name, level, _ = title(check)
+    assert (name, status(e)) == (check, 0 if level else 1)

@@ -1,0 +1,69 @@
+"""A trace is read as it was written; a file that is none is said in one line."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from byhand.doctor import trace_file
+from byhand.doctor.trace import End, Trace
+from byhand.errors import DataError
+
+PROGRAM = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+x, y = torch.rand(40, 5), torch.arange(40) % 3
+net = nn.Sequential(nn.Linear(5, 4), nn.Dropout(0.5), nn.Linear(4, 3))
+opt = torch.optim.Adam(net.parameters(), lr=1e-2)
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), 10, shuffle=True)
+for epoch in range(2):
+    for xb, yb in loader:
+        opt.zero_grad()
+        loss = nn.functional.cross_entropy(net(xb), yb)
+        loss.backward()
+        opt.step()
+    print(epoch, loss.item(), float("nan"), float("inf"))
+print((net(x).argmax(1) == y).sum() / 0)
+"""
+
+
+def same(one, other):
+    if dataclasses.is_dataclass(one):
+        return type(one) is type(other) and all(
+            same(getattr(one, field.name), getattr(other, field.name)) for field in dataclasses.fields(one)
+        )
+    if isinstance(one, np.ndarray):
+        return (
+            one.dtype == other.dtype
+            and one.shape == other.shape
+            and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+        )
+    if isinstance(one, tuple):
+        return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return type(one) is type(other) and (one == other or one != one)
+
+
+def test_a_real_trace_comes_back_as_it_was(watched, tmp_path):
+    trace = watched(PROGRAM)
+    assert len(trace.forwards) == 9
+    assert trace.tapes
+    assert trace.parameters
+    trace_file.write(tmp_path, trace)
+    assert same(trace_file.read(tmp_path), trace)
+
+
+def test_an_empty_trace(tmp_path):
+    trace = Trace(End("done", 0.5), "é\n", seeded=False, notes=("a",), files=())
+    trace_file.write(tmp_path, trace)
+    assert same(trace_file.read(tmp_path), trace)
+
+
+def test_what_is_no_trace(tmp_path):
+    with pytest.raises(DataError):
+        trace_file.read(tmp_path)
+    (tmp_path / "trace.json").write_text("[1")
+    with pytest.raises(DataError):
+        trace_file.read(tmp_path)
