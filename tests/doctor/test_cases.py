@@ -34,6 +34,7 @@ BUDGET = 300.0  # seconds: nothing is left untried on a busy machine
 TITLE = re.compile(r"^([a-z-]+)(?: \((warning|note)\))?   bad\.py:(\d+)\b", re.MULTILINE)
 NUMBER = re.compile(r"(?<![\w.:])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")  # but for the line in bad.py:12
 TOLERANCE = 0.02
+CHAOTIC = {"gradients-never-zeroed": 0.1}  # what it reaches hangs on the last bit, and so on the processor
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +124,7 @@ def test_the_report_of_a_fault_is_the_expected_one(check: str) -> None:
         file.write_text(text, "utf-8")
     expected = file.read_text("utf-8")
     assert words(text) == words(expected)
-    assert numbers(text) == pytest.approx(numbers(expected), abs=TOLERANCE, rel=TOLERANCE)
+    tolerance = CHAOTIC.get(check, TOLERANCE)
+    assert numbers(text) == pytest.approx(numbers(expected), abs=tolerance, rel=TOLERANCE)
     name, level, _ = title(check)
     assert (name, status(e)) == (check, 0 if level else 1)

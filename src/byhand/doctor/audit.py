@@ -11,10 +11,11 @@ from typing import final
 from byhand.doctor.passes import Pass, Passes
 from byhand.doctor.printed import Line, Misprint, lines, measures, misprints, states
 from byhand.doctor.program import Program
-from byhand.doctor.trace import Place, Printed, Trace
+from byhand.doctor.trace import Forward, Place, Printed, Trace
 
 __all__ = ["Accuracy", "Audit", "audit"]
 
+_ENOUGH = 1000  # rows, where only those that it learns from are judged
 _DEMO = 0.1  # a pass over a smaller share of the largest one shows a few examples
 _PARTS = 4  # of the data that a program may evaluate one after the other
 
@@ -40,6 +41,7 @@ class Audit:
     lines: tuple[tuple[Line, ...], ...]  # the numbers of one print and one position together
     misprints: tuple[Misprint, ...]
     accuracy: Accuracy | None
+    measured: Pass | None = None  # ``main``; of a program without evaluations, the last forwards that it learnt from
 
     def of_training(self, training: int | None) -> Pass | None:
         """The evaluation to measure one model by."""
@@ -54,7 +56,21 @@ def audit(program: Program, trace: Trace) -> Audit:
     series = lines(trace, builder, passes)
     wrong = misprints(series)
     main = _main(passes)
-    return Audit(tuple(passes), main, tuple(map(tuple, series)), wrong, _accuracy(main, series, wrong))
+    accuracy = _accuracy(main, series, wrong)
+    measured = main or _while_learning(builder)
+    return Audit(tuple(passes), main, tuple(map(tuple, series)), wrong, accuracy, measured)
+
+
+def _while_learning(builder: Passes) -> Pass | None:
+    """The last forwards for training that the program chose classes for: what it has to show where it never judges."""
+    chosen = {one.forward for one in builder.trace.predictions if one.scores.size}
+    found: list[Forward] = []
+    for forward in reversed(builder.trace.forwards):
+        if forward.kind == "train" and forward.index in chosen and forward.labels.size:
+            found.append(forward)
+            if sum(one.n for one in found) >= _ENOUGH:
+                break
+    return builder.make(found[::-1]) if found else None
 
 
 def _main(passes: Sequence[Pass]) -> Pass | None:

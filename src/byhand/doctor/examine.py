@@ -123,7 +123,7 @@ def examine(
             return traces
 
         def reached(one: Trace) -> Outcome | None:
-            return outcome(one, audit(program, one).main)
+            return outcome(one, audit(program, one).measured)
 
         later = reserve(evidence) if proofs else 0.0
         spare = budget - (time.monotonic() - began) - (later if later <= _REST * budget else 0.0) if proofs else 0.0

@@ -104,7 +104,7 @@ class Forwards:
 
     def begin(self, data: Any, axis: int, parameter: Any, stack: tuple[Place, ...] | None = None) -> None:
         """Rows go into the model: along axis 0, or the last one where samples are columns."""
-        if not is_float(data) or data.ndim == 0:
+        if data.ndim == 0 or not (is_float(data) or is_numpy(data)):  # NumPy multiplies whole numbers by weights too
             return
         draft = self.current
         where = pointer(data)

@@ -10,7 +10,7 @@ from typing import Any, Final, cast, final
 
 import numpy as np
 
-from byhand.doctor.arrays import as_numpy, is_array, is_listed, is_numpy, is_tensor
+from byhand.doctor.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor
 from byhand.doctor.labels import INDEX
 from byhand.doctor.numpy_names import CHOICES, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.recorder import Recorder
@@ -49,9 +49,11 @@ class Hooks:
                 self._scalars(k, left, right)
             elif is_listed(left) and is_listed(right):
                 self._lists(k, name, left, right)
-            elif _is_class(left) and _is_class(right) and len(compared) == known:
+            elif len(compared) == known and (is_tensor(left) or is_tensor(right)):
                 with self._unwatched():
-                    self._scalars(k, int(cast("Any", left)), int(cast("Any", right)))
+                    classes = _class_number(left), _class_number(right)
+                if None not in classes:
+                    self._scalars(k, *classes)
         return outcome
 
     def _scalars(self, k: int, left: Any, right: Any) -> None:
@@ -147,7 +149,7 @@ class Hooks:
             axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), -1))
             last = axis % 2 if isinstance(axis, int) else None
             recorder.evaluations.rank(arrays[0], last, result, falling=False, place=self._places[k])
-        if not arrays or arrays[0].dtype.kind != "f":
+        if not any(array.dtype.kind == "f" for array in arrays[:2]):
             return
         roles = {recorder.lineage.role(array) for array in arrays[:8]}
         if unknown:
@@ -311,10 +313,12 @@ _ARITHMETIC: Final[dict[str, Any]] = {
 }
 
 
-def _is_class(value: Any) -> bool:
-    if is_tensor(value):
-        return value.numel() == 1 and not value.is_floating_point() and not value.is_complex()
-    return isinstance(value, int | np.integer)
+def _class_number(value: Any) -> int | None:
+    """A whole number out of a tensor of one element, or itself; None where it is none or cannot be read."""
+    if not is_tensor(value):
+        return int(cast("Any", value)) if isinstance(value, int | np.integer) else None
+    array = as_numpy(value) if value.numel() == 1 and not is_float(value) else None
+    return None if array is None else int(array.reshape(-1)[0])
 
 
 def _is_number(value: Any) -> bool:

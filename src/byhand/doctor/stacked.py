@@ -30,7 +30,7 @@ def stack_rows() -> None:
             return following(self)
         if id(data) not in tables:
             with torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]
-                tables[id(data)] = (data, _columns(data), list(data) if type(data) is list else [])
+                tables[id(data)] = (data, _columns(data), _rows(data))
         columns = tables[id(data)][1]
         if columns is None:
             return following(self)
@@ -46,6 +46,10 @@ def stack_rows() -> None:
         return batch
 
     _SingleProcessDataLoaderIter._next_data = advance  # type: ignore[method-assign]
+
+
+def _rows(data: Any) -> list[Any]:
+    return list(cast("list[Any]", data)) if isinstance(data, list) else []
 
 
 def _columns(data: Any) -> list[torch.Tensor] | None:

@@ -209,10 +209,12 @@ def test_which_axis_is_the_batch_is_told_by_the_labels(tmp_path: Path, shape: tu
         ("F.mse_loss(x @ w[:, :1], y.float())", "(x @ w[:, :1]).squeeze(1)"),
         ("((y[:, None].float() - (x @ w)[:, 0]) ** 2).mean()", "y[:, None].float().squeeze(1)"),
         ("(x @ w[:, :1] - y).abs().mean()", "(x @ w[:, :1]).squeeze(1)"),
+        ("(p.gather(1, y[:, None]) * F.cross_entropy(x @ w, y, reduction='none')).mean()", ".squeeze(1) * F.cross"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_broadcast_loss(tmp_path: Path, loss: str, column: str) -> None:
+    loss = loss.replace("p.", "(1 - F.softmax(x @ w, dim=1)).") if loss.startswith("(p.") else loss  # a focal loss
     evidence = record(program(tmp_path, loss, rate=0.01))
     finding = one(broadcast_loss, evidence)
     assert (finding.level, finding.proof) == ("error", "arithmetic")
@@ -242,6 +244,7 @@ def test_both_losses_of_a_broadcast_are_given(tmp_path: Path) -> None:
         "((x @ w)[:, :1] - (x @ w)[:, 0]).abs().mean()",  # every pair, and meant
         "F.cross_entropy(x @ w, y) + 0 * (y[:, None] == y).float().mean()",
         "F.mse_loss(x @ w[:, :1], y[:, None].float())",
+        "((x @ w).gather(1, y[:, None]) * F.cross_entropy(x @ w, y, reduction='none')).logsumexp(1).mean()",
     ],
 )
 def test_broadcasting_that_is_meant(tmp_path: Path, loss: str) -> None:
@@ -253,6 +256,7 @@ def test_broadcasting_that_is_meant(tmp_path: Path, loss: str) -> None:
     [
         "-F.cross_entropy(x @ w, y)",
         "-F.nll_loss(F.log_softmax(x @ w, dim=1), y)",
+        "F.nll_loss(-F.log_softmax(x @ w, dim=1), y)",
         "F.log_softmax(x @ w, dim=1)[torch.arange(32), y].mean()",
         "torch.log(softmax(x @ w)[torch.arange(32), y]).mean()",
     ],
@@ -343,6 +347,22 @@ def test_epsilon_in_log(tmp_path: Path, loss: str) -> None:
         assert {f.level for f in epsilon_in_log(again)} <= {"note"}
         assert all(b.loss is not None and math.isfinite(b.loss) for b in again.trace.backwards)
     assert "1e-30" in str(finding.edits[-1])
+
+
+def test_an_epsilon_beside_a_sigmoid_counts_the_rows_of_each_class(tmp_path: Path) -> None:
+    loss = "-(t * torch.log(p() + 1e-3) + (1 - t) * torch.log(1 - p() + 1e-3)).mean()"
+    before = "t = (y > 2).float()\n\n\ndef p():\n    return torch.sigmoid(9 * (x @ w)[:, 0])\n\n\n"
+    evidence = record(program(tmp_path, loss, before, rate=0.0))
+    found = list(epsilon_in_log(evidence))
+    torch.manual_seed(0)
+    x, w = torch.rand(32, 20), torch.randn(20, 5)
+    p, t = torch.sigmoid(9 * (x @ w)[:, 0]), torch.arange(32) % 5 > 2
+    counts = [int((q < 1e-3).sum()) for q in (p[t], 1 - p[~t])]
+    assert max(counts) > 0
+    steps = len(evidence.trace.tapes)
+    for finding, count, rows in zip(found, counts, (t.sum(), (~t).sum()), strict=True):
+        assert f"of {int(rows) * steps:,} rows at {steps} steps, {count * steps:,} have p < 0.001" in finding.saw
+        assert finding.instead.startswith("binary_cross_entropy_with_logits")
 
 
 def test_an_epsilon_that_no_row_is_near_is_a_note(tmp_path: Path) -> None:

@@ -20,8 +20,10 @@ def over(program: Program, forward: Forward, trace: Trace) -> tuple[Place | None
     """The place that names the training rows an evaluation got, and the edit to name held-out rows instead.
 
     Looked for in the call of the model, the calls and loops around it from the inside out, and the making of the
-    loader; the model's own line where none of these names training rows.
+    loader; the model's own line where none of these names training rows. Where these are an array without its labels,
+    the labels are renamed too, where they are compared.
     """
+    arrays = {made.name for made in trace.made}
     for place in forward.stack or (forward.place,):
         unit = program.unit(place) if place else None
         if unit is None or place is None:
@@ -29,8 +31,14 @@ def over(program: Program, forward: Forward, trace: Trace) -> tuple[Place | None
         call = program.nodes(place, ast.Call)[:1]
         given = [*call[0].args, *(keyword.value for keyword in call[0].keywords)] if call else []
         for nodes in (given, *([loop.iter] for loop in program.nodes(place, ast.For))):
-            if names := _training_names(nodes):
-                return unit.place(names[0]), _renamed(program, unit, names)
+            names = _training_names(nodes)
+            if not names:
+                continue
+            fix = _renamed(program, unit, names)
+            if {node.id for node in names} <= arrays and len({node.id for node in names}) == 1:
+                labels = _labels(program, forward, trace)
+                fix = (*fix, *labels) if fix and labels else ()
+            return unit.place(names[0]), fix
     if forward.loader is not None and trace.loaders[forward.loader].place is not None:
         made = trace.loaders[forward.loader].place
         home = program.unit(made) if made else None
@@ -38,6 +46,18 @@ def over(program: Program, forward: Forward, trace: Trace) -> tuple[Place | None
         names = _training_names(calls[0].args) if calls else []
         return made, _renamed(program, home, names) if home and names else ()
     return forward.place, ()
+
+
+def _labels(program: Program, forward: Forward, trace: Trace) -> tuple[Edit, ...]:
+    """The labels' name wherever they are compared with what the forward gave; empty where one place has none."""
+    made: list[Edit] = []
+    for place in {one.place for one in trace.comparisons if one.forward == forward.index}:
+        unit, around = (program.unit(place), program.nodes(place, ast.expr)[:1]) if place else (None, [])
+        fix = _renamed(program, unit, _training_names(around)) if unit else ()
+        if not fix:
+            return ()
+        made += fix
+    return tuple(dict.fromkeys(made))
 
 
 def _training_names(nodes: Sequence[ast.expr]) -> list[ast.Name]:
