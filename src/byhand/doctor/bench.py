@@ -41,6 +41,7 @@ class Bench:
         budget: float,
         at_once: int,
         now: Callable[[], float],
+        crowding: float = 1.0,
     ) -> None:
         self.observed = measure(trace)
         self.steps = None if trace.end.how in _WHOLE else updates(trace) or None
@@ -49,7 +50,7 @@ class Bench:
         self._program, self._trace, self._run, self._measure = program, trace, run, measure
         self._at_once, self._now = at_once, now
         self._ends = now() + budget
-        self._pace = trace.end.seconds  # an arm's seconds, with all its steps
+        self._pace = crowding * trace.end.seconds  # an arm's seconds, with all its steps
         self._known: dict[tuple[frozenset[object], int | None, int], Outcome | None] = {
             (frozenset(), self.steps, 0): self.observed
         }

@@ -35,6 +35,7 @@ from byhand.doctor.trace import Trace
 __all__ = ["Examination", "examine"]
 
 _FIRST: Final = 0.45  # of the budget, for the program's own run; at its end the training loops are ended
+_CROWDING: Final = 1.6  # two arms share the cores that the program had for itself
 _GRACE: Final = 0.2  # of the budget, for what comes after those loops
 _REST: Final = 0.2  # of the budget, the most that may be kept from the experiments for what comes after them
 _IGNORE: Final = re.compile(r"#\s*byhand:\s*ignore(?:\[([\w\s,-]*)\])?")
@@ -127,7 +128,9 @@ def examine(
 
         later = reserve(evidence) if proofs else 0.0
         spare = budget - (time.monotonic() - began) - (later if later <= _REST * budget else 0.0) if proofs else 0.0
-        proven = prove(evidence, found, again, spare, measure=reached, gains=GAIN, at_once=_at_once())
+        proven = prove(
+            evidence, found, again, spare, measure=reached, gains=GAIN, at_once=_at_once(), crowding=_CROWDING
+        )
     proven = replace(proven, findings=fold([*proven.findings, *style_notes(evidence)]))
     spoken = {finding.check for finding in everything}
     return Examination(

@@ -65,6 +65,7 @@ def prove(
     gains: Mapping[str, float] | None = None,
     at_once: int = 2,
     now: Callable[[], float] = time.monotonic,
+    crowding: float = 1.0,
 ) -> Proven:
     """Try the fixes of findings, and give each finding the level that the outcome gives it.
 
@@ -82,8 +83,9 @@ def prove(
         gains: the gain in accuracy that the fix of a check must bring, by check.
         at_once: arms that run at the same time.
         now: a clock in seconds.
+        crowding: how much longer an arm takes beside others than the program alone, before the first arms tell.
     """
-    bench = Bench(evidence.program, evidence.trace, run, measure, budget, at_once, now)
+    bench = Bench(evidence.program, evidence.trace, run, measure, budget, at_once, now, crowding)
     trial = Trial(evidence.program, bench, gains or {})
     found = fold(findings)
     trial.judge([finding for finding in found if _can_try(finding)])
