@@ -60,6 +60,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "epsilon-in-log",
         "all-zero-hidden-weights",
         "loss-not-finite",
+        "log-of-softmax",
         "learning-rate-too-high",
         "learning-rate-too-low",
     ),
