@@ -11,7 +11,7 @@ from typing import Any, Final, cast, final
 import numpy as np
 
 from byhand.doctor.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor
-from byhand.doctor.labels import INDEX
+from byhand.doctor.labels import INDEX, classes_in
 from byhand.doctor.numpy_names import CHOICES, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.recorder import Recorder
 from byhand.doctor.trace import Place
@@ -210,7 +210,7 @@ class Hooks:
     def _item(self, k: int, owner: Any, index: Any, result: Any) -> None:
         recorder = self._recorder
         if type(index) is tuple and len(cast("Any", index)) == 2 and owner.ndim == 2:
-            columns = cast("Any", index)[1]
+            columns = classes_in(*cast("Any", index))
             if is_numpy(columns) and columns.dtype.kind in "iu" and recorder.lineage.role(owner) != "data":
                 recorder.labels.note(recorder.forwards.current, columns, INDEX)
         if is_numpy(result):

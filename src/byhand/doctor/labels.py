@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from byhand.doctor.arrays import as_numpy, is_listed
 from byhand.doctor.drafts import NONE, ForwardDraft
 
-__all__ = ["LOADER", "LOSS", "Labels", "class_numbers"]
+__all__ = ["LOADER", "LOSS", "Labels", "class_numbers", "classes_in"]
 
 LOSS: Final = 5  # what a source of labels is worth
 INDEX: Final = 4
@@ -105,6 +105,16 @@ class Labels:
         """Whether this array was added as a bias is."""
         ref = self._added.get(id(array))
         return ref is not None and ref() is array
+
+
+def classes_in(first: Any, second: Any) -> Any:
+    """Of the two indices of a table the one that may be the classes: the second, unless it counts the rows 0 … N−1.
+
+    ``log_probs[arange(N), y]`` where rows are samples, ``log_probs[y, arange(N)]`` where columns are.
+    """
+    numbers = as_numpy(second)
+    counts = numbers is not None and numbers.ndim == 1 and np.array_equal(numbers, np.arange(len(numbers)))
+    return first if counts else second
 
 
 def class_numbers(labels: Any, n: int) -> NDArray[np.int64] | None:

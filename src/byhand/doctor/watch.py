@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from byhand.doctor.arrays import as_numpy, is_listed, pointer
 from byhand.doctor.graph import walk
-from byhand.doctor.labels import INDEX, LOSS
+from byhand.doctor.labels import INDEX, LOSS, classes_in
 from byhand.doctor.objects import watch_loaders, watch_optimizers
 from byhand.doctor.operations import (
     CHOICES,
@@ -283,7 +283,7 @@ class _Mode(TorchFunctionMode):
         recorder = self._recorder
         index: Any = None
         if name == "getitem" and len(args) > 1:
-            index = args[1][1] if is_listed(args[1]) and len(args[1]) == 2 else None
+            index = classes_in(*args[1]) if is_listed(args[1]) and len(args[1]) == 2 else None
         elif name == "gather":
             index = kwargs.get("index", args[2] if len(args) > 2 else None)
         whole = isinstance(index, torch.Tensor) and not index.is_floating_point()
