@@ -43,6 +43,7 @@ def test_quotas_known_answers() -> None:
     assert quotas(np.array([5, 4, 4]), 0.25).tolist() == [1, 1, 1]
     assert quotas(np.array([7, 5, 4]), 0.3).tolist() == [2, 2, 1]  # 2.1, 1.5, 1.2 of 5
     assert quotas(np.array([1, 1, 98]), 0.9).tolist() == [0, 0, 89]  # no class is left without a row
+    assert quotas(np.array([1, 1, 1, 15]), 0.2).tolist() == [0, 0, 0, 3]  # nor takes another the row that it keeps
 
 
 @settings(max_examples=60, deadline=None)

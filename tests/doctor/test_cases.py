@@ -6,6 +6,8 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from byhand.doctor.finding import Finding
 from byhand.doctor.fold import UNDER
 from byhand.doctor.pages import about
 from byhand.doctor.report import make_report, needed, status
+from byhand.doctor.run import Workshop
 from byhand.doctor.terminal import terminal
 
 CASES = Path(str(resources.files("byhand.doctor") / "cases"))
@@ -37,12 +40,34 @@ NUMBER = re.compile(r"(?<![\w.:])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")  # but for
 TOLERANCE = 0.02
 CHAOTIC = {"gradients-never-zeroed": 0.1}  # what it reaches hangs on the last bit, and so on the processor
 
+SHOPS: dict[tuple[str, ...], Workshop] = {}
+
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty folder, and one thread: sums are added up in the same order on every machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="module")
+def workshops() -> Iterator[ExitStack]:
+    """What ends the workshops that several tests use."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def shared(workshops: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One workshop for all programs that want the same libraries: they take longer to load than most programs to run."""
+
+    def shop(preload: Sequence[str]) -> nullcontext[Workshop]:
+        if tuple(preload) not in SHOPS:
+            SHOPS[tuple(preload)] = workshops.enter_context(Workshop(preload))
+            workshops.callback(SHOPS.clear)
+        return nullcontext(SHOPS[tuple(preload)])
+
+    monkeypatch.setattr("byhand.doctor.examine.Workshop", shop)
 
 
 def look(check: str, which: str, **options: Any) -> Examination:
@@ -93,6 +118,7 @@ def test_a_case_runs_without_byhand(check: str) -> None:
         assert 20 <= source.count("\n") <= 60
 
 
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_fault_is_seen_at_its_line_and_no_other_is_certain(check: str) -> None:
     e = look(check, "bad.py", proofs=False)
@@ -104,6 +130,7 @@ def test_a_fault_is_seen_at_its_line_and_no_other_is_certain(check: str) -> None
     assert {other for other in certain if check not in UNDER.get(other, ())} <= {check}
 
 
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_program_put_right_raises_no_suspicion(check: str) -> None:
     e = look(check, "good.py", proofs=False)

@@ -99,7 +99,7 @@ def quotas(counts: NDArray[np.int64], share: float) -> NDArray[np.int64]:
     for place in np.argsort(quota - exact, kind="stable"):
         if missing <= 0:
             break
-        if quota[place] < counts[place] - 1:
+        if quota[place] < min(counts[place] - 1, exact[place]):
             quota[place] += 1
             missing -= 1
     return quota
