@@ -59,7 +59,7 @@ def workshops() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def shared(workshops: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One workshop for all programs that want the same libraries: they take longer to load than most programs to run."""
+    """One workshop for all programs that want the same libraries, which take longer to load than most programs run."""
 
     def shop(preload: Sequence[str]) -> nullcontext[Workshop]:
         if tuple(preload) not in SHOPS:

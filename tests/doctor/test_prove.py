@@ -43,10 +43,15 @@ def suspect(
 
 
 class Fake:
-    """Runs nothing: an arm reaches what ``reach`` says of its fixes' names, in ``seconds`` of a clock of its own."""
+    """Runs nothing: an arm reaches what ``reach`` says of its fixes' names, in ``seconds`` of a clock of its own.
 
-    def __init__(self, reach: Reach, seconds: float = 1.0, steps: int = 1000, how: str = "done") -> None:
-        self.reach, self.seconds, self.steps, self.time = reach, seconds, steps, 0.0
+    Of these it spends ``around`` beside its steps; where None, none, and its trace does not tell.
+    """
+
+    def __init__(
+        self, reach: Reach, seconds: float = 1.0, steps: int = 1000, how: str = "done", around: float | None = None
+    ) -> None:
+        self.reach, self.seconds, self.steps, self.around, self.time = reach, seconds, steps, around, 0.0
         self.arms: list[tuple[frozenset[str], int | None, int]] = []
         self.trace = self._trace(frozenset(), None, 0, how)
 
@@ -55,7 +60,11 @@ class Fake:
         crashed = value == "crash"
         last = self.steps if steps is None else steps
         return Trace(
-            End("error" if crashed else how, self.seconds * last / self.steps),
+            End(
+                "error" if crashed else how,
+                self._lasts(last),
+                training=None if self.around is None else self._lasts(last) - self.around,
+            ),
             "" if value is None or crashed else str(value),
             True,
             (),
@@ -66,8 +75,12 @@ class Fake:
     def run(self, sets: Sequence[Edits], steps: int | None, shift: int) -> list[Trace]:
         arms = [frozenset(edit.text for edit in one) for one in sets]
         self.arms += [(names, steps, shift) for names in arms]
-        self.time += self.seconds * (1 if steps is None else steps / self.steps)
+        self.time += self._lasts(self.steps if steps is None else steps)
         return [self._trace(names, steps, shift) for names in arms]
+
+    def _lasts(self, steps: int) -> float:
+        around = self.around or 0.0
+        return around + (self.seconds - around) * steps / self.steps
 
     def now(self) -> float:
         return self.time
@@ -198,7 +211,7 @@ def test_the_best_of_several_fixes_is_chosen_in_short_runs_and_written_down():
     error = proven(fake, found).findings[0]
     assert error.edits == (fix("x100", 1), fix("x10", 1), fix("x1000", 1))
     assert error.instead == "x100"
-    assert [steps for _, steps, _ in fake.arms[:3]] == [250] * 3
+    assert [steps for _, steps, _ in fake.arms[:3]] == [100] * 3
     assert all("b" in names for names, *_ in fake.arms[:3])
 
 
@@ -256,17 +269,25 @@ def test_a_wrong_metric_needs_no_arm_of_its_own():
 
 
 def test_a_budget_that_is_too_small_shortens_all_arms():
-    fake = Fake(adding({"a": 0.2, "b": 0.1, "c": 0.02}), seconds=10)
+    fake = Fake(adding({"a": 0.2, "b": 0.1, "c": 0.012}), seconds=10)
     result = proven(fake, [suspect(name, line) for line, name in enumerate("abc", 1)], budget=15)
     assert result.shortened
     assert result.steps is not None
-    assert {steps for _, steps, _ in fake.arms} == {result.steps}
-    assert 100 <= result.steps < 1000
+    assert {steps for _, steps, _ in fake.arms} == {100, result.steps}  # the first ones tell how long it takes
+    assert 100 < result.steps < 800
     found = by_check(result)
-    assert (found["a"].level, found["b"].level, found["c"].level) == ("error", "error", "note")  # 2 points are not seen
+    assert (found["a"].level, found["b"].level, found["c"].level) == ("error", "error", "note")  # 1.2 points are little
     assert found["a"].effect is not None
     assert found["a"].effect.steps == result.steps
     assert fake.time <= 15
+
+
+def test_a_short_arm_tells_what_is_spent_beside_the_steps():
+    fake = Fake(adding({"a": 0.2, "b": 0.1}), seconds=10, around=4)
+    result = proven(fake, [suspect("a", 1), suspect("b", 2)], budget=26, crowding=1.4)  # as if 28 s were needed
+    assert [steps for _, steps, _ in fake.arms] == [100, 100, None, None, None]
+    assert not result.shortened
+    assert fake.time == pytest.approx(4 + 0.6 + 10 + 10)
 
 
 def test_what_there_is_no_time_for_is_left_and_said():

@@ -20,6 +20,8 @@ the seeds) to traces in the same order."""
 
 _SHORTEST: Final = 0.1  # of the program's own steps; what a shorter arm shows is not the program any more
 _SPARE: Final = 0.9  # of the time that is left, what a plan may use
+_SHORT: Final = 0.25  # of the time that is left
+_NORMAL: Final = 0.5  # of the updates that it should make: an arm with fewer has crashed, and tells no time
 _WHOLE: Final = ("done", "exit")
 
 
@@ -30,7 +32,7 @@ def updates(trace: Trace) -> int:
 
 @final
 class Bench:
-    """Runs arms and remembers what they reached; ``steps`` and ``shortened`` tell how long an arm is."""
+    """Runs arms and remembers what they reached; ``steps`` and ``share`` tell how long an arm is."""
 
     def __init__(
         self,
@@ -45,31 +47,46 @@ class Bench:
     ) -> None:
         self.observed = measure(trace)
         self.steps = None if trace.end.how in _WHOLE else updates(trace) or None
-        self.shortened = False
+        self.share = 1.0  # of the updates that were seen, those that an arm makes
         self.runs = 0
         self._program, self._trace, self._run, self._measure = program, trace, run, measure
         self._at_once, self._now = at_once, now
         self._ends = now() + budget
-        self._pace = crowding * trace.end.seconds  # an arm's seconds, with all its steps
+        training = trace.end.seconds if trace.end.training is None else trace.end.training
+        self._around = crowding * (trace.end.seconds - training)  # seconds that an arm takes beside its updates
+        self._update = crowding * training / max(1, updates(trace))  # seconds
+        self._timed = False  # by an arm
         self._known: dict[tuple[frozenset[object], int | None, int], Outcome | None] = {
             (frozenset(), self.steps, 0): self.observed
         }
 
-    def plan(self, arms: float, shorten: bool = False) -> bool:
-        """Whether that many arms fit into the time that is left; where told, with as many steps as then fit."""
-        if self.fits(arms):
+    @property
+    def shortened(self) -> bool:
+        """Whether an arm makes fewer updates than were seen."""
+        return self.share < 1
+
+    def plan(self, arms: int, shorten: bool = False) -> bool:
+        """Whether that many arms fit, with time to spare; where told, with as many steps as then fit."""
+        waves, spare = math.ceil(arms / self._at_once), _SPARE * (self._ends - self._now())
+        if waves * self._seconds(1.0) <= spare:
             return True
         total = updates(self._trace)
-        share = _SPARE * (self._ends - self._now()) / self._cost(arms) if shorten and total else 0.0
-        if self.shortened or share < _SHORTEST:
+        if not shorten or self.shortened or not total:
             return False
-        self.steps, self.shortened = max(1, int(share * total)), True
-        self._pace *= self.steps / total
+        share = (spare / waves - self._around) / (self._update * total) if self._update else 0.0
+        if share < _SHORTEST:
+            return False
+        self.steps, self.share = max(1, int(share * total)), share
         return True
 
-    def fits(self, arms: float) -> bool:
-        """Whether that many arms fit into the time that is left."""
-        return self._cost(arms) <= self._ends - self._now()
+    def fits(self, arms: int, share: float = 1.0) -> bool:
+        """Whether that many arms, or that ``share`` of their steps, fit into the time that is left."""
+        return math.ceil(arms / self._at_once) * self._seconds(share) <= self._ends - self._now()
+
+    def time(self, fixes: Sequence[Edits], share: float) -> None:
+        """Find out how long an arm takes, by short ones, unless some were run already or even these take long."""
+        if not self._timed and self._seconds(share) <= _SHORT * (self._ends - self._now()):
+            self.run(fixes, share=share)
 
     def counted(self) -> int | None:
         """The updates that an arm makes; None where none were seen."""
@@ -87,13 +104,12 @@ class Bench:
                 missing.append(fix)
             except ValueError:
                 self._known[frozenset(fix), steps, shift] = None
-        while missing and self.fits(share):
+        while missing and self.fits(1, share):
             wave = missing[: self._at_once]
             missing = missing[self._at_once :]
             start = self._now()
             traces = self._run(wave, steps, shift)
-            if share == 1.0:
-                self._pace = self._now() - start
+            self._learn(traces, self._now() - start, share)
             self.runs += len(wave)
             for fix, trace in zip(wave, traces, strict=True):
                 self._known[frozenset(fix), steps, shift] = self._judge(trace, steps)
@@ -120,9 +136,19 @@ class Bench:
         total = self.counted()
         return self.steps if share == 1.0 or total is None else max(1, int(share * total))
 
-    def _cost(self, arms: float) -> float:
-        whole, part = divmod(arms, 1)
-        return self._pace * (math.ceil(whole / self._at_once) + part)
+    def _seconds(self, share: float) -> float:
+        return self._around + share * self._update * (self.counted() or 1)
+
+    def _learn(self, traces: Sequence[Trace], seconds: float, share: float) -> None:
+        """How long arms take, from a wave of them that took so many seconds."""
+        slowest = max(traces, key=lambda trace: trace.end.seconds)
+        made, training = updates(slowest), slowest.end.training
+        if training and made >= _NORMAL * share * (self.counted() or 1):
+            self._around, self._update = max(0.0, seconds - training), training / made
+            self._timed = True
+        elif share == 1.0:
+            by = seconds / (self._seconds(share) or 1)
+            self._around, self._update = by * self._around, by * self._update
 
     def _judge(self, trace: Trace, steps: int | None) -> Outcome | None:
         """What a run reached, if it got as far as it should."""

@@ -37,6 +37,7 @@ __all__ = ["Examination", "examine"]
 _FIRST: Final = 0.45  # of the budget, for the program's own run; at its end the training loops are ended
 _CROWDING: Final = 1.6  # two arms share the cores that the program had for itself
 _GRACE: Final = 0.2  # of the budget, for what comes after those loops
+_SOFT: Final = 0.9  # of the time that is left, for an arm; at its end its training loops are ended
 _REST: Final = 0.2  # of the budget, the most that may be kept from the experiments for what comes after them
 _IGNORE: Final = re.compile(r"#\s*byhand:\s*ignore(?:\[([\w\s,-]*)\])?")
 
@@ -114,7 +115,7 @@ def examine(
             jobs = [
                 replace(
                     job, copy=copy, sources=apply(program, edits), shift=shift, light=True,
-                    steps=_of_one_training(trace, steps), soft=0.8 * left, hard=left, threads=_threads(len(sets)),
+                    steps=_of_one_training(trace, steps), soft=_SOFT * left, hard=left, threads=_threads(),
                 )
                 for copy, edits in zip(copies, sets, strict=True)
             ]  # fmt: skip
@@ -196,8 +197,9 @@ def _at_once() -> int:
     return max(1, min(4, _cores()))
 
 
-def _threads(arms: int) -> int:
-    return max(1, _cores() // min(arms, _at_once()))
+def _threads() -> int:
+    """Of each arm, the same for all."""
+    return max(1, _cores() // _at_once())
 
 
 def _cores() -> int:

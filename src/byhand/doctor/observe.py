@@ -140,7 +140,7 @@ class _Observer:
         recorder.on = False
         if how == "done" and recorder.loops.shortened:
             how = "shortened"
-        return End(how, time.monotonic() - began, error, place)
+        return End(how, time.monotonic() - began, error, place, training=recorder.steps.seconds())
 
     def files(self) -> tuple[SourceFile, ...]:
         """The units that ran, with the lines of blocks that never did."""

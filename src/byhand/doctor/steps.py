@@ -1,5 +1,6 @@
 """Backward passes and updates: what is trained, by whom, at which rate."""
 
+import time
 from typing import Any, Final, final
 
 from byhand.doctor.arrays import as_numpy, is_float, is_numpy
@@ -35,6 +36,11 @@ class Steps:
         self.optimizers: list[Optimizer] = []
         self._lineage, self._forwards, self._labels = lineage, forwards, labels
         self._loops, self._tape, self._samples = loops, tape, samples
+        self._span: tuple[float, float] | None = None  # when the first update and the last one were made
+
+    def seconds(self) -> float | None:
+        """From the first update to the last, in seconds; None before any."""
+        return self._span[1] - self._span[0] if self._span else None
 
     def update(self, slot: Slot, place: Place | None, *, hand: bool, rate: float | None = None) -> None:
         """A parameter was given new values."""
@@ -52,6 +58,8 @@ class Steps:
         if training.last < self._forwards.clock:
             training.last = self._forwards.clock
             training.updates += 1
+            now = time.monotonic()
+            self._span = (self._span[0] if self._span else now, now)
             self._samples.updates = training.updates
             self._loops.training(training, slot.born)
         if rate is not None and (not training.rates or training.rates[-1][1] != rate) and len(training.rates) < 1000:

@@ -306,6 +306,7 @@ class End:
     error: str | None = None  # "KeyError: 'x'", one line
     place: Place | None = None  # of the error, or where it was stopped
     epochs: tuple[int, int | None] | None = None  # rounds of the outer training loop that ran, and were to run
+    training: float | None = None  # seconds from the first update to the last; None where it was not seen
 
 
 @final

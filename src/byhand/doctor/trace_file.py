@@ -9,7 +9,7 @@ import json
 import math
 import types
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
@@ -23,6 +23,10 @@ from byhand.errors import DataError
 __all__ = ["read", "write"]
 
 _TYPES: Final = ("uint8", "int64", "float32", "float64", "bool")
+_AS_THEY_ARE: Final = frozenset({int, str, bool, types.NoneType})
+
+_Arrays = Mapping[str, NDArray[Any]]
+_Read = Callable[[Any, _Arrays], Any]
 
 
 def write(folder: Path, trace: Trace) -> None:
@@ -30,22 +34,27 @@ def write(folder: Path, trace: Trace) -> None:
     arrays: dict[str, list[NDArray[Any]]] = defaultdict(list)
     sizes: dict[str, int] = defaultdict(int)
 
+    def stored(array: NDArray[Any]) -> list[Any]:
+        kind = array.dtype.name if array.dtype.name in _TYPES else "float64"
+        start = sizes[kind]
+        sizes[kind] += array.size
+        arrays[kind].append(array.astype(kind, copy=False).ravel())
+        return [kind, start, *array.shape]
+
     def plain(value: Any) -> Any:
-        if isinstance(value, np.ndarray):
-            array = cast("NDArray[Any]", value)
-            kind = array.dtype.name if array.dtype.name in _TYPES else "float64"
-            start = sizes[kind]
-            sizes[kind] += array.size
-            arrays[kind].append(array.astype(kind, copy=False).ravel())
-            return [kind, start, *array.shape]
+        kind = value.__class__
+        if kind in _AS_THEY_ARE:
+            return value
+        if kind is float:
+            return value if math.isfinite(value) else str(value)  # JSON has no infinity
+        if kind is np.ndarray:
+            return stored(value)
+        if names := _fields(kind):
+            return [plain(getattr(value, name)) for name in names]
         if isinstance(value, list | tuple):
             return [plain(item) for item in cast("tuple[Any, ...]", value)]
         if isinstance(value, Mapping):
             return {key: plain(item) for key, item in cast("Mapping[str, Any]", value).items()}
-        if dataclasses.is_dataclass(value):
-            return [plain(getattr(value, field.name)) for field in dataclasses.fields(value)]
-        if isinstance(value, float) and not math.isfinite(value):
-            return str(value)  # JSON has no infinity
         return value
 
     text = json.dumps(plain(trace))
@@ -65,36 +74,54 @@ def read(folder: Path) -> Trace:
         record = json.loads((folder / "trace.json").read_text("utf-8"))
         with np.load(folder / "arrays.npz", allow_pickle=False) as file:
             arrays = {kind: file[kind] for kind in file.files}
-        return cast("Trace", _build(Trace, record, arrays))
+        make = cast("_Read", _reader(Trace))
+        return cast("Trace", make(record, arrays))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DataError(f"{folder} holds no whole trace ({error}); run the program again") from error
 
 
-def _build(kind: Any, value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """A value of the annotated type, out of what JSON made of it."""
-    if value is None:
-        return None
-    origin = get_origin(kind)
+@cache
+def _reader(kind: Any) -> _Read | None:
+    """What makes a value of the annotated type out of what JSON made of it; None where that is the value."""
+    origin, inner = get_origin(kind), get_args(kind)
     if origin is np.ndarray:
-        name, start, *shape = value
-        return arrays[name][start : start + math.prod(shape)].reshape(shape) if name in arrays else np.zeros(shape)
+        return _array
     if origin in (Union, types.UnionType):
-        choices = [choice for choice in get_args(kind) if choice is not types.NoneType]
-        return _build(choices[0], value, arrays) if len(choices) == 1 else value
+        choices = [choice for choice in inner if choice is not types.NoneType]
+        one = _reader(choices[0]) if len(choices) == 1 else None
+        return one and (lambda value, arrays: None if value is None else one(value, arrays))
+    if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
+        item = _reader(inner[0])
+        if item is None:
+            return lambda value, _: tuple(value)
+        return lambda value, arrays: tuple([item(one, arrays) for one in value])
     if origin is tuple:
-        inner = get_args(kind)
-        if len(inner) == 2 and inner[1] is Ellipsis:
-            return tuple([_build(inner[0], item, arrays) for item in value])
-        return tuple([_build(one, item, arrays) for one, item in zip(inner, value, strict=True)])
-    if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
-        make = cast("Any", kind)
-        return make(*[_build(hint, item, arrays) for hint, item in zip(_hints(kind), value, strict=True)])
-    return float(value) if kind is float else value
+        return _record(lambda *values: values, inner)
+    if names := _fields(kind):
+        hints = get_type_hints(kind)
+        return _record(kind, [hints[name] for name in names])
+    return (lambda value, _: float(value)) if kind is float else None
+
+
+def _record(make: Callable[..., Any], kinds: Iterable[Any]) -> _Read:
+    readers = [_reader(kind) for kind in kinds]
+
+    def read(value: Any, arrays: _Arrays) -> Any:
+        return make(*[
+            item if reader is None else reader(item, arrays) for reader, item in zip(readers, value, strict=True)
+        ])  # fmt: skip
+
+    return read
+
+
+def _array(value: Any, arrays: _Arrays) -> NDArray[Any]:
+    name, start, *shape = value
+    return arrays[name][start : start + math.prod(shape)].reshape(shape) if name in arrays else np.zeros(shape)
 
 
 @cache
-def _hints(kind: Any) -> tuple[Any, ...]:
-    """The types of a record's fields, in order."""
-    hints = get_type_hints(kind)
-    names = kind._fields if hasattr(kind, "_fields") else [field.name for field in dataclasses.fields(kind)]
-    return tuple(hints[name] for name in names)
+def _fields(kind: Any) -> tuple[str, ...]:
+    """The names of a record's fields, in order; () for what is no record."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    return getattr(kind, "_fields", ())

@@ -19,12 +19,12 @@ LEAST: Final = 0.01
 LONGER: Final = frozenset({"stopped-while-learning"})
 """Checks whose fix is to train longer: they are tried last, and their arms may have more steps than the others."""
 
-_VISIBLE: Final = 0.03  # with fewer steps than the program makes, a gain must be seen from afar
+_VISIBLE: Final = 0.03  # a gain that may be believed with however few steps
 _OF_LOSS: Final = 5  # where only the loss is known, 5 % of it stand for 0.01, but no less than 0.01 itself
 _ERRORS: Final = 2.0  # standard errors of the gain
 _SMALL: Final = 3.0  # times the gain that is asked for: below it one seed is not enough
 _SEEDS: Final = (1, 2)  # shifts of the seeds, beside 0
-_PILOT: Final = 0.25  # of the steps, to choose among several fixes for one fault
+_PILOT: Final = 0.1  # of the steps, to choose among several fixes for one fault, and to see how long an arm takes
 _LONG: Final = 3  # arms' time that training longer may take
 
 
@@ -58,9 +58,10 @@ class Trial:
 
     def judge(self, suspects: Sequence[Finding]) -> None:
         """Try the fixes of some findings, together with those that have helped before."""
-        suspects = self._affordable([finding for finding in suspects if finding.check not in LONGER])
+        suspects = [finding for finding in suspects if finding.check not in LONGER]
         for i, finding in enumerate(suspects):
             suspects[i] = self._best(finding, suspects)
+        suspects = self._affordable(suspects)
         self._join(suspects)
         self._eliminate()
 
@@ -95,13 +96,20 @@ class Trial:
         return gain.value > max(self._asked(check, gain), _ERRORS * gain.error)
 
     def _asked(self, check: str, gain: Gain) -> float:
-        return _least(gain, max(self._gains.get(check, LEAST), _VISIBLE if self._bench.shortened else 0.0))
+        """The fewer the steps, the more is asked: what they gain may be caught up with later."""
+        return _least(gain, max(self._gains.get(check, LEAST), min(_VISIBLE, LEAST / self._bench.share)))
 
     # What there is time for.
 
     def _affordable(self, suspects: Sequence[Finding]) -> list[Finding]:
         """The suspects that can be tried in time, the worst first; this settles how many steps an arm has."""
         kept = list(suspects)
+        if (
+            self._bench.observed
+            and any(one.proof != "arithmetic" for one in kept)
+            and not self._bench.fits(_arms(kept))
+        ):
+            self._bench.time([joint(kept), _without(kept, kept[-1])], _PILOT)
         while doubtful := [finding for finding in kept if finding.proof != "arithmetic"]:
             all_, few = _arms(kept), _arms(doubtful)
             if self._bench.observed and (
@@ -114,7 +122,7 @@ class Trial:
 
     def _best(self, finding: Finding, suspects: Sequence[Finding]) -> Finding:
         """The finding with the best of its fixes first, after short runs in which all the others are put right."""
-        if len(finding.edits) < 2 or finding.proof == "arithmetic":
+        if len(finding.edits) < 2 or finding.proof == "arithmetic" or not self._bench.observed:
             return finding
         others = _without([*self.company, *suspects], finding)
         arms = [tuple(dict.fromkeys((*others, *fix))) for fix in finding.edits]
@@ -218,10 +226,9 @@ class Trial:
         return mean_gain([gain, *(more for shift in _SEEDS if (more := self._bench.gain(before, after, shift)))])
 
 
-def _arms(suspects: Sequence[Finding]) -> float:
-    """How many arms it takes: all fixed, all but each, and short ones for fixes to choose among."""
-    pilots = sum(len(one.edits) for one in suspects if len(one.edits) > 1 and one.proof != "arithmetic")
-    return 1 + sum(not _is_metric(one) for one in suspects) + _PILOT * pilots
+def _arms(suspects: Sequence[Finding]) -> int:
+    """How many arms it takes: all fixed, and all but each."""
+    return 1 + sum(not _is_metric(one) for one in suspects)
 
 
 def _without(company: Sequence[Finding], one: Finding) -> Edits:
