@@ -284,7 +284,7 @@ def test_a_budget_that_is_too_small_shortens_all_arms():
 
 def test_a_short_arm_tells_what_is_spent_beside_the_steps():
     fake = Fake(adding({"a": 0.2, "b": 0.1}), seconds=10, around=4)
-    result = proven(fake, [suspect("a", 1), suspect("b", 2)], budget=26, crowding=1.4)  # as if 28 s were needed
+    result = proven(fake, [suspect("a", 1), suspect("b", 2)], budget=27, crowding=1.4)  # as if 28 s were needed
     assert [steps for _, steps, _ in fake.arms] == [100, 100, None, None, None]
     assert not result.shortened
     assert fake.time == pytest.approx(4 + 0.6 + 10 + 10)
