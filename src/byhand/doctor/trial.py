@@ -104,11 +104,8 @@ class Trial:
     def _affordable(self, suspects: Sequence[Finding]) -> list[Finding]:
         """The suspects that can be tried in time, the worst first; this settles how many steps an arm has."""
         kept = list(suspects)
-        if (
-            self._bench.observed
-            and any(one.proof != "arithmetic" for one in kept)
-            and not self._bench.fits(_arms(kept))
-        ):
+        doubtful = any(finding.proof != "arithmetic" for finding in kept)
+        if doubtful and self._bench.observed and not self._bench.plan(_arms(kept)):
             self._bench.time([joint(kept), _without(kept, kept[-1])], _PILOT)
         while doubtful := [finding for finding in kept if finding.proof != "arithmetic"]:
             all_, few = _arms(kept), _arms(doubtful)
