@@ -30,7 +30,7 @@ import measure
 from byhand.doctor.examine import Examination, examine
 from byhand.doctor.finding import Finding
 from byhand.doctor.job import Job
-from byhand.doctor.run import Workshop
+from byhand.doctor.run.workshop import Workshop
 
 PROGRAMS = Path(__file__).with_name("doctor_programs")
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -287,7 +287,7 @@ def identity(chosen: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def run_alone(path: Path, arguments: Sequence[str]) -> tuple[float, str]:
     """A program without the doctor, on one thread: its seconds, and what it printed."""
-    from byhand.doctor.notebook import read_notebook, shows_last
+    from byhand.doctor.text.notebook import read_notebook, shows_last
 
     cells = [[unit.code, shows_last(unit)] for unit in read_notebook(path)] if path.suffix == ".ipynb" else ""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

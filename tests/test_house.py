@@ -78,7 +78,7 @@ def test_a_module_imports_only_from_its_own_room_and_those_before_it(module: str
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("byhand.doctor")])
 def test_the_doctor_stands_beside_the_pipeline(module: str) -> None:
     rooms = {"errors", "files", "json_text", "text", "doctor"}
-    if module == "byhand.doctor.report":
+    if module == "byhand.doctor.show.report":
         rooms |= {"evaluate", "data"}  # and what the data are handed over as
     for node in ast.walk(MODULES[module]):
         assert {other.split(".")[1] for other in imported(node) - {"byhand"}} <= rooms, f"{module}:{node.lineno}"  # type: ignore[attr-defined]

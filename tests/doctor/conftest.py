@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from byhand.doctor.audit import audit
-from byhand.doctor.evidence import Evidence
+from byhand.doctor.audit.audit import audit
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.job import Job
-from byhand.doctor.numbers import numbers_in
-from byhand.doctor.program import Program, Unit
-from byhand.doctor.run import Workshop
+from byhand.doctor.run.workshop import Workshop
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import (
     Backward,
     Comparison,
@@ -26,6 +25,7 @@ from byhand.doctor.trace import (
     Trace,
     Training,
 )
+from byhand.doctor.watch.numbers import numbers_in
 
 NONE = np.zeros(0, dtype=np.int64)
 

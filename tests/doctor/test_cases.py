@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.table import CHECKS
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.examine import Examination, examine
 from byhand.doctor.finding import Finding
 from byhand.doctor.fold import UNDER
-from byhand.doctor.pages import about
-from byhand.doctor.report import make_report, needed, status
-from byhand.doctor.run import Workshop
-from byhand.doctor.terminal import terminal
+from byhand.doctor.run.workshop import Workshop
+from byhand.doctor.show.pages import about
+from byhand.doctor.show.report import make_report, needed, status
+from byhand.doctor.show.terminal import terminal
 
 CASES = Path(str(resources.files("byhand.doctor") / "cases"))
 WRITE = bool(os.environ.get("BYHAND_WRITE_EXPECTED"))  # read here: the tests' home hides it

@@ -13,7 +13,7 @@ from byhand.commands.lines import paragraph
 from byhand.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from byhand.doctor.report import Report
+    from byhand.doctor.show.report import Report
 
 app = new_app()
 
@@ -50,9 +50,9 @@ def doctor(
     assert program is not None  # noqa: S101, _refuse has seen to it
     report = _report(program, arguments or [], budget, not no_prove, silent=json or quiet)
 
-    from byhand.doctor import page, sentences
-    from byhand.doctor.report import fields, status
-    from byhand.doctor.terminal import terminal
+    from byhand.doctor.show import page, sentences
+    from byhand.doctor.show.report import fields, status
+    from byhand.doctor.show.terminal import terminal
 
     if out:
         page.write(report, out)
@@ -99,7 +99,7 @@ def _report(program: Path, arguments: list[str], budget: float, proofs: bool, si
             typer.echo(one_line(line), err=True)
 
     from byhand.doctor.examine import examine  # here, because they import much
-    from byhand.doctor.report import make_report, needed
+    from byhand.doctor.show.report import make_report, needed
 
     found = examine(program, arguments, budget=budget, proofs=proofs, reserve=needed, say=say)
     return make_report(found, arguments, budget)
@@ -107,7 +107,7 @@ def _report(program: Path, arguments: list[str], budget: float, proofs: bool, si
 
 def _list(json: bool) -> None:
     from byhand.doctor.checks.table import CHECKS
-    from byhand.doctor.pages import about
+    from byhand.doctor.show.pages import about
 
     if json:
         emit_json("doctor", {"checks": [{"check": name, "about": about(name)} for name in CHECKS]})

@@ -71,7 +71,7 @@ def _check(name: str, json: bool, quiet: bool) -> None:
         UsageError: there is no such check.
     """
     from byhand.doctor.checks.table import CHECKS
-    from byhand.doctor.pages import about, example, find, page, shown
+    from byhand.doctor.show.pages import about, example, find, page, shown
 
     check = find(name)
     if check is None:

@@ -13,24 +13,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, final
 
-from byhand.doctor.audit import Audit, audit
-from byhand.doctor.bench import updates
+from byhand.doctor.audit.audit import Audit, audit
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.fine import looked
 from byhand.doctor.checks.optim import GAIN
 from byhand.doctor.checks.style import style_notes
 from byhand.doctor.checks.table import CHECKS
-from byhand.doctor.edits import Edits, apply
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
-from byhand.doctor.fine import looked
 from byhand.doctor.fold import fold
 from byhand.doctor.job import Job
-from byhand.doctor.outcome import Outcome, outcome
-from byhand.doctor.program import Program
-from byhand.doctor.prove import Proven, prove
-from byhand.doctor.reading import read_program
-from byhand.doctor.run import NETWORK, Workshop
-from byhand.doctor.scratch import Scratch
+from byhand.doctor.run.scratch import Scratch
+from byhand.doctor.run.workshop import NETWORK, Workshop
+from byhand.doctor.text.edits import Edits, apply
+from byhand.doctor.text.program import Program
+from byhand.doctor.text.reading import read_program
 from byhand.doctor.trace import Trace
+from byhand.doctor.trial.bench import updates
+from byhand.doctor.trial.outcome import Outcome, outcome
+from byhand.doctor.trial.prove import Proven, prove
 
 __all__ = ["Examination", "examine"]
 

@@ -31,7 +31,7 @@ class Job:
     light: bool = False  # a replay: no network, no experiment tracking, no writing outside ``copy``
     clocks: tuple[int, ...] = ()  # numbers of updates at which every operation is to be written down
     threads: int | None = None  # of torch and the BLAS; None: as they come
-    observer: str = "byhand.doctor.observe:observe"  # module:function, called as f(job, trace folder)
+    observer: str = "byhand.doctor.watch.observe:observe"  # module:function, called as f(job, trace folder)
 
     def place(self, path: Path) -> Path:
         """Where a path of the user's is in the copy; the path itself where it is not copied, or is there already."""

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from byhand.doctor.audit import Audit
-from byhand.doctor.evidence import Evidence
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.audit.audit import Audit
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import (
     Backward,
     End,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from byhand.doctor import edits
-from byhand.doctor.audit import audit
-from byhand.doctor.evidence import Evidence
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.audit.audit import audit
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.text import edits
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import (
     Backward,
     End,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from byhand.doctor import edits
 from byhand.doctor.checks import evaluate, predictions
+from byhand.doctor.text import edits
 
 CHECKS = [
     evaluate.broadcast_accuracy,

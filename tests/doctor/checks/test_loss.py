@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.broadcast import broadcast_loss
 from byhand.doctor.checks.finite import loss_not_finite
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
@@ -15,10 +16,9 @@ from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cro
 from byhand.doctor.checks.sign import loss_of_wrong_sign
 from byhand.doctor.checks.softmaxes import softmaxes
 from byhand.doctor.checks.tapes import name_of, readings
-from byhand.doctor.edits import apply
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
-from byhand.doctor.program import Program
+from byhand.doctor.text.edits import apply
+from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Backward, Made, Op, Place, Training
 
 from ._tapes import Builder, Check, evidence_of, program_of, record, summary, trace_of

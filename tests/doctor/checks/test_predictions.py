@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from byhand.doctor.audit import audit
+from byhand.doctor.audit.audit import audit
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
-from byhand.doctor.edits import apply
-from byhand.doctor.evidence import Evidence
-from byhand.doctor.reading import read_program
+from byhand.doctor.text.edits import apply
+from byhand.doctor.text.reading import read_program
 
 PROGRAM = """\
 import numpy as np

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.batches import Slices, slices
 from byhand.doctor.checks.calls import last_name, ran
 from byhand.doctor.checks.units import units
-from byhand.doctor.edits import Edits
-from byhand.doctor.evidence import Evidence
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Place
 
 __all__ = ["apart"]

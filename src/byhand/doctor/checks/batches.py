@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.checks.calls import ran
 from byhand.doctor.checks.units import units
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Forward, Place, Trace
 
 __all__ = ["Order", "Slices", "order", "slices"]

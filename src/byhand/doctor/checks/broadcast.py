@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed
 from byhand.doctor.checks.tapes import PICKS, PRODUCTS, Reading, name_of, readings
-from byhand.doctor.edits import replace
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Finding
-from byhand.doctor.program import Program
+from byhand.doctor.text.edits import replace
+from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Op, Place
 
 __all__ = ["broadcast_loss"]

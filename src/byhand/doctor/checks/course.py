@@ -10,9 +10,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.tapes import Reading, readings
-from byhand.doctor.evidence import Evidence
-from byhand.doctor.passes import Pass
 from byhand.doctor.trace import Backward, Forward, Trace, Training
 
 __all__ = ["Course", "best", "chance", "course", "fed", "final_pass", "number_of_classes", "short"]

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.batches import Order, order, slices
 from byhand.doctor.checks.calls import ran
 from byhand.doctor.checks.course import best, fed
@@ -15,11 +16,10 @@ from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.roles import role, says_held_out
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.units import units
-from byhand.doctor.edits import Edits
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
-from byhand.doctor.passes import Pass
-from byhand.doctor.program import Unit
+from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
+from byhand.doctor.text.program import Unit
 from byhand.doctor.trace import Forward, Loader, Place
 
 __all__ = [

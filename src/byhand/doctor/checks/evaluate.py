@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from byhand.doctor import edits
-from byhand.doctor.batches import is_broadcast
+from byhand.doctor.audit.batches import is_broadcast
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.audit.passes import Pass
+from byhand.doctor.audit.printed import Line, Misprint
 from byhand.doctor.checks import handed, origins
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Effect, Finding
-from byhand.doctor.passes import Pass
-from byhand.doctor.printed import Line, Misprint
-from byhand.doctor.program import Program
+from byhand.doctor.text import edits
+from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Comparison, Place
 
 __all__ = [

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed, call_at
 from byhand.doctor.checks.tapes import Reading, name_of, readings
-from byhand.doctor.edits import replace
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Finding
-from byhand.doctor.program import Program
+from byhand.doctor.text.edits import replace
+from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Op, Place
 
 __all__ = ["loss_not_finite"]

@@ -7,9 +7,9 @@ from typing import final
 from byhand.doctor.checks.calls import Call, bracketed, call_at, callers, constructors, with_axis
 from byhand.doctor.checks.softmaxes import Softmax
 from byhand.doctor.checks.tapes import Reading, name_of
-from byhand.doctor.edits import replace
 from byhand.doctor.finding import Edit
-from byhand.doctor.program import Program
+from byhand.doctor.text.edits import replace
+from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Op, Place
 
 __all__ = ["Fix", "along", "logarithm", "without"]

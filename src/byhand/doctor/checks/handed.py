@@ -5,10 +5,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from byhand.doctor import edits
 from byhand.doctor.checks import origins
 from byhand.doctor.finding import Edit
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.text import edits
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Forward, Place, Trace
 
 __all__ = ["over"]

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.apart import apart
 from byhand.doctor.checks.course import best, fed, final_pass
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
 from byhand.doctor.trace import Examples, Forward
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeGuard
 
-from byhand.doctor import edits
 from byhand.doctor.checks.calls import last_name
 from byhand.doctor.checks.units import units
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.text import edits
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Optimizer, Place, Trace, Training
 
 __all__ = ["RATES", "ROUNDS", "assigned", "bound", "optimizer_of", "rate_of", "rate_places", "round_places"]

@@ -12,14 +12,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import call_at, unwrap
 from byhand.doctor.checks.fixes import Fix, logarithm
 from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
 from byhand.doctor.checks.tapes import PICKS, SMALL, THROUGH, Reading, name_of, numbers, readings
-from byhand.doctor.edits import constants, replace
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Finding
-from byhand.doctor.program import Program
+from byhand.doctor.text.edits import constants, replace
+from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Op, Place
 
 __all__ = ["epsilon_in_log", "log_of_softmax"]

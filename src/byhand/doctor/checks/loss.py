@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.fixes import along, logarithm, without
 from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
 from byhand.doctor.checks.tapes import PICKS, PRODUCTS, THROUGH, Reading, name_of, readings
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
 from byhand.doctor.trace import Op, Place
 

@@ -3,14 +3,14 @@
 import ast
 from collections.abc import Iterator, Sequence
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.roles import role
-from byhand.doctor.edits import Edits
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
-from byhand.doctor.passes import Pass
+from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
+from byhand.doctor.text.tree import holds
 from byhand.doctor.trace import Forward, Place
-from byhand.doctor.tree import holds
 
 __all__ = ["evaluated_in_train_mode"]
 

@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks import starts
 from byhand.doctor.checks.course import best, chance, number_of_classes, short
 from byhand.doctor.checks.mode import evaluated_in_train_mode
 from byhand.doctor.checks.tapes import Reading, name_of, readings
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
 from byhand.doctor.trace import Examples, Parameter, Trace
 

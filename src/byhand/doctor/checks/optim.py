@@ -5,15 +5,15 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks import updates
 from byhand.doctor.checks.course import best
 from byhand.doctor.checks.literals import optimizer_of
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
 from byhand.doctor.checks.units import units
-from byhand.doctor.edits import Edits
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
+from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Backward, Trace, Training
 
 __all__ = [

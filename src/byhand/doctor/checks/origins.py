@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from byhand.doctor.checks import roles
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Number, Place, Printed
 
 __all__ = ["Role", "averaging", "function_around", "overwritten", "role", "shown", "told"]

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.tapes import PRODUCTS, Reading, name_of, readings
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Edit, Effect, Finding
-from byhand.doctor.passes import Pass
-from byhand.doctor.program import Program
+from byhand.doctor.text import edits
+from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Comparison, Place, Prediction, Trace
 
 __all__ = ["argmax_over_batch", "argmin_as_prediction", "constant_answer"]

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.course import Course, best, chance, course, final_pass, number_of_classes, short
 from byhand.doctor.checks.literals import rate_of, rate_places, round_places
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
+from byhand.doctor.text import edits
 from byhand.doctor.trace import Place, Training
 
 __all__ = ["learning_rate_too_high", "learning_rate_too_low", "stopped_while_learning"]

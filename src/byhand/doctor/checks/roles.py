@@ -4,8 +4,8 @@ import ast
 import re
 from typing import Final
 
-from byhand.doctor.evidence import Evidence
-from byhand.doctor.passes import Pass
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.audit.passes import Pass
 
 __all__ = ["role", "says_held_out", "says_training"]
 

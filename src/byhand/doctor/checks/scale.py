@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.course import best, fed, short
-from byhand.doctor.edits import Edits
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
+from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Examples, Forward, Made, Place, Summary, Trace
 
 __all__ = ["raw_pixel_range", "scaled_differently"]

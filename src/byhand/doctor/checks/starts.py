@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import last_name, ran
 from byhand.doctor.checks.literals import assigned, bound
 from byhand.doctor.checks.units import units
-from byhand.doctor.edits import Edits
-from byhand.doctor.evidence import Evidence
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Parameter, Place, Trace
 
 __all__ = ["fan_in", "made_random", "scaled"]

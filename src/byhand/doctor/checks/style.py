@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import last_name, ran
 from byhand.doctor.checks.softmaxes import made_by, softmaxes
 from byhand.doctor.checks.tapes import name_of, readings
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
-from byhand.doctor.program import Unit
+from byhand.doctor.text.program import Unit
 from byhand.doctor.trace import Place
 
 __all__ = ["style_notes"]

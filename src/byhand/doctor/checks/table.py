@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.broadcast import broadcast_loss
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
 from byhand.doctor.checks.evaluate import (
@@ -23,7 +24,6 @@ from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_predic
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.sign import loss_of_wrong_sign
-from byhand.doctor.evidence import Evidence
 from byhand.doctor.finding import Finding
 
 __all__ = ["CHECKS", "Check"]

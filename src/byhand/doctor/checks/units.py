@@ -1,6 +1,6 @@
 """All of the user's text that ran: the script or the cells, and the modules of its folder that they imported."""
 
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Place, Trace
 
 __all__ = ["units"]

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from byhand.doctor import edits
+from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import ran
 from byhand.doctor.checks.units import units
-from byhand.doctor.edits import Edits
-from byhand.doctor.evidence import Evidence
-from byhand.doctor.program import Program, Unit
+from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
+from byhand.doctor.text.program import Program, Unit
+from byhand.doctor.text.tree import path_to
 from byhand.doctor.trace import Optimizer, Parameter, Place, Trace, Training
-from byhand.doctor.tree import path_to
 
 __all__ = [
     "Group",

@@ -1,0 +1,1 @@
+"""What the program's evaluations truly gave."""

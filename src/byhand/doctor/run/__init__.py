@@ -1,0 +1,1 @@
+"""Where programs run: forked children, scratch copies, limits."""

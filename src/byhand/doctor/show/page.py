@@ -1,0 +1,145 @@
+"""The report as one page that asks nothing of anybody, neither a network nor a script.
+
+The template says what stands where. Whatever it prints goes through ``one_line`` and is escaped: source is text and
+nothing else. The style is that of the evaluation's report, with a few rules more.
+"""
+
+from importlib import resources
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from byhand.doctor.checks.fine import FINE
+from byhand.doctor.finding import Effect, Finding
+from byhand.doctor.show import sentences
+from byhand.doctor.show.report import Report
+from byhand.doctor.text.program import Program
+from byhand.files import write_atomically
+from byhand.text import one_line
+
+__all__ = ["render", "write"]
+
+_AROUND: Final = 3  # lines of source before and after a finding's
+_LONGEST: Final = 8  # lines of a finding that are shown
+_HOME: Final = {"report.css": "byhand.evaluate"}
+
+
+class Line(NamedTuple):
+    """A line of source or of a patch."""
+
+    number: int | None
+    text: str
+    kind: str  # a CSS class: "" or "faulty"; "added", "removed", "about"
+
+
+class Rung(NamedTuple):
+    """A bar of the ladder."""
+
+    kind: str  # a CSS class
+    name: str
+    value: float
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page into a file.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    write_atomically(path, render(report).encode("utf-8", "backslashreplace"))
+
+
+def render(report: Report) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        finalize=_text,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    e = report.examination
+    stand = [(f, diff) for f, diff in zip(e.findings, report.diffs, strict=True) if f.level != "note"]
+    return environment.get_template("page.html.jinja").render(
+        e=e,
+        words=sentences,
+        title=e.program.path.name,
+        errors=sum(f.level == "error" for f, _ in stand),
+        warnings=sum(f.level == "warning" for f, _ in stand),
+        findings=[
+            {
+                "is": finding,
+                "source": _source(e.program, finding),
+                "bars": _bars(finding.effect) if finding.effect else None,
+                "instead": finding.instead.rstrip().split("\n"),
+                "diff": _diff(diff),
+            }
+            for finding, diff in stand
+        ],
+        ladder=_ladder(report),
+        patch=_diff(report.patch),
+        fine=[words for check, (words, _) in FINE.items() if check in e.fine],
+        seconds=f"{report.seconds:.0f}",
+    )
+
+
+def _read(name: str) -> str:
+    return (resources.files(_HOME.get(name, "byhand.doctor.show")) / name).read_text("utf-8")
+
+
+def _text(value: object) -> object:
+    return value if isinstance(value, Markup) else one_line(str(value))
+
+
+def _source(program: Program, finding: Finding) -> list[Line]:
+    """The lines around a finding, its own marked."""
+    place = finding.place
+    unit = program.unit(place) if place else None
+    if place is None or unit is None:
+        return []
+    rows = unit.source.splitlines()
+    last = min(place.end_line, place.line + _LONGEST - 1)
+    numbers = list(range(max(1, place.line - _AROUND), min(len(rows), last + _AROUND) + 1))
+    while numbers and not rows[numbers[0] - 1].strip():
+        del numbers[0]
+    while numbers and not rows[numbers[-1] - 1].strip():
+        del numbers[-1]
+    return [Line(n, rows[n - 1].expandtabs(4), "faulty" if place.line <= n <= last else "") for n in numbers]
+
+
+def _diff(patch: str) -> list[Line]:
+    kinds = {"+": "added", "-": "removed", "@": "about"}
+    return [
+        Line(None, row.expandtabs(4), "about" if row.startswith(("+++", "---")) else kinds.get(row[:1], ""))
+        for row in patch.splitlines()
+    ]
+
+
+def _bars(effect: Effect) -> list[tuple[str, str, str]] | None:
+    """Name, width and number of a pair of bars: with the fault and without, or printed and true."""
+    if effect.before is None or effect.after is None:
+        return None
+    whole = 1.0 if effect.measure.endswith("accuracy") else max(abs(effect.before), abs(effect.after), 1e-12)
+    names = ("printed", "true") if effect.measure.startswith("printed ") else ("with it", "without")
+    pair = (effect.before, effect.after), (effect.after, effect.before)
+    return [
+        (name, f"{100 * min(1.0, abs(value) / whole):.2f}", sentences.number(value, other))
+        for name, (value, other) in zip(names, pair, strict=True)
+    ]
+
+
+def _ladder(report: Report) -> list[Rung]:
+    e = report.examination
+    one = e.audit.accuracy
+    fixed = e.proven.all_fixed if e.proven.measure == "accuracy" else None
+    rungs: list[tuple[str, str, float | None]] = [
+        ("baseline", "always the commonest class", report.chance),
+        ("printed", "what it prints", one.printed if one else None),
+        ("model", "what is right", one.actual if one else None),
+        ("fixed", "with every fix", fixed),
+        ("ceiling", "one linear layer at its best", report.ceiling.value if report.ceiling else None),
+    ]
+    return [Rung(kind, name, value) for kind, name, value in rungs if value is not None and 0 <= value <= 1]

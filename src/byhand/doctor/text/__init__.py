@@ -1,0 +1,1 @@
+"""The user's program as text: read, searched, edited, compared."""

@@ -1,0 +1,71 @@
+"""The user's program off the disk: a script, or a notebook."""
+
+import ast
+import tokenize
+import warnings
+from pathlib import Path
+
+from byhand.doctor.text.notebook import read_notebook
+from byhand.doctor.text.program import Program, Unit
+from byhand.errors import DataError
+
+__all__ = ["read_program", "read_source"]
+
+
+def read_program(path: Path) -> Program:
+    """The program in a file; one whose name ends in ``.ipynb`` is a notebook.
+
+    Raises:
+        DataError: the file is missing, unreadable or empty, or is no Python.
+    """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a script or a notebook in it")
+    if not path.exists():
+        raise DataError(f"there is no file {path}; name a script (.py) or a notebook (.ipynb)")
+    notebook = path.suffix.lower() == ".ipynb"
+    units = read_notebook(path) if notebook else (_script(path),)
+    for unit in units:
+        _check(path, unit)
+    if not any(unit.tree.body for unit in units):
+        raise DataError(f"{path} holds no code; name a program that does something")
+    return Program(path, units, notebook)
+
+
+def read_source(path: Path) -> str:
+    """The text of a Python file, in the encoding that it declares, with line feeds alone.
+
+    Raises:
+        OSError: the file cannot be read.
+        SyntaxError: it declares an encoding that does not exist.
+        UnicodeDecodeError: it is in another encoding than it declares.
+    """
+    with tokenize.open(path) as file:
+        return file.read()
+
+
+def _script(path: Path) -> Unit:
+    try:
+        text = read_source(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); name a file that can") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not in {error.encoding} (byte {error.start}); save it as UTF-8") from error
+    except SyntaxError as error:
+        raise DataError(f"{path} has no encoding that Python knows ({error.msg}); save it as UTF-8") from error
+    return Unit(path.name, None, text, text)
+
+
+def _check(path: Path, unit: Unit) -> None:
+    where = str(path) if unit.cell is None else f"{path}, cell {unit.cell}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd escapes Python tells when it runs the program
+        try:
+            ast.parse(unit.code)
+            _ = unit.tree  # read here, so that it is never read where warnings show
+        except SyntaxError as error:
+            reason, line = error.msg, error.lineno or 1
+        except (ValueError, RecursionError, MemoryError) as error:
+            reason, line = str(error) or "too deep", 1
+        else:
+            return
+    raise DataError(f"{where}, line {line}: this is no Python 3 ({reason}); mend it and run it once yourself")

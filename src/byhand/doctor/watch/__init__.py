@@ -1,0 +1,1 @@
+"""The observer, inside the process of the user's program."""

@@ -1,0 +1,128 @@
+"""Predictions, their comparisons with labels, and the losses that a library computed."""
+
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.doctor.trace import Comparison, LossCall, Place, Prediction
+from byhand.doctor.watch.arrays import as_numpy
+from byhand.doctor.watch.drafts import ForwardDraft
+from byhand.doctor.watch.forwards import Forwards
+from byhand.doctor.watch.labels import COMPARED, Labels
+from byhand.doctor.watch.lineage import Lineage
+
+__all__ = ["Evaluations"]
+
+_MOST: Final = 60_000  # records of one kind
+_SCORES: Final = 6_000_000  # numbers of scores that are kept for training forwards
+
+
+@final
+class Evaluations:
+    """All of them so far; each belongs to a forward, where one is known."""
+
+    def __init__(self, lineage: Lineage, forwards: Forwards, labels: Labels) -> None:
+        self.predictions: list[tuple[int, ForwardDraft | None, Prediction]] = []
+        self.comparisons: list[tuple[int, ForwardDraft | None, Comparison]] = []
+        self.loss_calls: list[tuple[ForwardDraft | None, LossCall]] = []
+        self._lineage, self._forwards, self._labels = lineage, forwards, labels
+        self._kept = 0
+
+    def lose(self, call: LossCall) -> None:
+        """A library computed a loss."""
+        if len(self.loss_calls) < _MOST:
+            self.loss_calls.append((self._forwards.current, call))
+
+    def predict(self, name: str, scores: Any, axis: int | None, chosen: Any, place: Place | None) -> None:
+        """One class was chosen a row."""
+        numbers, choice = as_numpy(scores), as_numpy(chosen)
+        if numbers is None or choice is None or not 0 < numbers.ndim <= 2 or not numbers.size:
+            return
+        if self._lineage.role(scores) != "derived" and (numbers.dtype.kind != "f" or _is_one_hot(numbers)):
+            return
+        if len(self.predictions) >= _MOST:
+            return
+        draft = self._forwards.current
+        if draft is not None and draft.kind == "train":
+            self._kept += numbers.size
+        kept = numbers.astype(np.float32) if self._kept < _SCORES else np.zeros((0, 0), np.float32)
+        record = Prediction(None, place, name, axis, kept, choice.astype(np.int64))
+        self.predictions.append((self._forwards.event, draft, record))
+        self._lineage.derive(chosen, True)
+
+    def rank(self, scores: Any, axis: int | None, order: Any, *, falling: bool, place: Place | None) -> None:
+        """Classes were sorted: the first of them was chosen as argmax or argmin would, the last the other way round."""
+        if axis != order.ndim - 1:
+            return
+        self.predict("argmax" if falling else "argmin", scores, axis, order[..., 0], place)
+        if order.shape == scores.shape:
+            self.predict("argmin" if falling else "argmax", scores, axis, order[..., -1], place)
+
+    def compare(self, name: str, left: Any, right: Any, outcome: Any, place: Place | None) -> None:
+        """Two arrays were compared, or handed to a metric; kept if one of them is a prediction, by value."""
+        if len(self.comparisons) >= _MOST:
+            return
+        sides = [as_numpy(side) for side in (left, right)]
+        if sides[0] is None or sides[1] is None or not sides[0].size or not sides[1].size:
+            return
+        flat = [side.reshape(-1) for side in sides if side is not None]
+        for mine, other in ((0, 1), (1, 0)):
+            index = self._predicted(flat[mine])
+            if index is None or not is_label_like(flat[other]):
+                continue
+            labels = flat[other].astype(np.int64)
+            found = as_numpy(outcome) if outcome is not None else None
+            if found is None:
+                n = min(len(flat[0]), len(flat[1]))
+                equal, total, shape = int((flat[0][:n] == flat[1][:n]).sum()), n, (n,)
+            else:
+                equal, total, shape = int(found.sum()), found.size, tuple(found.shape)
+                equal = total - equal if name == "!=" else equal
+            draft = self.predictions[index][1]
+            shapes = [tuple(int(k) for k in side.shape) for side in sides if side is not None]
+            record = Comparison(None, index, place, name, shapes[0], shapes[1], shape, equal, total, labels)
+            self.comparisons.append((self._forwards.event, draft, record))
+            self._labels.note(draft, labels, COMPARED)
+            return
+
+    def _predicted(self, flat: NDArray[Any]) -> int | None:
+        for index in range(len(self.predictions) - 1, max(-1, len(self.predictions) - 6), -1):
+            chosen = self.predictions[index][2].chosen
+            if chosen.size == len(flat) and np.array_equal(chosen.reshape(-1), flat):
+                return index
+        return self._concatenated(flat)
+
+    def _concatenated(self, flat: NDArray[Any]) -> int | None:
+        """Predictions of several batches that were put together: the index of the last one."""
+        n = len(self.predictions)
+        if not n or len(flat) <= self.predictions[-1][2].chosen.size:
+            return None
+        end = len(flat)
+        for index in range(n - 1, -1, -1):
+            chosen = self.predictions[index][2].chosen.reshape(-1)
+            start = end - len(chosen)
+            if start < 0 or not np.array_equal(flat[start:end], chosen):
+                return None
+            end = start
+            if end == 0:
+                return n - 1
+        return None
+
+    def owner(self, event: int, draft: ForwardDraft | None) -> ForwardDraft | None:
+        """The forward of a record; one that was found only afterwards, for a record from before it was known."""
+        if draft is not None:
+            return draft
+        return next((late for began, late in reversed(self._forwards.late) if began <= event), None)
+
+
+def is_label_like(flat: NDArray[Any]) -> bool:
+    """Whether these numbers may be class numbers: whole, not negative, not huge."""
+    return bool(
+        flat.dtype.kind in "iub"
+        or (flat.dtype.kind == "f" and np.isfinite(flat).all() and (flat == np.rint(flat)).all())
+    ) and bool(flat.min() >= 0 and flat.max() < 10_000)
+
+
+def _is_one_hot(numbers: NDArray[Any]) -> bool:
+    return bool(((numbers == 0) | (numbers == 1)).all())

@@ -1,0 +1,329 @@
+"""What the rewritten program calls: each hook does what the user wrote, and says so to the recorder.
+
+Tensors are torch's own business (``watch``); here are NumPy's arrays, plain numbers, names, loops and prints.
+"""
+
+import builtins
+import operator
+import sys
+from typing import Any, Final, cast, final
+
+import numpy as np
+
+from byhand.doctor.trace import Place
+from byhand.doctor.watch.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor
+from byhand.doctor.watch.labels import INDEX, classes_in
+from byhand.doctor.watch.numpy_names import CHOICES, METRICS, PRODUCTS, SHORT, VIEWS
+from byhand.doctor.watch.recorder import Recorder
+
+__all__ = ["Hooks"]
+
+_NAMED_ONCE: Final = 3  # times that the value of one assignment is summarized
+_SCALARS: Final = 200_000  # comparisons of plain numbers that are kept in a row
+
+
+@final
+class Hooks:
+    """The object ``__byhand__`` of a rewritten program."""
+
+    def __init__(self, recorder: Recorder, places: list[Place]) -> None:
+        self.slice = slice  # the builtin, whose name the user may have taken
+        self._recorder, self._places = recorder, places
+        self._named: dict[int, int] = {}
+        self._run: tuple[int, list[Any], list[Any]] | None = None  # plain comparisons at one place in a row
+
+    # Comparisons and calls.
+
+    def compare(self, k: int, name: str, left: Any, right: Any) -> Any:
+        """``left == right`` or ``left != right``."""
+        compared = self._recorder.evaluations.comparisons
+        known = len(compared)
+        outcome: Any = left == right if name == "==" else left != right
+        if not self._recorder.on:
+            return outcome
+        with self._recorder.safe:
+            if is_numpy(left) or is_numpy(right):
+                if is_numpy(outcome) and is_numpy(left) and is_numpy(right):
+                    self._recorder.evaluations.compare(name, left, right, outcome, self._places[k])
+            elif isinstance(left, int | np.integer | float) and isinstance(right, int | np.integer | float):
+                self._scalars(k, left, right)
+            elif is_listed(left) and is_listed(right):
+                self._lists(k, name, left, right)
+            elif len(compared) == known and (is_tensor(left) or is_tensor(right)):
+                with self._unwatched():
+                    classes = _class_number(left), _class_number(right)
+                if None not in classes:
+                    self._scalars(k, *classes)
+        return outcome
+
+    def _scalars(self, k: int, left: Any, right: Any) -> None:
+        run = self._run
+        if run is None or run[0] != k or len(run[1]) >= _SCALARS:
+            self.flush()
+            run = (k, list[Any](), list[Any]())
+            self._run = run
+        run[1].append(left)
+        run[2].append(right)
+
+    def flush(self) -> None:
+        """Plain comparisons in a row are one comparison."""
+        run, self._run = self._run, None
+        if run is None or not self._recorder.evaluations.predictions:
+            return
+        self._recorder.evaluations.compare("==", np.array(run[1]), np.array(run[2]), None, self._places[run[0]])
+
+    def _lists(self, k: int, name: str, left: Any, right: Any) -> None:
+        pair = [np.array(side) for side in (left, right) if side and type(side[0]) in (int, np.int64)]
+        if len(pair) == 2:
+            self._recorder.evaluations.compare(name, pair[0], pair[1], None, self._places[k])
+
+    def call(self, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A call of something whose name is known to matter."""
+        recorder = self._recorder
+        name = str(getattr(function, "__name__", ""))
+        if function is builtins.print:
+            with recorder.safe:
+                self._print(k, args, kwargs)
+            with recorder.told:
+                return function(*args, **kwargs)
+        if not recorder.on:
+            return function(*args, **kwargs)
+        operands = args
+        owner = getattr(function, "__self__", None)
+        if name == "manual_seed" and type(owner).__name__ == "Generator" and args:
+            recorder.seeded = True
+            return function(args[0] + recorder.shift, *args[1:])
+        if is_numpy(owner):
+            operands = (owner, *args)
+        short = SHORT.get(name, name)
+        unknown = False
+        if short in PRODUCTS:
+            arrays: list[Any] = [value for value in operands if is_numpy(value)]
+            if len(arrays) == 2:
+                with recorder.safe:
+                    unknown = recorder.forwards.product("matmul", arrays[0], arrays[1])
+        result = function(*args, **kwargs)
+        with recorder.safe:
+            if short in METRICS:
+                self._metric(k, short, args, kwargs)
+            elif any(is_numpy(value) for value in operands) or is_numpy(result):
+                self._numpy(k, short, operands, kwargs, result, unknown)
+        return result
+
+    def _print(self, k: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        file = kwargs.get("file")
+        if not self._recorder.on or file not in (None, sys.stdout, sys.stderr):
+            return
+        self.flush()
+        with self._unwatched():
+            try:
+                text = str(kwargs.get("sep") or " ").join(str(arg) for arg in args)
+            except Exception:  # noqa: BLE001, the user's own __str__ fails: print will say so
+                return
+            values = tuple(float(arg) for arg in args if _is_number(arg))
+        self._recorder.print(text[:2000], values, self._places[k])
+
+    def _metric(self, k: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        pair = [*args, *(kwargs[key] for key in ("y_true", "y_pred") if key in kwargs)][:2]
+        if len(pair) == 2:
+            with self._unwatched():
+                sides: list[Any] = [np.asarray(side) if is_listed(side) else side for side in pair]
+                if all(is_array(side) for side in sides):
+                    self._recorder.evaluations.compare(name, sides[0], sides[1], None, self._places[k])
+
+    def _numpy(
+        self, k: int, name: str, operands: tuple[Any, ...], options: dict[str, Any], result: Any, unknown: bool
+    ) -> None:
+        """Say of a NumPy operation what its result is made of; write it on the tape."""
+        recorder = self._recorder
+        arrays: list[Any] = [value for value in operands if is_numpy(value)]
+        axis: Any
+        if not arrays and operands and is_listed(operands[0]):
+            arrays = [value for value in operands[0] if is_numpy(value)][:64]
+        if name in CHOICES and arrays:
+            axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
+            if isinstance(axis, int) and axis < 0:
+                axis += arrays[0].ndim
+            recorder.evaluations.predict(name, arrays[0], axis, np.asarray(result), self._places[k])
+        if name == "argsort" and arrays and arrays[0].ndim == 2:
+            axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), -1))
+            last = axis % 2 if isinstance(axis, int) else None
+            recorder.evaluations.rank(arrays[0], last, result, falling=False, place=self._places[k])
+        if not any(array.dtype.kind == "f" for array in arrays[:2]):
+            return
+        roles = {recorder.lineage.role(array) for array in arrays[:8]}
+        if unknown:
+            recorder.lineage.derive(result, True)
+        elif roles != {"data"}:
+            rows = "derived" in roles or ("data" in roles and name in PRODUCTS)
+            if is_numpy(result) and recorder.lineage.parameters.find(result) is None:
+                recorder.lineage.derive(result, rows)
+            if name == "add" and len(arrays) == 2:
+                recorder.added(arrays[0], arrays[1])
+            if name in ("mul", "sub") and len(arrays) == 2 and "data" in roles:
+                recorder.beside(arrays[0], arrays[1])
+        if recorder.tape.running and type(result).__module__ == "numpy":
+            self._tape(k, "view" if name in VIEWS else name, list(operands), options, np.asarray(result))
+
+    def _tape(self, k: int, name: str, operands: list[Any], options: dict[str, Any], result: Any) -> None:
+        if operands and is_listed(operands[0]):
+            operands = list(operands[0])
+        axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
+        plain = {key: value for key, value in options.items() if isinstance(value, int | float | str | bool)}
+        if name in ("sum", "mean", "max", "min", "amax", "amin", "argmax", "argmin", "softmax", "logsumexp"):
+            first = operands[0]
+            plain["axis"] = axis + first.ndim if isinstance(axis, int) and axis < 0 and is_array(first) else axis
+            operands = operands[:1]
+        self._recorder.tape.op("matmul" if name == "dot" else name, operands, plain, result, self._places[k], None)
+
+    # Arithmetic.
+
+    def binary(self, k: int, name: str, left: Any, right: Any) -> Any:
+        """``left + right`` and the like."""
+        arrays = is_numpy(left) or is_numpy(right)
+        unknown = False
+        if name == "matmul" and self._recorder.on and is_numpy(left) and is_numpy(right):
+            with self._recorder.safe:
+                unknown = self._recorder.forwards.product("matmul", left, right)
+        result = _ARITHMETIC[name](left, right)
+        if arrays and self._recorder.on and not is_tensor(result):
+            with self._recorder.safe:
+                self._numpy(k, name, (left, right), {}, result, unknown)
+        return result
+
+    def unary(self, k: int, name: str, value: Any) -> Any:
+        """``-value``."""
+        result = -value
+        if is_numpy(value) and self._recorder.on:
+            with self._recorder.safe:
+                self._numpy(k, name, (value,), {}, result, False)
+        return result
+
+    def item(self, k: int, owner: Any, index: Any) -> Any:
+        """``owner[index]``."""
+        result = owner[index]
+        if is_numpy(owner) and self._recorder.on and owner.dtype.kind == "f":
+            with self._recorder.safe:
+                self._item(k, owner, index, result)
+        return result
+
+    def _item(self, k: int, owner: Any, index: Any, result: Any) -> None:
+        recorder = self._recorder
+        if type(index) is tuple and len(cast("Any", index)) == 2 and owner.ndim == 2:
+            columns = classes_in(*cast("Any", index))
+            if is_numpy(columns) and columns.dtype.kind in "iu" and recorder.lineage.role(owner) != "data":
+                recorder.labels.note(recorder.forwards.current, columns, INDEX)
+        if is_numpy(result):
+            self._numpy(k, "getitem", (owner,), {}, result, False)
+
+    def attribute(self, k: int, owner: Any, name: str) -> Any:
+        """``owner.T``."""
+        result = getattr(owner, name)
+        if is_numpy(owner) and self._recorder.on:
+            with self._recorder.safe:
+                self._numpy(k, "transpose", (owner,), {}, result, False)
+        return result
+
+    # Names and updates.
+
+    def named(self, k: int, name: str, value: Any) -> None:
+        """``name = value``."""
+        if not is_array(value):
+            if type(value) in (int, float, str, list, tuple, dict) or value is None:
+                return
+            with self._recorder.safe, self._unwatched():
+                self._recorder.objects(name, value, self._places[k])
+            return
+        if not self._recorder.on:
+            return
+        times = self._named.get(k, 0)
+        self._named[k] = times + 1
+        with self._recorder.safe, self._unwatched():
+            self._recorder.name(name, value, self._places[k], times < _NAMED_ONCE)
+
+    def changed(self, k: int, name: str, sign: str, value: Any) -> None:
+        """``name -= ...`` is done."""
+        if not self._recorder.on or sign not in ("add", "sub"):
+            return
+        if is_numpy(value) or (is_tensor(value) and not value.requires_grad):
+            with self._recorder.safe, self._unwatched():
+                self._recorder.steps.change(name, value, self._places[k])
+
+    def rebound(self, k: int, name: str, old: Any, new: Any) -> Any:
+        """``name = name - ...``."""
+        if self._recorder.on and is_array(old) and is_array(new) and old.shape == new.shape and old is not new:
+            times = self._named.get(k, 0)
+            self._named[k] = times + 1
+            with self._recorder.safe, self._unwatched():
+                self._recorder.steps.rebind(name, old, new, self._places[k])
+                self._recorder.name(name, new, self._places[k], times < _NAMED_ONCE)
+        return new
+
+    # Loops, and what a notebook shows.
+
+    def enter(self, k: int, iterable: Any) -> Any:
+        """A loop begins."""
+        self.flush()
+        planned = None
+        if type(iterable) in (range, list, tuple):
+            planned = len(iterable)
+        self._recorder.loops.enter(k, self._places[k], planned)
+        return iterable
+
+    def tick(self, k: int) -> bool:
+        """A round begins; whether the loop shall end instead."""
+        return self._recorder.tick(k) if self._recorder.on else False
+
+    def leave(self, k: int) -> None:
+        """A loop is over."""
+        self._recorder.loops.leave(k)
+
+    def shown(self, k: int, value: Any) -> None:
+        """The value that a notebook shows under a cell."""
+        if value is None:
+            return
+        with self._unwatched():
+            text = repr(value)
+            with self._recorder.told:
+                print(text)  # noqa: T201, as a notebook does
+            if self._recorder.on:
+                values = (float(value),) if _is_number(value) else ()
+                self._recorder.print(text[:2000], values, self._places[k])
+
+    def _unwatched(self) -> Any:
+        torch = sys.modules.get("torch")
+        return torch._C.DisableTorchFunction() if torch is not None else _Nothing()
+
+
+@final
+class _Nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+_operators = cast("Any", operator)
+_ARITHMETIC: Final[dict[str, Any]] = {
+    "add": _operators.add,
+    "sub": _operators.sub,
+    "mul": _operators.mul,
+    "div": _operators.truediv,
+    "matmul": _operators.matmul,
+    "pow": _operators.pow,
+}
+
+
+def _class_number(value: Any) -> int | None:
+    """A whole number out of a tensor of one element, or itself; None where it is none or cannot be read."""
+    if not is_tensor(value):
+        return int(cast("Any", value)) if isinstance(value, int | np.integer) else None
+    array = as_numpy(value) if value.numel() == 1 and not is_float(value) else None
+    return None if array is None else int(array.reshape(-1)[0])
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, float | np.floating):
+        return True
+    return is_array(value) and value.ndim == 0 and as_numpy(value) is not None

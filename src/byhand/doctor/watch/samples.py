@@ -1,0 +1,44 @@
+"""When the parameters are looked at: before and after some of the updates, ever more rarely."""
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from byhand.doctor.watch.drafts import Slot
+from byhand.doctor.watch.parameters import Parameters
+
+__all__ = ["Samples"]
+
+_MANY = 200  # parameters; with more of them none is looked at
+
+
+@final
+class Samples:
+    """Looks at the first updates of a training, at those with a power of two, and at every 500th."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.updates = 0  # of the training that goes on
+        self._parameters = parameters
+        self._slots: list[Slot] = []
+
+    def before(self) -> None:
+        """A forward begins; an update may follow."""
+        n = self.updates
+        if n < 4 or n & (n - 1) == 0 or n % 500 == 0:
+            self._slots = self._all()
+            self._parameters.remember(self._slots, None)
+
+    def gradients(self, returned: Mapping[int, Any]) -> None:
+        """A backward pass is done; ``returned`` has the gradients that are not in ``.grad``, by slot."""
+        if self._slots:
+            self._slots = self._all()
+            self._parameters.remember(self._slots, returned)
+
+    def after(self, clock: int) -> None:
+        """The update is done."""
+        if self._slots:
+            self._parameters.look(self._slots, clock)
+            self._slots = []
+
+    def _all(self) -> list[Slot]:
+        slots = self._parameters.slots
+        return list(slots) if len(slots) < _MANY else []

@@ -1,0 +1,489 @@
+"""Single records of the trace against what each program does."""
+
+import numpy as np
+import pytest
+
+from byhand.doctor.watch.rows import fingerprints
+
+TORCH = """
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+torch.manual_seed(0)
+rng = np.random.default_rng(0)
+labels = rng.integers(0, 3, 200)
+rows = (rng.normal(size=(3, 6))[labels] * 2 + rng.normal(size=(200, 6))).astype(np.float32)
+x, y = torch.from_numpy(rows), torch.from_numpy(labels)
+"""
+
+
+def line_of(text, part):
+    return text[: text.index(part)].count("\n") + 1
+
+
+def kinds(trace):
+    return "".join(one.kind[0] for one in trace.forwards)
+
+
+def test_dropout_and_batch_norm_as_they_were(watched):
+    trace = watched(
+        TORCH
+        + """
+model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
+opt = torch.optim.SGD(model.parameters(), lr=0.1)
+F.cross_entropy(model(x[:50]), y[:50]).backward()
+opt.step()
+model(x[50:80]).argmax(1)
+model.eval()
+model(x[80:120]).argmax(1)
+with torch.no_grad():
+    F.dropout(x[120:150] @ model[0].weight.T, 0.5)
+    model(x[150:])
+"""
+    )
+    assert kinds(trace) == "teeee"
+    both = ("BatchNorm", "Dropout")
+    assert [one.noisy for one in trace.forwards] == [both, both, (), ("Dropout",), ()]
+    assert [one.fixed for one in trace.forwards] == [(), (), both, (), both]
+    assert [one.grad for one in trace.forwards] == [True, True, True, False, False]
+
+
+def test_gradients_that_are_left_and_gradients_that_are_added_up_on_purpose(watched):
+    text = """
+w = torch.zeros(6, 3, requires_grad=True)
+opt = torch.optim.SGD([w], lr=0.1)
+for i in range(0, 200, 25):
+    F.cross_entropy(x[i:i + 25] @ w, y[i:i + 25]).backward()
+    {}
+"""
+    left = watched(TORCH + text.format("opt.step()"))
+    assert [one.stale for one in left.backwards] == [False] + [True] * 7
+    added = watched(TORCH + text.format("if i % 50:\n        opt.step()\n        opt.zero_grad()"))
+    assert [one.stale for one in added.backwards] == [False] * 8
+    assert [one.clock for one in added.backwards] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert kinds(added) == "t" * 8
+    assert (added.trainings[0].last, added.optimizers[0].steps) == (4, 4)
+
+
+def test_two_trainings_in_one_run(watched):
+    text = (
+        TORCH
+        + """
+def train(part, lr):
+    model = nn.Linear(6, 3)
+    opt = torch.optim.SGD(model.parameters(), lr=lr)
+    for epoch in range(3):
+        for xb, yb in zip(x[part].split(25), y[part].split(25)):
+            opt.zero_grad()
+            F.cross_entropy(model(xb), yb).backward()
+            opt.step()
+    return model
+parts = [slice(0, 100), slice(100, 200)]
+models = [train(parts[0], 0.1), train(parts[1], 0.02)]
+for one in models:
+    print((one(x).argmax(1) == y).float().mean().item())
+"""
+    )
+    trace = watched(text)
+    assert kinds(trace) == "t" * 24 + "ee"
+    assert [one.training for one in trace.forwards] == [0] * 12 + [1] * 12 + [0, 1]
+    assert [(one.first, one.last, one.rate) for one in trace.trainings] == [(0, 12, 0.1), (12, 24, 0.02)]
+    assert {one.loop.line for one in trace.trainings} == {line_of(text, "for epoch")}
+    assert [one.epochs for one in trace.trainings] == [3, 3]
+    assert [(one.shape, one.training, one.optimizer) for one in trace.parameters] == [
+        ((3, 6), 0, 0),
+        ((3,), 0, 0),
+        ((3, 6), 1, 1),
+        ((3,), 1, 1),
+    ]
+    assert [one.forward for one in trace.comparisons] == [24, 25]
+    printed = [float(word) for word in trace.output.split()]
+    assert [one.equal / one.total for one in trace.comparisons] == pytest.approx(printed)
+
+
+def test_rates_that_change(watched):
+    trace = watched(
+        TORCH
+        + """
+model = nn.Linear(6, 3)
+opt = torch.optim.SGD(model.parameters(), lr=0.4)
+schedule = torch.optim.lr_scheduler.StepLR(opt, 2, gamma=0.5)
+for epoch in range(6):
+    opt.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    opt.step()
+    schedule.step()
+"""
+    )
+    assert trace.trainings[0].rates == ((0, 0.4), (2, 0.2), (4, 0.1))
+    assert (trace.optimizers[0].name, trace.optimizers[0].rate) == ("SGD", 0.4)
+
+
+def test_parameters_that_stay_as_they_are(watched):
+    text = (
+        TORCH
+        + """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(6, 8)
+        self.frozen = nn.Linear(8, 8)
+        self.last = nn.Linear(8, 3)
+        self.spare = nn.Linear(3, 3)
+    def forward(self, x):
+        return self.last(self.frozen(self.first(x)))
+net = Net()
+nn.init.constant_(net.last.weight, 0.1)
+for p in net.frozen.parameters():
+    p.requires_grad = False
+opt = torch.optim.SGD(list(net.first.parameters()) + list(net.last.parameters()), lr=0.1)
+for i in range(3):
+    opt.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    opt.step()
+"""
+    )
+    trace = watched(text)
+    found = {one.name: one for one in trace.parameters}
+    assert {name for name, one in found.items() if one.changed} == {
+        "self.first.weight",
+        "self.first.bias",
+        "self.last.weight",
+        "self.last.bias",
+    }
+    assert found["self.frozen.weight"].frozen
+    assert found["self.frozen.weight"].used
+    assert not found["self.frozen.weight"].reached
+    assert not found["self.first.weight"].frozen
+    assert found["self.first.weight"].optimizer == 0
+    assert found["self.last.weight"].start.low == found["self.last.weight"].start.high == pytest.approx(0.1)
+    assert found["self.first.weight"].place.line == line_of(text, "self.first = ")
+    assert "self.spare.weight" not in found or not found["self.spare.weight"].used
+
+
+def test_samples_of_a_parameter(watched):
+    trace = watched(
+        TORCH
+        + """
+w = torch.zeros(6, 3, requires_grad=True)
+for step in range(20):
+    loss = F.cross_entropy(x @ w, y)
+    loss.backward()
+    print(w.grad.norm().item(), w.norm().item())
+    with torch.no_grad():
+        w -= 0.25 * w.grad
+    w.grad = None
+print(0, w.norm().item())
+"""
+    )
+    lines = [[float(word) for word in line.split()] for line in trace.output.splitlines()]
+    (parameter,) = trace.parameters
+    clocks = [one.clock for one in parameter.samples]
+    assert clocks[:4] == [0, 1, 2, 3]
+    assert len(clocks) >= 6
+    for one in parameter.samples:
+        assert one.gradient == pytest.approx(lines[one.clock][0], rel=1e-5)
+        assert one.norm == pytest.approx(lines[one.clock + 1][1], rel=1e-5)
+        assert one.step == pytest.approx(0.25 * lines[one.clock][0], rel=1e-4)
+        assert one.rate == pytest.approx(0.25, rel=1e-4)
+    assert parameter.alike is False
+    assert trace.trainings[0].rate == pytest.approx(0.25, rel=1e-4)
+
+
+def test_loaders(watched):
+    text = (
+        TORCH
+        + """
+from torch.utils.data import DataLoader, TensorDataset, Subset
+train_loader = DataLoader(TensorDataset(x[:150], y[:150]), batch_size=40, shuffle=True, drop_last=True)
+loaders = {"valid": DataLoader(Subset(TensorDataset(x, y), range(150, 200)), 25)}
+w = torch.zeros(6, 3, requires_grad=True)
+for epoch in range(2):
+    for xb, yb in train_loader:
+        F.cross_entropy(xb.view(-1, 6) @ w, yb).backward()
+        w.data -= 0.1 * w.grad
+        w.grad.zero_()
+for xb, yb in loaders["valid"]:
+    print((xb @ w).argmax(1).eq(yb).sum())
+(x[150:175] @ w).argmax(1)
+"""
+    )
+    trace = watched(text)
+    first, second = trace.loaders
+    assert (first.name, first.rows, first.batch_size, first.shuffles, first.drop_last) == (
+        "train_loader",
+        150,
+        40,
+        True,
+        True,
+    )
+    assert (second.name, second.rows, second.batch_size, second.shuffles, second.drop_last) == (
+        None,
+        50,
+        25,
+        False,
+        False,
+    )
+    assert first.place.line == line_of(text, "train_loader =")
+    assert [one.loader for one in trace.forwards] == [0] * 6 + [1, 1, None]
+    x = data()[0]
+    assert {p for one in trace.forwards[:3] for p in one.rows.tolist()} < set(fingerprints(x[:150]).tolist())
+    np.testing.assert_array_equal(np.concatenate([one.rows for one in trace.forwards[6:8]]), fingerprints(x[150:]))
+
+
+def data():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 200)
+    return (rng.normal(size=(3, 6))[y] * 2 + rng.normal(size=(200, 6))).astype(np.float32), y
+
+
+TRAINED = (
+    TORCH
+    + """
+w = torch.zeros(6, 3, requires_grad=True)
+for i in range(4):
+    F.cross_entropy(x[:150] @ w, y[:150]).backward()
+    w.data -= 0.5 * w.grad
+    w.grad.zero_()
+test, t = x[150:], y[150:]
+"""
+)
+METRICS = {
+    "equal": "print(((test @ w).argmax(1) == t).sum().item() / 50)",
+    "other way round": "print((t == (test @ w).argmax(1)).float().mean().item())",
+    "not equal": "print(1 - ((test @ w).argmax(1) != t).float().mean().item())",
+    "topk": "print((test @ w).topk(1, dim=1)[1].view(-1).eq(t).float().mean().item())",
+    "topk, the function": "print((torch.topk(test @ w, 1).indices.squeeze() == t).float().mean().item())",
+    "sort": "print(((test @ w).sort(dim=1, descending=True)[1][:, 0] == t).float().mean().item())",
+    "softmax first": "print((F.softmax(test @ w, dim=1).max(dim=1).indices == t).float().mean().item())",
+    "to NumPy": "print(np.mean(np.argmax((test @ w).detach().numpy(), axis=1) == t.numpy()))",
+    "sklearn": (
+        "from sklearn.metrics import accuracy_score\n"
+        "print(accuracy_score(y_true=t, y_pred=(test @ w).argmax(1).cpu().numpy()))"
+    ),
+    "confusion": (
+        "from sklearn.metrics import confusion_matrix\n"
+        "m = confusion_matrix(t.tolist(), (test @ w).argmax(1).tolist())\nprint(m.trace() / m.sum())"
+    ),
+    "columns": "print(((test @ w).argmax(1, keepdim=True) == t.view(-1, 1)).double().mean().item())",
+    "one-hot": "print(((test @ w).argmax(1) == F.one_hot(t, 3).argmax(1)).double().mean().item())",
+    "array_equal rows": "p = (test @ w).argmax(1).numpy()\nprint(np.equal(p, t.numpy()).mean())",
+    "a loop over numbers": (
+        "p = (test @ w).argmax(1).tolist()\nright = 0\nfor a, b in zip(p, t.tolist()):\n"
+        "    if a == b:\n        right += 1\nprint(right / 50)"
+    ),
+    "a loop over elements": (
+        "p = (test @ w).argmax(1)\nright = 0\nfor i in range(len(t)):\n"
+        "    if p[i] == t[i]:\n        right += 1\nprint(right / 50)"
+    ),
+    "a comprehension": (
+        "p = (test @ w).argmax(1).numpy()\nprint(sum(int(a == b) for a, b in zip(p, t.numpy())) / len(t))"
+    ),
+    "batches put together": (
+        "ps, ts = [], []\nfor a, b in zip(test.split(20), t.split(20)):\n    ps.append((a @ w).argmax(1))\n"
+        "    ts.append(b)\nprint((torch.cat(ps) == torch.cat(ts)).float().mean().item())"
+    ),
+    "batches put together in NumPy": (
+        "ps, ts = [], []\nfor a, b in zip(test.split(20), t.split(20)):\n"
+        "    ps.append((a @ w).detach().numpy().argmax(axis=1))\n    ts.append(b.numpy())\n"
+        "print((np.concatenate(ps) == np.concatenate(ts)).mean())"
+    ),
+    "extended lists": (
+        "ps = []\nfor a in test.split(20):\n    ps += (a @ w).argmax(1).tolist()\n"
+        "print(np.mean(np.array(ps) == np.array(t)))"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", METRICS)
+def test_a_metric_however_it_is_computed(watched, how):
+    trace = watched(TRAINED + METRICS[how] + "\n")
+    assert (trace.end.how, trace.end.error, trace.notes) == ("done", None, ())
+    printed = float(trace.output)
+    y = data()[1]
+    compared = [one for one in trace.comparisons if trace.forwards[one.forward].kind == "eval"]
+    assert sum(one.total for one in compared) == 50
+    assert sum(one.equal for one in compared) == pytest.approx(printed * 50)
+    np.testing.assert_array_equal(np.concatenate([one.labels for one in compared]), y[150:])
+    judged = [one for one in trace.predictions if trace.forwards[one.forward].kind == "eval"]
+    chosen = np.concatenate(
+        [one.chosen.reshape(-1) for one in judged[: 3 if "batches" in how or "lists" in how else 1]]
+    )
+    assert (chosen == y[150:]).mean() == pytest.approx(printed)
+
+
+def test_rows_one_by_one(watched):
+    trace = watched(
+        TRAINED
+        + """
+right = 0
+for i in range(len(test)):
+    guess = torch.argmax(test[i] @ w)
+    if guess.item() == t[i].item():
+        right += 1
+print(right / 50)
+"""
+    )
+    evaluated = [one for one in trace.forwards if one.kind == "eval"]
+    assert [one.n for one in evaluated] == [1] * 50
+    np.testing.assert_array_equal(np.concatenate([one.rows for one in evaluated]), fingerprints(data()[0][150:]))
+    assert [one.forward for one in trace.predictions] == [one.index for one in evaluated]
+    (comparison,) = trace.comparisons
+    assert (comparison.total, comparison.equal) == (50, round(float(trace.output) * 50))
+
+
+def test_broadcast_comparison(watched):
+    trace = watched(TRAINED + "print(((test @ w).argmax(1) == t.unsqueeze(1)).float().mean().item())")
+    (comparison,) = trace.comparisons
+    assert (comparison.left, comparison.right, comparison.shape) == ((50,), (50, 1), (50, 50))
+    assert comparison.total == 2500
+    assert comparison.equal == round(float(trace.output) * 2500)
+
+
+HAND = {
+    "torch": """
+w = (torch.randn(6, 3) * 0.1).requires_grad_()
+for i in range(2):
+    z = x @ w
+    e = torch.exp(z)
+    p = e / e.sum(dim=1, keepdim=True)
+    loss = -torch.log(p[range(200), y]).mean()
+    loss.backward()
+    w.data -= 0.1 * w.grad
+    w.grad.zero_()
+print(repr(loss.item()))
+""",
+    "NumPy": """
+w = rng.normal(size=(6, 3)) * 0.1
+for i in range(2):
+    z = rows @ w
+    e = np.exp(z)
+    p = e / e.sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(200), labels]).mean()
+    d = p.copy()
+    d[np.arange(200), labels] -= 1
+    w -= 0.1 * rows.T @ d / 200
+print(repr(float(loss)))
+""",
+}
+
+
+@pytest.mark.parametrize("kind", HAND)
+def test_a_tape_has_every_operation_with_its_values(watched, kind):
+    trace = watched(TORCH + HAND[kind])
+    tape = next(one for one in trace.tapes if one.clock == 1)
+    names = [op.name for op in tape.ops if op.name != "view"]
+    assert names[:5] == ["matmul", "exp", "sum", "div", "getitem"]
+    assert {"log", "mean"} <= set(names)
+    values = {op.name: op for op in reversed(tape.ops)}
+    x, y = data()
+    product, total, quotient = values["matmul"], values["sum"], values["div"]
+    left, right = (tape.values[i] for i in product.inputs)
+    z = x.astype(float) @ right.kept.astype(float)
+    np.testing.assert_allclose(tape.values[product.output].kept, z, rtol=1e-4, atol=1e-5)
+    assert left.rows
+    assert right.parameter == 0
+    assert right.name == "w"
+    assert total.options["axis"] == 1
+    assert tape.values[total.output].summary.shape == (200, 1)
+    probs = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(tape.values[quotient.output].kept, probs, rtol=1e-4)
+    mean = tape.values[values["mean"].output].kept
+    assert abs(float(mean)) == pytest.approx(-np.log(probs[np.arange(200), y]).mean(), rel=1e-5)
+    assert float(trace.output) == pytest.approx(abs(float(mean)), rel=1e-6)
+
+
+def test_a_tape_of_library_functions(watched):
+    trace = watched(
+        TORCH
+        + """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.out = nn.Linear(6, 3), nn.Softmax(dim=-1)
+    def forward(self, x):
+        return self.out(self.fc(x))
+net = Net()
+loss = nn.CrossEntropyLoss(label_smoothing=0.1)(net(x), y)
+loss.backward()
+"""
+    )
+    ops = {op.name: op for op in trace.tapes[0].ops}
+    assert [op.name for op in trace.tapes[0].ops if op.name != "view"][:3] == ["linear", "softmax", "cross_entropy"]
+    assert (ops["softmax"].module, ops["softmax"].options["axis"]) == ("Softmax", 1)
+    assert ops["cross_entropy"].options["label_smoothing"] == 0.1
+    target = trace.tapes[0].values[ops["cross_entropy"].inputs[1]]
+    assert target.labels
+    assert trace.tapes[0].loss == ops["cross_entropy"].output
+    assert trace.tapes[0].values[ops["softmax"].output].summary.mean == pytest.approx(1 / 3, abs=1e-3)
+    call = trace.loss_calls[0]
+    assert (call.name, call.input, call.target) == ("cross_entropy", (200, 3), (200,))
+
+
+LABELS = {
+    "(N,)": ("y", "F.cross_entropy(z, yb)"),
+    "(N, 1)": ("y.unsqueeze(1)", "F.cross_entropy(z, yb.squeeze(1))"),
+    "(N, 1), by hand": ("y.unsqueeze(1)", "-F.log_softmax(z, 1).gather(1, yb).mean()"),
+    "one-hot in cross_entropy": ("F.one_hot(y, 3).float()", "F.cross_entropy(z, yb)"),
+    "one-hot in mse": ("F.one_hot(y, 3).float()", "((z.softmax(1) - yb) ** 2).mean()"),
+    "one-hot mask": ("F.one_hot(y, 3)", "-(F.log_softmax(z, 1) * yb).sum() / len(z)"),
+    "float": ("y.float()", "F.cross_entropy(z, yb.long())"),
+    "boolean mask": ("F.one_hot(y, 3).bool()", "-F.log_softmax(z, 1)[yb].mean()"),
+    "advanced index": ("y", "-F.log_softmax(z, 1)[torch.arange(len(z)), yb].mean()"),
+}
+
+
+@pytest.mark.parametrize("form", LABELS)
+@pytest.mark.parametrize("source", ["slices", "loader"])
+def test_labels_of_every_form(watched, form, source):
+    targets, loss = LABELS[form]
+    head = {
+        "slices": "for i in range(0, 200, 50):\n    xb, yb = x[i:i + 50], t[i:i + 50]\n",
+        "loader": (
+            "from torch.utils.data import DataLoader, TensorDataset\n"
+            "for xb, yb in DataLoader(TensorDataset(x, t), batch_size=50):\n"
+        ),
+    }[source]
+    trace = watched(
+        TORCH
+        + f"t = {targets}\nw = torch.zeros(6, 3, requires_grad=True)\n{head}    z = xb @ w\n    loss = {loss}\n"
+        + "    loss.backward()\n    w.data -= 0.1 * w.grad\n    w.grad = None\n"
+    )
+    assert (trace.end.error, trace.notes, kinds(trace)) == (None, (), "tttt")
+    for k, one in enumerate(trace.forwards):
+        np.testing.assert_array_equal(one.labels, data()[1][k * 50 : k * 50 + 50])
+
+
+def test_what_never_ran(watched):
+    trace = watched("def f():\n    return 1\n\nif len('a') == 2:\n    a = 1\n    b = 2\nelse:\n    c = 3\n")
+    assert [(one.file, one.never) for one in trace.files] == [("main.py", ((2, 2), (5, 6)))]
+
+
+def test_arrays_that_were_made(watched):
+    trace = watched(TORCH + "scaled = rows / 4\nfor i in range(9):\n    part = rows[i:i + 2]\n")
+    scaled = next(one for one in trace.made if one.name == "scaled")
+    assert scaled.summary.shape == (200, 6)
+    assert scaled.summary.mean == pytest.approx(float(data()[0].mean()) / 4, rel=1e-4)
+    assert scaled.summary.dtype == "float32"
+    assert sum(one.name == "part" for one in trace.made) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "seeded"),
+    [
+        ("import torch\ntorch.manual_seed(1)\nprint(torch.rand(1).item())", True),
+        ("import numpy as np\nnp.random.seed(1)\nprint(np.random.rand())", True),
+        ("import numpy as np\nprint(np.random.default_rng(1).random())", True),
+        ("import random\nrandom.seed(1)\nprint(random.random())", True),
+        ("import numpy as np\nnp.random.seed()\nnp.random.default_rng()", False),
+        ("import torch, random, numpy as np\nprint(torch.rand(1).item(), random.random(), np.random.rand())", False),
+    ],
+)
+def test_seeds(watched, text, seeded):
+    first, again, moved = (watched(text, shift=shift) for shift in (0, 0, 3))
+    assert first.seeded is seeded
+    assert first.output == again.output
+    if seeded:
+        assert moved.output != first.output
+        assert watched(text.replace("1)", "4)", 1)).output == moved.output
