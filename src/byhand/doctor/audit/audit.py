@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import final
 
 from byhand.doctor.audit.passes import Pass, Passes
-from byhand.doctor.audit.printed import Line, Misprint, lines, measures, misprints, states
+from byhand.doctor.audit.printed import Line, Misprint, lines, measures, misprints, stated
 from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Forward, Place, Printed, Trace
 
@@ -29,6 +29,7 @@ class Accuracy:
     actual: float
     n: int
     place: Place | None  # of the print, else of the evaluation
+    learning: bool = False  # of the rows that it learns from, as it learns: it judges no others
 
 
 @final
@@ -41,7 +42,9 @@ class Audit:
     lines: tuple[tuple[Line, ...], ...]  # the numbers of one print and one position together
     misprints: tuple[Misprint, ...]
     accuracy: Accuracy | None
-    measured: Pass | None = None  # ``main``; of a program without evaluations, the last forwards that it learnt from
+    measured: Pass | None = (
+        None  # ``main``, or the last forwards that it learnt from where it judges a few rows at most
+    )
 
     def of_training(self, training: int | None) -> Pass | None:
         """The evaluation to measure one model by."""
@@ -57,7 +60,11 @@ def audit(program: Program, trace: Trace) -> Audit:
     wrong = misprints(series)
     main = _main(passes)
     accuracy = _accuracy(main, series, wrong)
-    measured = main or _while_learning(builder)
+    measured = main
+    if main is None or main.accuracy is None or main.n < _DEMO * _ENOUGH:
+        learning = _while_learning(builder)
+        if learning is not None and (main is None or main.accuracy is None or main.n < _DEMO * learning.n):
+            measured, accuracy = learning, _as_it_learns(trace, learning)
     return Audit(tuple(passes), main, tuple(map(tuple, series)), wrong, accuracy, measured)
 
 
@@ -71,6 +78,17 @@ def _while_learning(builder: Passes) -> Pass | None:
             if sum(one.n for one in found) >= _ENOUGH:
                 break
     return builder.make(found[::-1]) if found else None
+
+
+def _as_it_learns(trace: Trace, learning: Pass) -> Accuracy | None:
+    if learning.accuracy is None:
+        return None
+    shown = [one for one in trace.printed if one.forward in {batch.forward.index for batch in learning.batches}]
+    for printed in reversed(shown):
+        value = stated(printed, learning)
+        if value is not None:
+            return Accuracy(value, learning.accuracy, learning.n, printed.place, learning=True)
+    return Accuracy(None, learning.accuracy, learning.n, learning.forward.place, learning=True)
 
 
 def _main(passes: Sequence[Pass]) -> Pass | None:
@@ -97,7 +115,7 @@ def _cut(builder: Passes, whole: Pass) -> list[Pass]:
         shown.setdefault(printed.forward, []).append(printed)
 
     def told(forward: int, piece: Pass) -> bool:
-        return any(states(printed, piece) for printed in shown.get(forward, ()))
+        return any(stated(printed, piece) is not None for printed in shown.get(forward, ()))
 
     forwards = [batch.forward for batch in whole.batches]
     ends = [at + 1 for at, forward in enumerate(forwards) if any(one.numbers for one in shown.get(forward.index, ()))]

@@ -15,7 +15,7 @@ from byhand.doctor.audit.batches import Batch
 from byhand.doctor.audit.passes import Pass, Passes
 from byhand.doctor.trace import Number, Place, Printed, Trace
 
-__all__ = ["Line", "Misprint", "Source", "lines", "measures", "misprints", "states"]
+__all__ = ["Line", "Misprint", "Source", "lines", "measures", "misprints", "stated"]
 
 _SPREAD: Final = 0.05  # two accuracies of one model on one set hardly differ by more: the room for other numbers
 _CHANCE: Final = 0.005  # how likely a fit by accident may be
@@ -129,7 +129,7 @@ def _float32(value: float) -> float:
     return 3e-6 * max(1.0, abs(value))
 
 
-def _stated(number: Number, values: Sequence[float]) -> tuple[float, float]:
+def _value_of(number: Number, values: Sequence[float]) -> tuple[float, float]:
     """A number's value and tolerance; ``values`` are those that print was handed in full precision."""
     half = 0.5 * 10.0**-number.decimals
     if number.of:
@@ -162,7 +162,7 @@ def lines(trace: Trace, builder: Passes, passes: Sequence[Pass]) -> list[list[Li
         honest += [one for past in ended for one in figures[id(past)] if one.right]
         for position, number in enumerate(printed.numbers):
             if _may_be_measured(number):
-                line = Line(printed, number, *_stated(number, printed.values), sources, training, explained=False)
+                line = Line(printed, number, *_value_of(number, printed.values), sources, training, explained=False)
                 explained = any(line.fit(one, slack=2.0) for one in honest)
                 key = (*layout, position, len(printed.numbers))
                 series[key].append(
@@ -171,16 +171,17 @@ def lines(trace: Trace, builder: Passes, passes: Sequence[Pass]) -> list[list[Li
     return list(series.values())
 
 
-def states(printed: Printed, evaluation: Pass) -> bool:
-    """Whether one of a line's numbers is the accuracy of an evaluation."""
+def stated(printed: Printed, evaluation: Pass) -> float | None:
+    """The number of a line, as a fraction, that is the accuracy of an evaluation; None where none is."""
     source = Source((), None, {})
     figures = [one for one in statistics(evaluation.batches, evaluation) if one.right and one.measure == "accuracy"]
     of_it = [
-        Line(printed, number, *_stated(number, printed.values), (), source, explained=False)
+        Line(printed, number, *_value_of(number, printed.values), (), source, explained=False)
         for number in printed.numbers
         if _may_be_measured(number)
     ]
-    return any(line.fit(one) for line in of_it for one in figures)
+    fits = (fit for line in of_it for one in figures if (fit := line.fit(one)))
+    return next((1 - fit.shown if fit.error else fit.shown for fit in fits), None)
 
 
 def _may_be_measured(number: Number) -> bool:

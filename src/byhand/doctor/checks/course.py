@@ -5,11 +5,12 @@ Letters: T steps that were seen, N rows, C classes.
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.audit import scores as tables
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.tapes import Reading, readings
@@ -18,6 +19,9 @@ from byhand.doctor.trace import Backward, Forward, Trace, Training
 __all__ = ["Course", "best", "chance", "course", "fed", "final_pass", "number_of_classes", "short"]
 
 Array = NDArray[np.float64]
+
+_FEW: Final = 5  # losses from which a course can be told
+_SOME: Final = 100  # batches that are looked at
 
 
 @final
@@ -75,9 +79,24 @@ def _exact(evidence: Evidence, index: int) -> list[tuple[int, float]]:
     passes = [p for p in evidence.audit.passes if p.forward.training == index and p.loss is not None]
     found = [(p.clock, p.loss) for p in passes if p.loss is not None and p.n == passes[-1].n]
     batches = [point for reading in readings(evidence.trace) if (point := _of_batch(evidence.trace, reading, index))]
-    if len(found) >= 5:
-        return [*[point for point in batches[:1] if point[0] < found[0][0]], *found]
+    for points in (found, _of_choices(evidence.trace, index)):
+        if len(points) >= _FEW:
+            return [*[point for point in batches[:1] if point[0] < points[0][0]], *points]
     return batches
+
+
+def _of_choices(trace: Trace, index: int) -> list[tuple[int, float]]:
+    """The cross-entropy of some of the batches that it learnt from and chose classes for."""
+    scored = [(p, trace.forwards[p.forward]) for p in trace.predictions if p.forward is not None and p.scores.size]
+    mine = [(p, f) for p, f in scored if f.kind == "train" and f.training == index and f.labels.size == f.n > 1]
+    found: list[tuple[int, float]] = []
+    for prediction, forward in mine[:: max(1, len(mine) // _SOME)]:
+        scores = tables.rows_of([prediction], forward.n, forward.labels)
+        what = tables.kind(scores) if scores is not None else None
+        loss = tables.cross_entropy(scores, forward.labels, what) if scores is not None and what is not None else None
+        if loss is not None:
+            found.append((forward.clock, loss))
+    return found
 
 
 def _of_batch(trace: Trace, reading: Reading, index: int) -> tuple[int, float] | None:
@@ -94,8 +113,8 @@ def _of_batch(trace: Trace, reading: Reading, index: int) -> tuple[int, float] |
 
 
 def _between(points: list[tuple[int, float]], training: Training) -> Array:
-    """200 losses over the training, on straight lines between the points; () where they are fewer than five."""
-    if len(points) < 5:
+    """200 losses over the training, on straight lines between the points; () where they are too few."""
+    if len(points) < _FEW:
         return np.zeros(0)
     clocks, losses = zip(*points, strict=True)
     return np.interp(np.linspace(training.first, training.last, 200), clocks, losses)

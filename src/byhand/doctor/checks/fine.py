@@ -5,12 +5,18 @@ from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.course import best, course
 
 __all__ = ["FINE", "looked"]
 
 
 def _trained(evidence: Evidence) -> bool:
     return bool(evidence.trace.trainings)
+
+
+def _coursed(evidence: Evidence) -> bool:
+    index = best(evidence)
+    return index is not None and course(evidence, index) is not None
 
 
 def _went_back(evidence: Evidence) -> bool:
@@ -51,9 +57,9 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "raw-pixel-range": ("inputs scaled", _trained),
         "softmax-before-cross-entropy": ("one softmax, not two", _trained),
         "mean-of-batch-means": ("means over rows, not over batches", _printed),
-        "learning-rate-too-high": ("steps not too long", _trained),
-        "learning-rate-too-low": ("nor too short", _trained),
-        "initial-loss-above-chance": ("a start near chance", _trained),
+        "learning-rate-too-high": ("steps not too long", _coursed),
+        "learning-rate-too-low": ("nor too short", _coursed),
+        "initial-loss-above-chance": ("a start near chance", _coursed),
         "parameter-never-updated": ("every parameter updated", _trained),
         "scaled-differently": ("both parts on one scale", _held_out),
         "last-batch-metric": ("numbers that cover all batches", _printed),
@@ -61,12 +67,12 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "argmax-over-batch": ("the best class of each row", _judged),
         "argmin-as-prediction": ("the best score, not the worst", _judged),
         "constant-answer": ("more than one answer", _judged),
-        "stopped-while-learning": ("trained to its end", _trained),
+        "stopped-while-learning": ("trained to its end", _coursed),
         "probabilities-into-nll": ("log-probabilities in the loss", _trained),
         "softmax-over-batch": ("softmax over the classes", _trained),
         "broadcast-loss": ("each score with its own target", _trained),
-        "loss-of-wrong-sign": ("a loss that falls", _trained),
-        "loss-not-finite": ("a loss that is a number", _trained),
+        "loss-of-wrong-sign": ("a loss that falls", _coursed),
+        "loss-not-finite": ("a loss that is a number", _coursed),
         "log-of-softmax": ("no log of a softmax that is 0", _trained),
         "epsilon-in-log": ("no ε in the log", _trained),
         "step-never-taken": ("steps taken", _went_back),

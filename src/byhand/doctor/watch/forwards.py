@@ -5,6 +5,7 @@ first updated; the products from before that are kept, and gone through then.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, final
 
 import numpy as np
@@ -233,10 +234,10 @@ class Forwards:
         self.waiting.clear()
         return True
 
-    def round(self, entered: int) -> None:
-        """A round of some loop begins; ``entered`` is when the loop did."""
+    def round(self, key: int, entered: Callable[[int], int]) -> None:
+        """A round of the loop of this key begins; ``entered`` tells when the loop did."""
         self.event += 1
-        if self._pending and self._lineage.parameters.slots and entered <= self._met:
+        if self._pending and self._lineage.parameters.slots and entered(key) <= self._met:
             self.resolve()  # not within a loop of the update's own, over layers: more parameters are to come
         if self._burst:
             self._tape.end()

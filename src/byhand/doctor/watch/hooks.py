@@ -1,11 +1,12 @@
 """What the rewritten program calls: each hook does what the user wrote, and says so to the recorder.
 
-Tensors are torch's own business (``watch``); here are NumPy's arrays, plain numbers, names, loops and prints.
+Tensors are torch's own business (``torch_calls``); here are NumPy's arrays, plain numbers, names, loops and prints.
 """
 
 import builtins
 import operator
 import sys
+import types
 from typing import Any, Final, cast, final
 
 import numpy as np
@@ -19,6 +20,7 @@ from byhand.doctor.watch.recorder import Recorder
 __all__ = ["Hooks"]
 
 _NAMED_ONCE: Final = 3  # times that the value of one assignment is summarized
+_PLAIN: Final = frozenset({int, float, str, bool, list, tuple, dict, types.NoneType})
 _SCALARS: Final = 200_000  # comparisons of plain numbers that are kept in a row
 
 
@@ -228,9 +230,9 @@ class Hooks:
 
     def named(self, k: int, name: str, value: Any) -> None:
         """``name = value``."""
+        if type(value) in _PLAIN:
+            return
         if not is_array(value):
-            if type(value) in (int, float, str, list, tuple, dict) or value is None:
-                return
             with self._recorder.safe, self._unwatched():
                 self._recorder.objects(name, value, self._places[k])
             return

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections import defaultdict
 from types import FrameType
 from typing import Final, final
 
@@ -40,14 +41,14 @@ class Loops:
         self.ending = self.stopping = False
         self.limit: int | None = None
         self.shortened = False
-        self._stacks: dict[int, list[_Loop]] = {}  # by thread
+        self._stacks: defaultdict[int, list[_Loop]] = defaultdict(list)  # by thread
         self._events = 0
         self._of: dict[int, _Loop] = {}  # id of a training → its outermost loop
         self._training: TrainingDraft | None = None
 
     @property
     def _stack(self) -> list[_Loop]:
-        return self._stacks.setdefault(threading.get_ident(), [])
+        return self._stacks[threading.get_ident()]
 
     def enter(self, key: int, place: Place, planned: int | None) -> None:
         """A loop begins; ``planned`` rounds, if that is known."""
@@ -59,13 +60,14 @@ class Loops:
     def tick(self, key: int) -> bool:
         """A round begins; whether the loop shall end instead."""
         self._events += 1
-        while self._stack and self._stack[-1].key != key:
-            if not any(loop.key == key for loop in self._stack):
+        stack = self._stack
+        while stack and stack[-1].key != key:
+            if not any(loop.key == key for loop in stack):
                 return False
-            self._stack.pop()
-        if not self._stack:
+            stack.pop()
+        if not stack:
             return False
-        loop = self._stack[-1]
+        loop = stack[-1]
         if self.stopping:
             raise Stopped
         if loop.trains and (self.ending or self._is_over(loop)):
@@ -84,7 +86,10 @@ class Loops:
 
     def entered(self, key: int) -> int:
         """When the innermost loop of this key began."""
-        return next((loop.entered for loop in reversed(self._stack) if loop.key == key), 0)
+        for loop in reversed(self._stack):
+            if loop.key == key:
+                return loop.entered
+        return 0
 
     def leave(self, key: int) -> None:
         """A loop is over."""

@@ -59,7 +59,7 @@ class Recorder:
 
     def tick(self, key: int) -> bool:
         """A round of a loop begins; whether the loop shall end instead."""
-        self.forwards.round(self.loops.entered(key))
+        self.forwards.round(key, self.loops.entered)
         return self.loops.tick(key)
 
     def name(self, name: str, array: Any, place: Place, first: bool) -> None:
