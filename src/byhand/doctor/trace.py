@@ -66,7 +66,10 @@ class Forward:
 @final
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A choice of one class a row: argmax, argmin, max(dim), topk, ... over scores of some forward."""
+    """A choice of one class a row: argmax, argmin, max(dim), topk, ... over scores of some forward.
+
+    A "threshold", which tells two classes apart by one number a row, has the distances to it as scores: (−d, d).
+    """
 
     forward: int | None
     place: Place | None

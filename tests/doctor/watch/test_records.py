@@ -333,6 +333,42 @@ print(right / 50)
     assert (comparison.total, comparison.equal) == (50, round(float(trace.output) * 50))
 
 
+@pytest.mark.parametrize(
+    ("made", "right"),
+    [
+        ("p = torch.sigmoid(x @ w); hits = ((p > 0.5) == t).sum()", "torch"),
+        ("p = torch.sigmoid(x @ w); hits = ((0.5 < p).float() == t).sum()", "torch"),
+        ("p = torch.sigmoid(x @ w); hits = (p.round() == t).sum()", "torch"),
+        ("p = torch.sigmoid(x @ w).squeeze(1); hits = ((p >= 0.5).long() == t.squeeze(1)).sum()", "torch"),
+        ("p = x.numpy() @ w.detach().numpy(); hits = ((p > 0) == t.numpy()).sum()", "numpy"),
+        ("p = 1 / (1 + np.exp(-(x.numpy() @ w.detach().numpy()))); hits = (np.round(p) == t.numpy()).sum()", "numpy"),
+    ],
+)
+def test_two_classes_told_apart_by_a_threshold(watched, made, right):
+    trace = watched(
+        TORCH
+        + f"""
+t = (y > 0).long().unsqueeze(1)
+w = torch.zeros(6, 1, requires_grad=True)
+for _ in range(5):
+    F.binary_cross_entropy_with_logits(x @ w, t.float()).backward()
+    with torch.no_grad():
+        w -= 0.1 * w.grad
+        w.grad = None
+{made}
+print(int(hits))
+"""
+    )
+    chosen, compared = trace.predictions[-1], trace.comparisons[-1]
+    assert (chosen.name, chosen.axis, chosen.scores.shape) == ("threshold", 1, (200, 2))
+    np.testing.assert_array_equal(chosen.scores.argmax(1), chosen.chosen)
+    np.testing.assert_allclose(chosen.scores[:, 0], -chosen.scores[:, 1])
+    assert compared.prediction == len(trace.predictions) - 1
+    assert trace.forwards[compared.forward].kind == "eval"
+    assert trace.printed[-1].text == str(compared.equal)
+    assert compared.equal == (chosen.chosen == trace.forwards[compared.forward].labels).sum()
+
+
 def test_broadcast_comparison(watched):
     trace = watched(TRAINED + "print(((test @ w).argmax(1) == t.unsqueeze(1)).float().mean().item())")
     (comparison,) = trace.comparisons

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from byhand.doctor.text.program import Unit
 from byhand.doctor.trace import Place
-from byhand.doctor.watch.rewrite import CALLS, Rewritten, rewrite
+from byhand.doctor.watch.numpy_names import CALLS
+from byhand.doctor.watch.rewrite import Rewritten, rewrite
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("*.py"))
 SNIPPETS = Path(__file__).with_name("snippets.txt").read_text("utf-8").removesuffix("\n").split("\n---\n")
@@ -44,7 +45,8 @@ class Neutral:
 
     def compare(self, k: int, name: str, a: Any, b: Any) -> Any:
         self.events.append(("compare", k, name, a, b))
-        return a == b if name == "==" else a != b
+        signs = {"==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt}
+        return signs.get(name, operator.le if name == "<=" else operator.ge)(a, b)
 
     def call(self, k: int, f: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.events.append(("call", k, f, args, kwargs))

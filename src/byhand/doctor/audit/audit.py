@@ -139,8 +139,9 @@ def _accuracy(main: Pass | None, series: Sequence[Sequence[Line]], wrong: Sequen
     for line in (line for same in series for line in same):
         for evaluation, one in line.evaluations():
             fit = line.fit(one)
-            if evaluation is main and one.measure == "accuracy" and one.right and fit:
-                shown.append((int(one.of != "scores"), line, 1 - fit.shown if fit.error else fit.shown))
+            if evaluation is main and one.measure == "accuracy" and (one.right or line.explained) and fit:
+                far = int(one.of != "scores") if one.right else 2  # a wrong average may be the right number, rounded
+                shown.append((far, line, 1 - fit.shown if fit.error else fit.shown))
     shown += [
         (2, one.line, 1 - one.shown if one.error else one.shown)
         for one in wrong

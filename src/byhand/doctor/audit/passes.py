@@ -174,12 +174,12 @@ class Passes:
         elif len(forwards) > 1:
             scores = tables.rows_of([p for batch in batches for p in batch.predictions], n, labels, self.batches.square)
 
-        what = tables.kind(scores) if scores is not None else None
+        names = {p.name for batch in batches for p in batch.predictions}
+        what = tables.kind(scores) if scores is not None and "threshold" not in names else None
         smallest = False
         chosen, right, accuracy, loss = _NONE, np.zeros(0, dtype=np.bool_), None, None
         if scores is not None and labels.size == n:
             low, high = (scores.argmin(1) == labels), (scores.argmax(1) == labels)
-            names = {p.name for batch in batches for p in batch.predictions}
             smallest = what not in ("probabilities", "log-probabilities") and bool(
                 (what == "negative log-probabilities" or (names & {"argmin", "min"})) and low.sum() >= high.sum()
             )

@@ -10,7 +10,7 @@ from byhand.doctor.audit.batches import is_broadcast
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Line, Misprint
-from byhand.doctor.checks import handed, origins
+from byhand.doctor.checks import handed, origins, roles
 from byhand.doctor.finding import Edit, Effect, Finding
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program
@@ -138,6 +138,27 @@ def last_batch_metric(evidence: Evidence) -> Iterator[Finding]:
             proof="arithmetic",
             effect=Effect(f"printed {name}", one.shown, one.actual) if one.actual is not None else None,
         )
+    yield from _last_batch_learnt(evidence)
+
+
+def _last_batch_learnt(evidence: Evidence) -> Iterator[Finding]:
+    """All that the program judges is the batch that it learnt from last, which its loop has left behind."""
+    main, trace = evidence.audit.main, evidence.trace
+    if main is None or main.accuracy is None or not main.comparisons:
+        return
+    learnt = [f for f in trace.forwards if f.kind == "train" and f.training == main.forward.training and f.rows.size]
+    known = np.unique(np.concatenate([f.rows for f in learnt])).size if learnt else 0
+    if not learnt or 2 * main.n >= known or main.clock <= learnt[-1].clock:
+        return
+    if np.array_equal(main.rows, learnt[-1].rows):
+        yield Finding(
+            check="last-batch-metric",
+            level="warning",
+            place=main.forward.stack[-1] if main.forward.stack else main.forward.place,
+            saw=f"the only rows that it judges are the last {main.n} of the {known:,} that it learnt from",
+            so="they tell nothing of new images, and too few of them were asked",
+            instead="judge all the rows of a part that was kept out of the training",
+        )
 
 
 def evaluated_on_training_rows(evidence: Evidence) -> Iterator[Finding]:
@@ -183,8 +204,8 @@ def _role(evidence: Evidence, line: Line) -> origins.Role | None:
     if written and words and written != words:
         return words if words == "held-out" and _is_named(line) else None
     evaluation = line.evaluations()[0][0] if line.evaluations() else None
-    if not written and not words and evaluation is not None and evaluation.forward.loader is not None:
-        return origins.role(evidence.trace.loaders[evaluation.forward.loader].name or "")
+    if not written and not words and evaluation is not None:
+        return roles.agreed(evidence, evaluation)
     return words or written
 
 

@@ -32,7 +32,9 @@ def _printed(evidence: Evidence) -> bool:
 
 
 def _held_out(evidence: Evidence) -> bool:
-    return _judged(evidence) and _trained(evidence)
+    return _trained(evidence) and any(
+        one.accuracy is not None and one.on != "training" for one in evidence.audit.passes
+    )
 
 
 def _moody(evidence: Evidence) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from byhand.doctor.checks import origins
+from byhand.doctor.checks.literals import assigned
 from byhand.doctor.finding import Edit
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program, Unit
@@ -43,9 +44,23 @@ def over(program: Program, forward: Forward, trace: Trace) -> tuple[Place | None
         made = trace.loaders[forward.loader].place
         home = program.unit(made) if made else None
         calls = program.nodes(made, ast.Call) if made else []
+        flag = _flag(program, trace, calls[0]) if calls else None
+        if flag is not None:
+            return flag, (edits.replace(flag, "False"),)
         names = _training_names(calls[0].args) if calls else []
         return made, _renamed(program, home, names) if home and names else ()
     return forward.place, ()
+
+
+def _flag(program: Program, trace: Trace, loader: ast.Call) -> Place | None:
+    """The ``True`` of ``train=True`` in the making of a loader's data set, as torchvision's have it."""
+    given = [*loader.args[:1], *(keyword.value for keyword in loader.keywords if keyword.arg == "dataset")]
+    for node in given:
+        for unit, value in assigned(program, trace, node.id) if isinstance(node, ast.Name) else ():
+            for keyword in value.keywords if isinstance(value, ast.Call) else ():
+                if keyword.arg == "train" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True:
+                    return unit.place(keyword.value)
+    return None
 
 
 def _labels(program: Program, forward: Forward, trace: Trace) -> tuple[Edit, ...]:

@@ -2,12 +2,12 @@
 
 import ast
 import re
-from typing import Final
+from typing import Final, Literal
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 
-__all__ = ["role", "says_held_out", "says_training"]
+__all__ = ["agreed", "role", "says_held_out", "says_training"]
 
 _HELD_OUT: Final = re.compile(
     r"test(s|ing|set|loader|dl|data|x|y)?|val(id|idate|idation)?(set|loader|dl|data|x|y)?|dev|holdout|held"
@@ -31,19 +31,31 @@ def role(evidence: Evidence, one: Pass) -> str | None:
     The loader's name counts first, then the lines and functions around the model's call from the inside out, then what
     was printed.
     """
+    printed = [p.text for p in evidence.trace.printed if p.forward == one.last and p.clock == one.clock][:1]
+    for text in [*_around(evidence, one), *printed]:
+        held, training = says_held_out(text), says_training(text)
+        if held != training:
+            return "held-out" if held else "training"
+    return None
+
+
+def agreed(evidence: Evidence, one: Pass) -> Literal["held-out", "training"] | None:
+    """What everything that is written around the model's call agrees to call the rows; None where it does not agree."""
+    texts = _around(evidence, one)
+    held, training = any(map(says_held_out, texts)), any(map(says_training, texts))
+    return None if held == training else "held-out" if held else "training"
+
+
+def _around(evidence: Evidence, one: Pass) -> list[str]:
+    """The loader's name, then the lines, loops and functions around the model's call, from the inside out."""
     program, trace, forward = evidence.program, evidence.trace, one.forward
     texts = [trace.loaders[forward.loader].name or ""] if forward.loader is not None else []
     for place in forward.stack or (forward.place,):
         if place is not None:
             functions, loops = program.nodes(place, ast.FunctionDef), program.nodes(place, ast.For)
-            around = [ast.unparse(loops[0].iter)] if loops else []
-            texts += [program.text(place), *around, functions[0].name if functions else ""]
-    texts += [p.text for p in trace.printed if p.forward == one.last and p.clock == one.clock][:1]
-    for text in texts:
-        held, training = says_held_out(text), says_training(text)
-        if held != training:
-            return "held-out" if held else "training"
-    return None
+            loop = [ast.unparse(loops[0].iter)] if loops else []
+            texts += [program.text(place), *loop, functions[0].name if functions else ""]
+    return texts
 
 
 def _words(text: str) -> list[str]:

@@ -1,10 +1,12 @@
 """Questions to a syntax tree that the rewriting asks: what is assigned to what, and what is certainly no array."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 __all__ = [
+    "SIGNS",
     "is_constant",
     "is_future",
     "is_simple",
@@ -16,6 +18,11 @@ __all__ = [
     "parts",
     "steps",
 ]
+
+SIGNS: Final[Mapping[type[ast.cmpop], str]] = MappingProxyType(
+    {ast.Eq: "==", ast.NotEq: "!=", ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
+)
+"""The comparisons of numbers."""
 
 _ITSELF: Final = frozenset({"data", "detach", "clone", "copy"})  # w.data and w.detach() stand for w
 

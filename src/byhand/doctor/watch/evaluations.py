@@ -41,15 +41,35 @@ class Evaluations:
             return
         if self._lineage.role(scores) != "derived" and (numbers.dtype.kind != "f" or _is_one_hot(numbers)):
             return
+        self._keep(name, numbers, axis, choice, place)
+        self._lineage.derive(chosen, True)
+
+    def divide(self, sign: str, left: Any, right: Any, chosen: Any, place: Place | None) -> None:
+        """One score a row was compared with a number, as to tell two classes apart."""
+        turned = isinstance(left, int | float)
+        scores, least = (right, left) if turned else (left, right)
+        numbers, choice, draft = as_numpy(scores), as_numpy(chosen), self._forwards.current
+        if numbers is None or choice is None or not isinstance(least, int | float) or numbers.dtype.kind != "f":
+            return
+        single = numbers.ndim == 1 or (numbers.ndim == 2 and 1 in numbers.shape)
+        if not single or numbers.size < 2 or (draft is not None and draft.n != numbers.size):
+            return
+        if self._lineage.role(scores) == "derived":
+            above = (sign[0] == ">") != turned
+            margin = (numbers.reshape(-1) - least) * (1 if above else -1)  # (N,)
+            self._keep("threshold", np.stack([-margin, margin], axis=1), 1, choice.reshape(-1), place)
+
+    def _keep(
+        self, name: str, scores: NDArray[Any], axis: int | None, chosen: NDArray[Any], place: Place | None
+    ) -> None:
         if len(self.predictions) >= _MOST:
             return
         draft = self._forwards.current
         if draft is not None and draft.kind == "train":
-            self._kept += numbers.size
-        kept = numbers.astype(np.float32) if self._kept < _SCORES else np.zeros((0, 0), np.float32)
-        record = Prediction(None, place, name, axis, kept, choice.astype(np.int64))
+            self._kept += scores.size
+        kept = scores.astype(np.float32) if self._kept < _SCORES else np.zeros((0, 0), np.float32)
+        record = Prediction(None, place, name, axis, kept, chosen.astype(np.int64))
         self.predictions.append((self._forwards.event, draft, record))
-        self._lineage.derive(chosen, True)
 
     def rank(self, scores: Any, axis: int | None, order: Any, *, falling: bool, place: Place | None) -> None:
         """Classes were sorted: the first of them was chosen as argmax or argmin would, the last the other way round."""

@@ -37,13 +37,17 @@ class Hooks:
     # Comparisons and calls.
 
     def compare(self, k: int, name: str, left: Any, right: Any) -> Any:
-        """``left == right`` or ``left != right``."""
+        """``left == right`` and the like; of ``<`` and its kin, those with a number on one side."""
         compared = self._recorder.evaluations.comparisons
         known = len(compared)
-        outcome: Any = left == right if name == "==" else left != right
+        outcome: Any = _SIGNS[name](left, right)
         if not self._recorder.on:
             return outcome
         with self._recorder.safe:
+            if name not in ("==", "!="):
+                if is_numpy(outcome):
+                    self._recorder.evaluations.divide(name, left, right, outcome, self._places[k])
+                return outcome
             if is_numpy(left) or is_numpy(right):
                 if is_numpy(outcome) and is_numpy(left) and is_numpy(right):
                     self._recorder.evaluations.compare(name, left, right, outcome, self._places[k])
@@ -151,6 +155,8 @@ class Hooks:
             axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), -1))
             last = axis % 2 if isinstance(axis, int) else None
             recorder.evaluations.rank(arrays[0], last, result, falling=False, place=self._places[k])
+        if name in ("round", "rint") and len(arrays) == 1 and len(operands) == 1:
+            recorder.evaluations.divide(">", arrays[0], 0.5, result, self._places[k])
         if not any(array.dtype.kind == "f" for array in arrays[:2]):
             return
         roles = {recorder.lineage.role(array) for array in arrays[:8]}
@@ -305,6 +311,14 @@ class _Nothing:
 
 
 _operators = cast("Any", operator)
+_SIGNS: Final[dict[str, Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
 _ARITHMETIC: Final[dict[str, Any]] = {
     "add": _operators.add,
     "sub": _operators.sub,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["CHOICES", "METRICS", "PRODUCTS", "SHORT", "VIEWS"]
+__all__ = ["CALLS", "CHOICES", "METRICS", "PRODUCTS", "SHORT", "VIEWS"]
 
 METRICS: Final = frozenset(
     {
@@ -49,3 +49,14 @@ SHORT: Final = {
     "clip": "clamp",
     "square": "pow",
 }
+_CALLED: Final = """
+    print display dot matmul mm argmax argmin exp log log2 log1p sum mean average max min maximum minimum clip where
+    array asarray from_numpy tensor as_tensor concatenate vstack hstack stack cat reshape transpose astype copy flatten
+    ravel squeeze unsqueeze expand_dims softmax log_softmax expit logsumexp sigmoid relu equal eq ne array_equal einsum
+    tensordot outer inner multiply subtract add divide true_divide power square sqrt tanh eye one_hot to_categorical
+    take take_along_axis choose accuracy_score balanced_accuracy_score f1_score precision_score recall_score
+    classification_report confusion_matrix log_loss score count_nonzero bincount append_metrics allclose negative sort
+    argsort topk round rint tolist item manual_seed
+"""
+CALLS: Final = frozenset(_CALLED.split())
+"""The last names of the functions and methods whose calls are told."""

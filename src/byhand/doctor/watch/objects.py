@@ -84,6 +84,8 @@ def watch_loaders(recorder: Recorder) -> None:
         recorder.labels.forget()
         data = following(self)
         index = getattr(self, "_byhand", None)
+        if index is None:  # fastai's loader goes through torch's iterator with a stand-in for itself
+            index = made.get(id(getattr(getattr(self, "_dataset", None), "d", None)))
         if recorder.on and index is not None:
             with recorder.safe, torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]
                 _note_batch(recorder, index, data)

@@ -72,7 +72,11 @@ class Recorder:
     def objects(self, name: str, value: Any, place: Place) -> None:
         """An assignment named a module or a loader: its parameters are known by it."""
         index = self.loader_of.get(id(value))
-        if index is not None and self.loaders[index].name is None:
+        if index is None and type(value).__module__.startswith("fastai.") and hasattr(value, "fake_l"):
+            self.loader_of[id(value)] = len(self.loaders)
+            self.kept.append(value)
+            self.loaders.append(Loader(name, place, value.n, value.bs, bool(value.shuffle), bool(value.drop_last)))
+        elif index is not None and self.loaders[index].name is None:
             self.loaders[index] = replace(self.loaders[index], name=name)
         named = getattr(value, "named_parameters", None)
         if named is None or isinstance(value, type):

@@ -27,6 +27,7 @@ from byhand.doctor.text.notebook import shows_last
 from byhand.doctor.text.program import Unit
 from byhand.doctor.text.splice import lines
 from byhand.doctor.text.syntax import (
+    SIGNS,
     is_constant,
     is_future,
     is_simple,
@@ -39,20 +40,9 @@ from byhand.doctor.text.syntax import (
     steps,
 )
 from byhand.doctor.trace import Place
+from byhand.doctor.watch.numpy_names import CALLS
 
-__all__ = ["CALLS", "Rewritten", "rewrite"]
-
-_CALLED: Final = """
-    print display dot matmul mm argmax argmin exp log log2 log1p sum mean average max min maximum minimum clip where
-    array asarray from_numpy tensor as_tensor concatenate vstack hstack stack cat reshape transpose astype copy flatten
-    ravel squeeze unsqueeze expand_dims softmax log_softmax expit logsumexp sigmoid relu equal eq ne array_equal einsum
-    tensordot outer inner multiply subtract add divide true_divide power square sqrt tanh eye one_hot to_categorical
-    take take_along_axis choose accuracy_score balanced_accuracy_score f1_score precision_score recall_score
-    classification_report confusion_matrix log_loss score count_nonzero bincount append_metrics allclose negative sort
-    argsort topk tolist item manual_seed
-"""
-CALLS: Final = frozenset(_CALLED.split())
-"""The last names of the functions and methods whose calls are told."""
+__all__ = ["Rewritten", "rewrite"]
 
 _ARITHMETIC: Final = frozenset({"add", "sub", "mul", "div", "matmul", "pow"})
 # Decorators that translate a function's bytecode or source, where a call of a hook would be an error.
@@ -123,11 +113,11 @@ class _Rewriter(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
         sides = [node.left, *node.comparators]
-        if len(node.ops) > 1 or not isinstance(node.ops[0], ast.Eq | ast.NotEq) or all(map(is_constant, sides)):
+        sign, constants = SIGNS.get(type(node.ops[0])), sum(map(is_constant, sides))
+        if len(node.ops) > 1 or sign is None or constants == 2 or (constants == 0 and sign not in ("==", "!=")):
             return node
         if any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides):
             return node
-        sign = "==" if isinstance(node.ops[0], ast.Eq) else "!="
         return self._hook(node, "compare", ast.Constant(sign), *sides)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:

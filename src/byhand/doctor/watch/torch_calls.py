@@ -37,6 +37,7 @@ __all__ = ["watch"]
 
 _is_tracing: Final = torch._C._get_tracing_state  # pyright: ignore[reportPrivateUsage]
 _transform: Final = cast("Any", torch._C)._functorch.peek_interpreter_stack  # pyright: ignore[reportPrivateUsage]
+_ORDERS: Final = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "greater": ">", "less": "<", "round": ">"}
 _SHARING: Final = frozenset({"detach", "data", "cpu", "to", "float", "numpy"})
 
 
@@ -97,6 +98,8 @@ class _Mode(TorchFunctionMode):
             handler = _Mode._backward
         elif name in ("eq", "ne"):
             handler = _Mode._compare
+        elif name in _ORDERS:
+            handler = _Mode._divide
         elif name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"):
             handler = _Mode._dropout
         elif name in ("gather", "getitem", "take_along_dim"):
@@ -269,6 +272,14 @@ class _Mode(TorchFunctionMode):
             if isinstance(left, torch.Tensor) and hasattr(right, "shape"):
                 place = self._recorder.frames.innermost()
                 self._recorder.evaluations.compare("==" if name == "eq" else "!=", left, right, result, place)
+        return result
+
+    def _divide(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        result = func(*args, **kwargs)
+        if args and isinstance(result, torch.Tensor):
+            left, right = args if len(args) == 2 else (args[0], 0.5)  # rounding cuts at one half
+            place = self._recorder.frames.innermost()
+            self._recorder.evaluations.divide(_ORDERS[name], left, right, result, place)
         return result
 
     def _dropout(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
