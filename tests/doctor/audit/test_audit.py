@@ -1,12 +1,16 @@
 """The audit against counts made here by hand, and the readings that it must not make."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from byhand.doctor.audit import scores as tables
 from byhand.doctor.audit.audit import audit
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.course import best, course
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Comparison, Prediction
 
 
@@ -273,3 +277,36 @@ class TestPrinted:
         run.evaluate(range(50, 100), *scored(50, 45, seed=1))
         run.print("valid 0.80, test 0.90")
         assert [one.accuracy for one in run.evidence().audit.passes] == [0.8, 0.9]
+
+
+ONLY_LEARNING = """
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 4, 500)
+x = rng.normal(size=(4, 6))[y] * 2 + rng.normal(size=(500, 6))
+w = np.zeros((6, 4))
+for step in range(60):
+    z = x @ w
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    if step % 5 == 0:
+        print("accuracy", np.mean(np.argmax(p, axis=1) == y))
+    p[np.arange(500), y] -= 1
+    w -= 0.01 * (x.T @ p) / 500
+for row in range(3):
+    print(np.argmax(x[row:row + 1] @ w, axis=1))
+"""
+
+
+def test_a_program_that_judges_no_rows_but_those_that_it_learns_from(watched):
+    trace = watched(ONLY_LEARNING)
+    program = Program(Path("main.py"), (Unit("main.py", None, ONLY_LEARNING, ONLY_LEARNING),))
+    seen = audit(program, trace)
+    assert seen.accuracy.learning
+    assert seen.accuracy.n == 500  # each row once
+    assert seen.accuracy.printed == pytest.approx(float(trace.printed[11].text.split()[1]))
+    assert seen.measured is not seen.main
+    evidence = Evidence(program, trace, seen)
+    how = course(evidence, best(evidence))
+    assert how.first == pytest.approx(np.log(4), rel=1e-3)
+    assert how.last < how.first

@@ -1,5 +1,7 @@
 """Each check on traces that have its fault, and on traces that only look like it."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -188,6 +190,23 @@ print(f"test accuracy {accuracy:.4f}")
 
 
 class TestLastBatch:
+    def test_the_batch_that_the_loop_left_behind(self, make_run, scored):
+        run = make_run("print(accuracy(model(xb), yb))\n")
+        run.train(range(300), batch=64)
+        run.evaluate(range(256, 300), *scored(44, 40), at=("model(xb)", "accuracy(model(xb), yb)"))
+        (finding,) = findings(run.evidence())
+        assert (finding.check, finding.level, finding.proof) == ("last-batch-metric", "warning", None)
+        assert "the last 44 of the 300" in finding.saw
+        run.evaluate(range(1000, 1300), *scored(300, 270))
+        assert findings(run.evidence()) == []
+
+    def test_a_batch_of_its_own_or_all_rows_are_not_left_behind(self, make_run, scored):
+        for rows, batch in ((range(64), 64), (range(300), 300)):
+            run = make_run()
+            run.train(range(300), batch=batch)
+            run.evaluate(rows, *scored(len(rows), 50))
+            assert findings(run.evidence()) == []
+
     def test_the_last_of_several(self, make_run, scored):
         labels, scores = scored(300, 270)
         run = make_run(LAST)
@@ -258,6 +277,16 @@ class TestTrainingRows:
     @pytest.mark.parametrize("line", ["train accuracy 0.9000", "Training acc: 90.00%", "accuracy 0.9000"])
     def test_a_training_accuracy_under_its_own_name(self, make_run, scored, line):
         assert findings(self.run(make_run, scored, line, source="")) == []
+
+    @pytest.mark.parametrize(("call", "count"), [("test()", 1), ("test(train_x)", 0), ("show()", 0)])
+    def test_by_the_function_that_judges(self, make_run, scored, call, count):
+        head = re.sub(r"\(.*", "", call)
+        source = f'def {head}(rows=data):\n    hits = model(rows)\n    print(f"accuracy {{hits:.4f}}")\n\n\n{call}\n'
+        run = make_run(source)
+        run.train(range(300))
+        run.evaluate(range(300), *scored(300, 270), at=("model(rows)", f"{call}"))
+        run.print("accuracy 0.9000")
+        assert [one.check for one in findings(run.evidence())] == ["evaluated-on-training-rows"] * count
 
     def test_one_head_for_two_numbers(self, make_run, scored):
         source = 'print("train acc, test acc | " + str(train_acc) + ", " + str(test_acc))\n'

@@ -72,8 +72,13 @@ def _while_learning(builder: Passes) -> Pass | None:
     """The last forwards for training that the program chose classes for: what it has to show where it never judges."""
     chosen = {one.forward for one in builder.trace.predictions if one.scores.size}
     found: list[Forward] = []
+    seen: set[int] = set()
     for forward in reversed(builder.trace.forwards):
         if forward.kind == "train" and forward.index in chosen and forward.labels.size:
+            rows = set(forward.rows.tolist())
+            if rows & seen:
+                break
+            seen |= rows
             found.append(forward)
             if sum(one.n for one in found) >= _ENOUGH:
                 break

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.course import best, fed, short
+from byhand.doctor.checks.roles import says_training
 from byhand.doctor.finding import Finding
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
@@ -44,7 +45,9 @@ def raw_pixel_range(evidence: Evidence) -> Iterator[Finding]:
     sources = _raw_arrays(evidence, numbers, top)
     handed = _handed(evidence, top)
     fixes = tuple(fix for fix in (sources, handed) if fix)
-    place = fixes[0][0].place if fixes else forwards[0].place
+    places = [edit.place for edit in fixes[0]] if fixes else [forwards[0].place]
+    learnt = (place for place in places if place and says_training(evidence.program.line(place)))
+    place = next(learnt, places[0])
     yield Finding(
         "raw-pixel-range",
         "warning",
