@@ -8,7 +8,18 @@ from numpy.typing import NDArray
 
 from byhand.doctor.trace import Summary
 
-__all__ = ["as_numpy", "is_array", "is_float", "is_listed", "is_numpy", "is_tensor", "length", "pointer", "summarize"]
+__all__ = [
+    "as_numpy",
+    "is_array",
+    "is_float",
+    "is_listed",
+    "is_numpy",
+    "is_tensor",
+    "length",
+    "pointer",
+    "size",
+    "summarize",
+]
 
 _LOOKED_AT: Final = 1 << 16  # elements of a larger array, evenly spread
 _FLOATS: Final = frozenset("fc")
@@ -58,6 +69,11 @@ def is_float(value: Any) -> bool:
 def length(value: Any) -> int:
     """The size of the first axis; 0 for a single number."""
     return int(value.shape[0]) if value.ndim else 0
+
+
+def size(value: Any) -> int:
+    """The number of elements."""
+    return value.size if is_numpy(value) else int(value.numel())
 
 
 def pointer(value: Any) -> tuple[int, int]:

@@ -27,10 +27,12 @@ class Lineage:
 
     def role(self, array: Any) -> str:
         """What an array is: a "parameter", something "made" of parameters alone, "derived" from rows, or "data"."""
-        if self.parameters.find(array) is not None or self._adopt(array):
-            return "parameter"
         entry = self._derived.get(id(array))
-        if entry is not None and entry[0]() is array:
+        known = entry is not None and entry[0]() is array
+        # Where it lies is asked last: of a NumPy array whose origin is known that tells nothing new.
+        if (self.parameters.held if known and is_numpy(array) else self.parameters.find)(array) or self._adopt(array):
+            return "parameter"
+        if known and entry is not None:
             return "derived" if entry[1] else "made"
         if getattr(array, "requires_grad", False):
             return "derived"

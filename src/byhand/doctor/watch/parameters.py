@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.trace import Place, Sample, Summary
-from byhand.doctor.watch.arrays import as_numpy, pointer, summarize
+from byhand.doctor.watch.arrays import as_numpy, pointer, size, summarize
 from byhand.doctor.watch.drafts import Slot
 
 __all__ = ["Parameters"]
@@ -30,11 +30,17 @@ class Parameters:
         self.slots: list[Slot] = []
         self._by_id: dict[int, Slot] = {}
         self._by_pointer: dict[tuple[int, int], Slot] = {}
+        self._sizes: set[int] = set()  # of parameters: to find out where an array lies takes longer
+
+    def held(self, array: Any) -> Slot | None:
+        """The slot that this very array belongs to."""
+        slot = self._by_id.get(id(array))
+        return slot if slot is not None and any(ref() is array for ref in slot.holders) else None
 
     def find(self, array: Any) -> Slot | None:
         """The slot that this very array, or one that shares its memory, belongs to."""
-        slot = self._by_id.get(id(array))
-        if slot is not None and any(ref() is array for ref in slot.holders):
+        slot = self.held(array)
+        if slot is not None or size(array) not in self._sizes:
             return slot
         try:
             slot = self._by_pointer.get(pointer(array))
@@ -60,6 +66,7 @@ class Parameters:
         """Let a slot be held by this array from now on."""
         slot.holders = [weakref.ref(array)]
         self._by_id[id(array)] = slot
+        self._sizes.add(size(array))
         try:
             self._by_pointer[pointer(array)] = slot
         except RuntimeError:
