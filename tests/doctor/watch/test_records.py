@@ -102,6 +102,14 @@ for one in models:
     assert [one.equal / one.total for one in trace.comparisons] == pytest.approx(printed)
 
 
+def test_the_time_between_updates_is_part_of_the_whole(watched):
+    step = "F.cross_entropy(x @ w, y).backward(); opt.step()\n"
+    head = TORCH + "w = torch.zeros(6, 3, requires_grad=True); opt = torch.optim.SGD([w], lr=0.1)\n"
+    several, one, none = watched(head + step * 3).end, watched(head + step).end, watched(TORCH).end
+    assert 0 < several.training < several.seconds
+    assert (one.training, none.training) == (0, None)
+
+
 def test_rates_that_change(watched):
     trace = watched(
         TORCH

@@ -20,6 +20,7 @@ _GOOD: Final = 0.95  # an accuracy that leaves no five points to gain
 _LOWER: Final = (10.0, 3.0, 100.0)  # divisors
 _HIGHER: Final = (10.0, 100.0, 1000.0, 3.0)
 _LONGER: Final = (4, 2)
+_STEPS: Final = 300
 _WORTH: Final = 0.03  # of a loss that falls less in a quarter of a run, twice the run makes no three points
 _ENDED: Final = ("done", "exit")
 
@@ -44,7 +45,7 @@ def learning_rate_too_low(evidence: Evidence) -> Iterator[Finding]:
     if known is None or _symptom_of_high(evidence, *known):
         return
     training, how = known
-    saw = _symptom_of_low(evidence, how)
+    saw = _symptom_of_low(evidence, training, how)
     if saw is None:
         return
     places = rate_places(evidence.program, evidence.trace, training)
@@ -131,7 +132,8 @@ def _zigzag(parts: NDArray[np.float64]) -> bool:
     return int((turns != 0).sum()) >= 4
 
 
-def _symptom_of_low(evidence: Evidence, how: Course) -> str | None:
+def _symptom_of_low(evidence: Evidence, training: Training, how: Course) -> str | None:
+    steps = training.last - training.first
     start, end = how.first, how.last
     classes = number_of_classes(evidence.trace)
     far = 0.3 * chance(classes) if classes else 0.3 * abs(start)
@@ -140,11 +142,11 @@ def _symptom_of_low(evidence: Evidence, how: Course) -> str | None:
     if end < far or start <= 0:
         return None
     if abs(whole) < 0.05 * start:
-        return f"after {len(how.losses):,} steps the loss has hardly moved: from {short(start)} to {short(end)}"
-    # Of an even fall a quarter lies between these two; where the start was far too high, the rest counts.
-    if fall > max(min(0.08 * whole, 0.05 * end), 2 * noise):
-        steps = f"{len(how.losses):,} steps"
-        return f"after {steps} the loss is at {short(end)}, from {short(start)}, and still falls evenly"
+        return f"after {steps:,} steps the loss has hardly moved: from {short(start)} to {short(end)}"
+    # Of an even fall a quarter lies between these two; where the start was far too high, the rest counts. A short
+    # training falls so at any rate, and wants more steps.
+    if steps >= _STEPS and fall > max(min(0.08 * whole, 0.05 * end), 2 * noise):
+        return f"after {steps:,} steps the loss is at {short(end)}, from {short(start)}, and still falls evenly"
     return None
 
 
