@@ -215,6 +215,12 @@ def test_the_best_of_several_fixes_is_chosen_in_short_runs_and_written_down():
     assert all("b" in names for names, *_ in fake.arms[:3])
 
 
+def test_of_fixes_that_are_about_as_good_the_first_is_taken():
+    fake = Fake(lambda names, _: {"x10": 0.89, "x100": 0.9}.get("".join(names), 0.5))
+    (error,) = proven(fake, [suspect("learning-rate-too-low", 1, "x10", "x100")]).findings
+    assert error.edits[0] == fix("x10", 1)
+
+
 def test_a_fix_with_which_the_program_crashes_is_left_out():
     def reach(names: frozenset[str], _: int) -> float | str:
         return "crash" if "b" in names else 0.5 + 0.2 * ("a" in names)

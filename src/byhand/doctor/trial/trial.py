@@ -25,6 +25,7 @@ _ERRORS: Final = 2.0  # standard errors of the gain
 _SMALL: Final = 3.0  # times the gain that is asked for: below it one seed is not enough
 _SEEDS: Final = (1, 2)  # shifts of the seeds, beside 0
 _PILOT: Final = 0.1  # of the steps, to choose among several fixes for one fault, and to see how long an arm takes
+_CLOSE: Final = 0.03  # in accuracy, or of the least loss: fixes that are about as good in short runs
 _LONG: Final = 3  # arms' time that training longer may take
 
 
@@ -118,7 +119,10 @@ class Trial:
         return kept
 
     def _best(self, finding: Finding, suspects: Sequence[Finding]) -> Finding:
-        """The finding with the best of its fixes first, after short runs in which all the others are put right."""
+        """The finding with the best of its fixes first, after short runs in which all the others are put right.
+
+        Of those that are about as good, the first: short runs favour fixes that go too far.
+        """
         if len(finding.edits) < 2 or finding.proof == "arithmetic" or not self._bench.observed:
             return finding
         others = _without([*self.company, *suspects], finding)
@@ -126,7 +130,10 @@ class Trial:
         self._bench.run(arms, share=_PILOT)
         found = [self._bench.outcome(arm, share=_PILOT) for arm in arms]
         scores = [one.score if one else -math.inf for one in found]
-        best = finding.edits[scores.index(max(scores))]
+        top = max(scores)
+        close = _CLOSE * (abs(top) if any(one and one.measure == "loss" for one in found) else 1.0)
+        least = top - close if math.isfinite(top) else top
+        best = next(fix for fix, score in zip(finding.edits, scores, strict=True) if score >= least)
         return self._choose(finding, (best, *(fix for fix in finding.edits if fix is not best)))
 
     def _choose(self, finding: Finding, fixes: tuple[Edits, ...]) -> Finding:
