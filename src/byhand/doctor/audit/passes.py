@@ -21,6 +21,7 @@ Base = tuple[int | None, int | None, tuple[Place | None, ...]]
 Key = tuple[Base, int]
 On = Literal["held-out", "training", "mixed", "unknown"]
 
+_TELLING = 4  # rows of which the share that was seen before says where they come from
 _NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
 
@@ -131,7 +132,7 @@ class Passes:
         again = sum(row in seen for row in forward.rows.tolist())
         if forward.rows.size and np.array_equal(forward.rows, before[0].rows):
             return True
-        if forward.n >= 4 and again >= forward.n / 2:
+        if forward.n >= _TELLING and again >= forward.n / 2:
             return True
         if forward.loader is not None:
             return False
@@ -139,13 +140,18 @@ class Passes:
         size, previous = before[0].n, before[-1].n
         if forward.n > size + 1 or (previous < size - 1):
             return True
+        if forward.n < _TELLING:
+            return False  # one row of a test part may be found in the training too
         old, new = self.trained(before[0]), self.trained(forward)
         return abs(old - new) > 0.8
 
     def trained(self, forward: Forward) -> float:
         """The share of a forward's rows that its model trains on at any time; NaN without fingerprints."""
         rows, _ = self._training_rows(forward.training)
-        return float(np.isin(forward.rows, rows).mean()) if forward.rows.size else math.nan
+        if not rows.size or not forward.rows.size:
+            return 0.0 if forward.rows.size else math.nan
+        at = np.minimum(np.searchsorted(rows, forward.rows), rows.size - 1)
+        return float((rows[at] == forward.rows).mean())
 
     def _training_rows(self, training: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The distinct rows of a model's training, sorted, and the clock at which each was first used."""

@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar, final
+from typing import TypeVar, cast, final
 
 from byhand.doctor.trace import Place
 
@@ -61,6 +61,9 @@ class Program:
     units: tuple[Unit, ...]  # the script, or the cells in order
     notebook: bool = False
     _others: dict[str, Unit | None] = field(default_factory=dict[str, Unit | None], repr=False)
+    _nodes: dict[tuple[Place, type], list[ast.AST]] = field(
+        default_factory=dict[tuple[Place, type], list[ast.AST]], repr=False
+    )
 
     @property
     def folder(self) -> Path:
@@ -98,6 +101,12 @@ class Program:
 
     def nodes(self, place: Place, kind: type[_Node]) -> list[_Node]:
         """The nodes of a kind that cover a place, the smallest first: an expression there, then what it stands in."""
+        known = self._nodes.get((place, kind))  # a place is asked about once for each of thousands of evaluations
+        if known is None:
+            known = self._nodes[place, kind] = [*self._covering(place, kind)]
+        return cast("list[_Node]", [*known])
+
+    def _covering(self, place: Place, kind: type[_Node]) -> list[_Node]:
         unit = self.unit(place)
         found: list[tuple[int, _Node]] = []
         for depth, node in enumerate(ast.walk(unit.tree) if unit else ()):
