@@ -284,13 +284,17 @@ def test_scaled_pixels_small_counts_indices_and_tables_are_left_alone():
 # scaled-differently
 
 
-def scales(change, accuracy=0.5):
+def scales(change, accuracy=0.5, labelled=True):
     x, y = pictures()
     x2, y2 = pictures(300, seed=5)
+    known = y2 if labelled else []
     story = Story("net(x)\n")
     story.learn(x, y)
-    story.judge(change(x2), y2, accuracy=accuracy, at="net(x)")
-    return story.evidence(trained_on=examples(x, y), evaluated_on=examples(change(x2), y2))
+    if labelled:
+        story.judge(change(x2), y2, accuracy=accuracy, at="net(x)")
+    else:
+        story.forward("eval", change(x2), np.zeros(0, dtype=np.int64), "net(x)")
+    return story.evidence(trained_on=examples(x, y), evaluated_on=examples(change(x2), known))
 
 
 def test_another_scale_or_shift_of_the_same_pictures_is_said_in_numbers():
@@ -306,6 +310,13 @@ def test_the_same_scale_a_little_noise_and_other_pictures_are_left_alone():
     noise = np.random.default_rng(0).normal(0, 0.05, (300, 20)).astype(np.float32)
     for change in (lambda x: x, lambda x: x + noise, lambda x: 1.2 * x, lambda x: 9 * np.roll(x, 7, axis=1)):
         assert not found(data.scaled_differently, scales(change))
+
+
+def test_rows_without_labels_are_compared_by_their_mean_picture():
+    (finding,) = found(data.scaled_differently, scales(lambda x: x * 255, labelled=False))
+    assert "times larger" in finding.so
+    for change in (lambda x: x, lambda x: 9 * np.roll(x, 7, axis=1)):
+        assert not found(data.scaled_differently, scales(change, labelled=False))
 
 
 def test_a_summary_of_the_builder_is_what_numpy_says():

@@ -115,7 +115,8 @@ class Passes:
             base = (forward.training, forward.loader, forward.stack or (forward.place,))
             # The same batch once more, as for a loss and then for an accuracy, belongs to a pass beside the first.
             last = repeats.get(base)
-            repeat = last[1] + 1 if last and forward.rows.size and np.array_equal(last[0], forward.rows) else 0
+            again = last is not None and forward.rows.size >= _TELLING and np.array_equal(last[0], forward.rows)
+            repeat = last[1] + 1 if last is not None and again else 0
             repeats[base] = (forward.rows, repeat)
             key = (base, repeat)
             if key in opened and self._begins(forward, opened[key], seen[key]):

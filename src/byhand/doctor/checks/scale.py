@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.course import best, fed, short
 from byhand.doctor.checks.roles import says_training
 from byhand.doctor.finding import Finding
@@ -26,7 +27,9 @@ _RAW: Final = 30.0  # above it, whole numbers are taken for pixels as they were 
 _NORMALIZING: Final = ("batch_norm", "layer_norm", "instance_norm", "group_norm")
 _PIXELS: Final = 16  # numbers a row, below which it is no picture
 _ALIKE: Final = 0.5  # correlation of the class means of two parts, above which they show the same things
+_SAME_PICTURE: Final = 0.9  # correlation of the mean rows, where labels do not tell
 _APART: Final = 0.5  # of a deviation
+_FEW: Final = 20  # rows: less than that is a demonstration
 
 
 def raw_pixel_range(evidence: Evidence) -> Iterator[Finding]:
@@ -196,18 +199,31 @@ def _written(evidence: Evidence, place: Place | None, top: int) -> str:
 
 
 def scaled_differently(evidence: Evidence) -> Iterator[Finding]:
-    """Rows that judge the model on another scale than those that it learnt from, though they show the same things."""
-    trace, main = evidence.trace, evidence.audit.main
-    index = best(evidence)
-    if index is None or main is None or main.on == "training" or main.forward.training not in (index, None):
+    """Rows that it judges, or gives answers for, on another scale than what it learnt from, though they look alike."""
+    index, trace = best(evidence), evidence.trace
+    learnt = _seen(trace.trained_on, None) if index is not None else None
+    if learnt is None:
         return
-    learnt, judged = _seen(trace.trained_on, None), _seen(trace.evaluated_on, main.rows)
-    if learnt is None or judged is None or not _apart(learnt, judged) or not _same_things(trace):
-        return
+    for one in _apart_from_training(evidence, index):
+        judged = _seen(trace.evaluated_on, one.rows)
+        if judged is not None and _apart(learnt, judged) and _same_things(trace, one.rows):
+            yield _other_scale(evidence, one, learnt, judged)
+            return
+
+
+def _apart_from_training(evidence: Evidence, index: int | None) -> list[Pass]:
+    """The main evaluation, then the passes that nothing is compared with, as for rows whose labels others have."""
+    main = evidence.audit.main
+    passes = [p for p in reversed(evidence.audit.passes) if p.accuracy is None and p.n >= _FEW and p is not main]
+    found = [p for p in ([main] if main else []) + passes if p.on != "training"]
+    return [p for p in found if p.forward.training in (index, None)]
+
+
+def _other_scale(evidence: Evidence, one: Pass, learnt: Summary, judged: Summary) -> Finding:
     ratio = (judged.std or 0.0) / (learnt.std or 1.0)
-    place = _made(evidence, judged, main.n) or (main.forward.stack[-1] if main.forward.stack else main.forward.place)
-    fix = _scaled_too(evidence, main.forward, learnt, judged)
-    yield Finding(
+    place = _made(evidence, judged, one.n) or (one.forward.stack[-1] if one.forward.stack else one.forward.place)
+    fix = _scaled_too(evidence, one.forward, learnt, judged)
+    return Finding(
         "scaled-differently",
         "error",
         fix[0].place if fix else place,
@@ -267,18 +283,23 @@ def _apart(a: Summary, b: Summary) -> bool:
     return wide > 0 and max(moved) > _APART * wide
 
 
-def _same_things(trace: Trace) -> bool:
-    """Whether the class means of both parts look alike once each part is brought to one scale."""
+def _same_things(trace: Trace, among: NDArray[np.int64]) -> bool:
+    """Whether both parts look alike once each is brought to one scale: class by class, or all rows' means."""
     if trace.trained_on is None or trace.evaluated_on is None:
         return False
     a, b = _means(trace.trained_on), _means(trace.evaluated_on)
     common = sorted(set(a) & set(b))
-    if len(common) < 2:
-        return False
-    left, right = (np.stack([means[c] for c in common]) for means in (a, b))  # (C, P)
-    left, right = left - left.mean(axis=0), right - right.mean(axis=0)
+    if len(common) > 1:
+        left, right = (np.stack([means[c] for c in common]) for means in (a, b))  # (C, P)
+        return _alike(left - left.mean(axis=0), right - right.mean(axis=0), _ALIKE)
+    judged = trace.evaluated_on.rows[np.isin(trace.evaluated_on.fingerprints, among)]
+    left, right = (np.nan_to_num(rows.astype(np.float64)).mean(axis=0) for rows in (trace.trained_on.rows, judged))
+    return _alike(left - left.mean(), right - right.mean(), _SAME_PICTURE)
+
+
+def _alike(left: NDArray[np.float64], right: NDArray[np.float64], least: float) -> bool:
     size = float(np.linalg.norm(left) * np.linalg.norm(right))
-    return left.shape == right.shape and size > 0 and float((left * right).sum()) / size > _ALIKE
+    return left.shape == right.shape and size > 0 and float((left * right).sum()) / size > least
 
 
 def _means(examples: Examples) -> dict[int, NDArray[np.float64]]:
