@@ -342,6 +342,48 @@ print(right / 50)
 
 
 @pytest.mark.parametrize(
+    "step",
+    [
+        "self.params['W' + str(l)] -= rate * grads['dW' + str(l)]",
+        "self.params['W' + str(l)] = self.params['W' + str(l)] - rate * grads['dW' + str(l)]",
+        "self.params[f'W{l}'] -= rate * grads[f'dW{l}']",
+        "self.params['W{}'.format(l)] -= rate * grads['dW{}'.format(l)]",
+        "self.params['W%d' % l] -= rate * grads['dW%d' % l]",
+    ],
+)
+def test_parameters_in_a_dictionary_whose_keys_are_put_together(watched, step):
+    trace = watched(
+        f"""
+import numpy as np
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(5, 80)), rng.integers(0, 3, 80)
+class Net:
+    def __init__(self):
+        self.L = 2
+        self.params = {{}}
+        for l in range(1, self.L + 1):
+            self.params['W' + str(l)] = rng.normal(size=(4 if l == 1 else 3, 5 if l == 1 else 4))
+    def step(self, rate):
+        grads = {{}}
+        z = self.params['W1'] @ x
+        a = np.maximum(z, 0)
+        s = self.params['W' + str(self.L)] @ a
+        p = np.exp(s) / np.exp(s).sum(axis=0)
+        p[y, np.arange(80)] -= 1
+        grads['dW2'] = p @ a.T / 80
+        grads['dW1'] = (self.params['W2'].T @ p * (z > 0)) @ x.T / 80
+        for l in range(1, self.L + 1):
+            {step}
+net = Net()
+for _ in range(9):
+    net.step(0.1)
+"""
+    )
+    assert [(one.shape, one.changed) for one in trace.parameters] == [((4, 5), True), ((3, 4), True)]
+    assert (len(trace.trainings), trace.trainings[0].last) == (1, 9)
+
+
+@pytest.mark.parametrize(
     ("made", "right"),
     [
         ("p = torch.sigmoid(x @ w); hits = ((p > 0.5) == t).sum()", "torch"),

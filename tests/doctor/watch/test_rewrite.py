@@ -335,8 +335,8 @@ def test_no_step_where_the_old_value_may_not_be_there(code: str) -> None:
 
 
 def test_updates_of_what_can_be_read_again() -> None:
-    targets = ["o.a", "p['x']", "p[k]", "p[f'{k}']", "l[i]", "l[i + 1]", "l[-1]", "o.p['x']"]
-    code = "\n".join(f"{target} -= 1" for target in [*targets, "p[str(k)]"]) + "\nl[:] += []"
+    targets = ["o.a", "p['x']", "p[k]", "p[f'{k}']", "l[i]", "l[i + 1]", "l[-1]", "o.p['x']", "p[str(k)]"]
+    code = "\n".join(f"{target} -= 1" for target in [*targets, "p[chr(120)]"]) + "\nl[:] += []"
     p = {"x": 9}
     run = watch(code, o=SimpleNamespace(a=1, p=p), p=p, k="x", l=[5, 5], i=0)
     assert run.error is None

@@ -64,6 +64,12 @@ def _is_simple_index(index: ast.expr) -> bool:
             return _is_simple_index(value)
         case ast.JoinedStr(values):
             return all(map(_is_simple_index, values))
+        case ast.Attribute():
+            return is_simple(index)
+        case ast.Call(ast.Name("str" | "int"), [value], []):  # params["W" + str(layer)]
+            return _is_simple_index(value)
+        case ast.Call(ast.Attribute(ast.Constant(str()), "format"), values, []):
+            return all(map(_is_simple_index, values))
         case _:
             return False
 
