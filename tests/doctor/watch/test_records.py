@@ -341,6 +341,76 @@ print(right / 50)
     assert (comparison.total, comparison.equal) == (50, round(float(trace.output) * 50))
 
 
+LISTS = """
+import numpy as np
+rng = np.random.default_rng(0)
+labels = rng.integers(0, 3, 60)
+rows = rng.normal(size=(3, 5))[labels] * 2 + rng.normal(size=(60, 5))
+data = [(row.reshape(5, 1), np.eye(3)[label].reshape(3, 1)) for row, label in zip(rows, labels)]
+weights = [rng.normal(size=(4, 5)), rng.normal(size=(3, 4))]
+biases = [np.zeros((4, 1)), np.zeros((3, 1))]
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+def gradients(x, y):
+    a = sigmoid(np.dot(weights[0], x) + biases[0])
+    out = sigmoid(np.dot(weights[1], a) + biases[1])
+    delta = (out - y) * out * (1 - out)
+    inner = np.dot(weights[1].T, delta) * a * (1 - a)
+    return [inner, delta], [np.dot(inner, x.T), np.dot(delta, a.T)]
+def answer(x):
+    for w, b in zip(weights, biases):
+        x = sigmoid(np.dot(w, x) + b)
+    return x
+for start in range(0, 60, 10):
+    sum_b, sum_w = [np.zeros(b.shape) for b in biases], [np.zeros(w.shape) for w in weights]
+    for x, y in data[start:start + 10]:
+        db, dw = gradients(x, y)
+        sum_b = [s + d for s, d in zip(sum_b, db)]
+        sum_w = [s + d for s, d in zip(sum_w, dw)]
+    weights = [w - 0.3 * s for w, s in zip(weights, sum_w)]
+    biases = [b - 0.3 * s for b, s in zip(biases, sum_b)]
+found = [(np.argmax(answer(x)), np.argmax(y)) for x, y in data]
+print(sum(int(one == other) for one, other in found), "of", len(found))
+"""
+
+
+def test_lists_of_parameters_that_are_made_anew(watched):
+    trace = watched(LISTS)
+    assert [(one.shape, one.changed) for one in trace.parameters] == [
+        ((4, 5), True), ((3, 4), True), ((4, 1), True), ((3, 1), True),
+    ]  # fmt: skip
+    assert [(one.first, one.last) for one in trace.trainings] == [(0, 6)]
+    assert kinds(trace) == "t" * 60 + "e" * 60
+
+
+def test_lists_of_tensors_that_are_made_anew(watched):
+    trace = watched(
+        TORCH
+        + """
+params = [torch.zeros(6, 3, requires_grad=True), torch.zeros(3, requires_grad=True)]
+for _ in range(5):
+    grads = torch.autograd.grad(F.cross_entropy(x @ params[0] + params[1], y), params)
+    params = [p - 0.1 * g for p, g in zip(params, grads)]
+    params = [p.detach().requires_grad_() for p in params]
+"""
+    )
+    assert [(one.shape, one.changed) for one in trace.parameters][:2] == [((6, 3), True), ((3,), True)]
+    assert [one.last for one in trace.trainings] == [5]
+
+
+def test_a_dictionary_of_parameters_that_is_made_anew(watched):
+    text = LISTS.replace("weights = [w - 0.3 * s for w, s in zip(weights, sum_w)]", "{}")
+    text = text.format("weights = {k: w - 0.3 * sum_w[k] for k, w in weights.items()}").replace(
+        "weights = [rng.normal(size=(4, 5)), rng.normal(size=(3, 4))]",
+        "weights = {0: rng.normal(size=(4, 5)), 1: rng.normal(size=(3, 4))}",
+    )
+    text = text.replace("for w in weights]", "for w in weights.values()]")
+    text = text.replace("zip(weights, biases)", "zip(weights.values(), biases)")
+    trace = watched(text)
+    assert sorted(one.shape for one in trace.parameters) == [(3, 1), (3, 4), (4, 1), (4, 5)]
+    assert [one.last for one in trace.trainings] == [6]
+
+
 @pytest.mark.parametrize(
     "step",
     [

@@ -171,9 +171,10 @@ class Passes:
         around = [c for f in forwards for c in self.batches.comparisons(f)] if len(forwards) > 1 else []
         whole = tuple([c for c in around if covers(c, n)])
 
+        compared = next((c.labels for c in whole if c.labels.size == n), _NONE)
         labels = np.concatenate([batch.labels for batch in batches])
-        if labels.size != n:
-            labels = next((c.labels for c in whole if c.labels.size == n), _NONE)
+        if labels.size != n or (compared.size and not any(batch.comparison for batch in batches)):
+            labels = compared
         found = [batch.scores for batch in batches if batch.scores is not None]
         scores: NDArray[np.float32] | None = None
         if len(found) == len(batches) and len({part.shape[1] for part in found}) == 1:

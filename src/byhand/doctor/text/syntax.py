@@ -75,8 +75,27 @@ def _is_simple_index(index: ast.expr) -> bool:
 
 
 def steps(target: ast.expr, value: ast.expr) -> bool:
-    """Whether a value is the target's old one plus or minus something, in a part of it that is always computed."""
-    return is_simple(target) and _has_step(value, ast.unparse(target))
+    """Whether a value is the target's old one plus or minus something, in a part of it that is always computed.
+
+    Of lists and dictionaries, whether this is so of each value: ``ws = [w - lr * g for w, g in zip(ws, gs)]``.
+    """
+    old = ast.unparse(target)
+    return is_simple(target) and (_has_step(value, old) or _has_steps(value, old))
+
+
+def _has_steps(value: ast.expr, old: str) -> bool:
+    match value:
+        case ast.Call(ast.Name("list" | "tuple" | "dict"), [inner], []):
+            return _has_steps(inner, old)
+        case ast.ListComp(each, [first, *_]) | ast.GeneratorExp(each, [first, *_]) | ast.DictComp(_, each, [first, *_]):
+            inside = list(ast.walk(first.iter))
+            if any(isinstance(node, ast.Lambda | ast.IfExp | ast.BoolOp | ast.comprehension) for node in inside):
+                return False
+            names = [node.id for node in ast.walk(first.target) if isinstance(node, ast.Name)]
+            over = any(isinstance(node, ast.expr) and ast.unparse(node) == old for node in inside)
+            return over and any(_has_step(each, name) for name in names)
+        case _:
+            return False
 
 
 def _has_step(value: ast.expr, old: str) -> bool:

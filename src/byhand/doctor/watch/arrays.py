@@ -1,7 +1,7 @@
 """Tensors and NumPy arrays under one hand. torch is looked at only if the program has imported it."""
 
 import sys
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ __all__ = [
     "summarize",
 ]
 
+_PARTS: Final = 1000  # of one list
 _LOOKED_AT: Final = 1 << 16  # elements of a larger array, evenly spread
 _FLOATS: Final = frozenset("fc")
 
@@ -74,6 +75,16 @@ def length(value: Any) -> int:
 def size(value: Any) -> int:
     """The number of elements."""
     return value.size if is_numpy(value) else int(value.numel())
+
+
+def remade(name: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
+    """The old and the new value of a name, part by part: of lists by position, of dictionaries by key."""
+    if is_listed(old) and is_listed(new) and len(old) == len(new):
+        return [(f"{name}[{i}]", *both) for i, both in enumerate(zip(old[:_PARTS], new[:_PARTS], strict=True))]
+    if type(old) is dict and type(new) is dict:
+        before, after = cast("dict[Any, Any]", old), cast("dict[Any, Any]", new)
+        return [(f"{name}[{key!r}]", before[key], after[key]) for key in list(after)[:_PARTS] if key in before]
+    return [(name, old, new)]
 
 
 def pointer(value: Any) -> tuple[int, int]:

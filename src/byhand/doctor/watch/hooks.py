@@ -12,7 +12,7 @@ from typing import Any, Final, cast, final
 import numpy as np
 
 from byhand.doctor.trace import Place
-from byhand.doctor.watch.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor
+from byhand.doctor.watch.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor, remade
 from byhand.doctor.watch.labels import INDEX, classes_in
 from byhand.doctor.watch.numpy_names import CHOICES, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.watch.recorder import Recorder
@@ -167,7 +167,7 @@ class Hooks:
             if is_numpy(result) and recorder.lineage.parameters.find(result) is None:
                 recorder.lineage.derive(result, rows)
             if name == "add" and len(arrays) == 2:
-                recorder.added(arrays[0], arrays[1])
+                recorder.added(arrays[0], arrays[1], result)
             if name in ("mul", "sub") and len(arrays) == 2 and "data" in roles:
                 recorder.beside(arrays[0], arrays[1])
         if recorder.tape.running and type(result).__module__ == "numpy":
@@ -258,14 +258,21 @@ class Hooks:
                 self._recorder.steps.change(name, value, self._places[k])
 
     def rebound(self, k: int, name: str, old: Any, new: Any) -> Any:
-        """``name = name - ...``."""
-        if self._recorder.on and is_array(old) and is_array(new) and old.shape == new.shape and old is not new:
-            times = self._named.get(k, 0)
-            self._named[k] = times + 1
-            with self._recorder.safe, self._unwatched():
-                self._recorder.steps.rebind(name, old, new, self._places[k])
-                self._recorder.name(name, new, self._places[k], times < _NAMED_ONCE)
+        """``name = name - ...``, or a list or a dictionary of such."""
+        if self._recorder.on and old is not new:
+            with self._recorder.safe:
+                for part, before, after in remade(name, old, new):
+                    self._rebind(k, part, before, after)
         return new
+
+    def _rebind(self, k: int, name: str, old: Any, new: Any) -> None:
+        if not is_array(old) or not is_array(new) or old.shape != new.shape or old is new:
+            return
+        times = self._named.get(k, 0)
+        self._named[k] = times + 1
+        with self._unwatched():
+            self._recorder.steps.rebind(name, old, new, self._places[k])
+            self._recorder.name(name, new, self._places[k], times < _NAMED_ONCE)
 
     # Loops, and what a notebook shows.
 
@@ -311,6 +318,8 @@ class _Nothing:
 
 
 _operators = cast("Any", operator)
+
+
 _SIGNS: Final[dict[str, Any]] = {
     "==": operator.eq,
     "!=": operator.ne,

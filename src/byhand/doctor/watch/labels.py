@@ -29,7 +29,7 @@ class Labels:
     def __init__(self) -> None:
         self._batch: tuple[int, int, NDArray[np.int64]] | None = None  # loader, rows, labels
         self._named: dict[int, list[Any]] = {}  # length → weak references, the newest last
-        self._added: dict[int, Any] = {}
+        self._added: dict[int, tuple[Any, Any, bool]] = {}  # id → (weak reference, to the last sum, more than once)
         self._early: deque[tuple[int, Any, int]] = deque(maxlen=_EARLY)  # when, labels and rank
         self.event = 0  # products so far, while it is not known what is trained
 
@@ -96,15 +96,19 @@ class Labels:
                 return found
         return None
 
-    def add(self, array: Any) -> None:
+    def add(self, array: Any, result: Any) -> None:
         """An array was added to something that rows went into, as a bias is."""
-        if len(self._added) < 256:
-            self._added[id(array)] = weakref.ref(array)
+        before = self._added.get(id(array))
+        again = before is not None and before[0]() is array
+        if again or len(self._added) < 256:
+            self._added[id(array)] = weakref.ref(array), weakref.ref(result), again
 
-    def was_added(self, array: Any) -> bool:
-        """Whether this array was added as a bias is."""
-        ref = self._added.get(id(array))
-        return ref is not None and ref() is array
+    def was_added(self, array: Any, new: Any) -> bool:
+        """Whether this array was added as a bias is, and not only to make its own new value of it, as a sum is."""
+        ref, result, again = self._added.get(id(array), (None, None, False))
+        if ref is None or result is None or ref() is not array:
+            return False
+        return again or result() is not new
 
 
 def classes_in(first: Any, second: Any) -> Any:

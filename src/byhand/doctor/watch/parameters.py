@@ -29,7 +29,7 @@ class Parameters:
     def __init__(self) -> None:
         self.slots: list[Slot] = []
         self._by_id: dict[int, Slot] = {}
-        self._by_pointer: dict[tuple[int, int], Slot] = {}
+        self._by_pointer: dict[tuple[int, int], tuple[Slot, weakref.ref[Any]]] = {}
         self._sizes: set[int] = set()  # of parameters: to find out where an array lies takes longer
 
     def held(self, array: Any) -> Slot | None:
@@ -43,11 +43,15 @@ class Parameters:
         if slot is not None or size(array) not in self._sizes:
             return slot
         try:
-            slot = self._by_pointer.get(pointer(array))
+            place = pointer(array)
         except RuntimeError:  # a tensor without memory: of torch.func, or on the device "meta"
             return None
+        slot, holder = self._by_pointer.get(place, (None, None))
         held = None if slot is None else slot.current()
-        return None if held is None or held.shape != array.shape else slot
+        if held is None or holder is None or held.shape != array.shape:
+            return None
+        # What a parameter has let go may be another's memory by now.
+        return slot if holder() is not None or pointer(held) == place else None
 
     def add(self, array: Any, place: Place | None, name: str, born: int) -> Slot | None:
         """A new slot for an array that turned out to be a parameter."""
@@ -68,7 +72,7 @@ class Parameters:
         self._by_id[id(array)] = slot
         self._sizes.add(size(array))
         try:
-            self._by_pointer[pointer(array)] = slot
+            self._by_pointer[pointer(array)] = slot, slot.holders[0]
         except RuntimeError:
             return
 

@@ -87,11 +87,11 @@ class Recorder:
         except Exception:  # noqa: BLE001, an object that only looks like a module
             return
 
-    def added(self, left: Any, right: Any) -> None:
+    def added(self, left: Any, right: Any, result: Any) -> None:
         """Two arrays were added: the smaller one may be a bias."""
         small = min(left, right, key=lambda array: pointer(array)[1])
         if small.ndim and self.lineage.role(small) == "data":
-            self.labels.add(small)
+            self.labels.add(small, result)
 
     def beside(self, left: Any, right: Any) -> None:
         """Two arrays were multiplied or subtracted, one of them data: it may be labels, one-hot."""

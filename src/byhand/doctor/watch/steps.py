@@ -71,24 +71,24 @@ class Steps:
         """``W = W − ...`` made a new array of an old one."""
         slot = self._lineage.parameters.find(old)
         if slot is None:
-            slot = self._become_parameter(name, old, place)
+            slot = self._become_parameter(name, old, new, place)
         if slot is not None:
             self._lineage.parameters.hold(slot, new)
             self.update(slot, place, hand=True)
 
     def change(self, name: str, array: Any, place: Place) -> None:
         """``W -= ...`` changed an array where it stands."""
-        slot = self._lineage.parameters.find(array) or self._become_parameter(name, array, place)
+        slot = self._lineage.parameters.find(array) or self._become_parameter(name, array, None, place)
         if slot is not None:
             self.update(slot, place, hand=True)
 
-    def _become_parameter(self, name: str, array: Any, place: Place) -> Slot | None:
+    def _become_parameter(self, name: str, array: Any, new: Any, place: Place) -> Slot | None:
         """An array that is updated and was an operand of a product, or stands beside one that was, is a parameter."""
         if not is_float(array) or array.ndim == 0 or self._lineage.role(array) in ("derived", "made"):
             return None
         known = bool(self._lineage.parameters.slots)
         operand = self._forwards.is_pending(array)
-        if not operand and not (known and self._forwards.updating) and not self._labels.was_added(array):
+        if not operand and not (known and self._forwards.updating) and not self._labels.was_added(array, new):
             return None
         slot = self._lineage.add_parameter(array, place)
         if slot is None:

@@ -142,7 +142,7 @@ class _Mode(TorchFunctionMode):
             if first is not tensors[0] and recorder.lineage.parameters.find(first) is None:
                 recorder.lineage.derive(first, rows)
             if name == "add" and len(tensors) == 2:
-                recorder.added(tensors[0], tensors[1])
+                recorder.added(tensors[0], tensors[1], first)
             elif name in ("mul", "sub") and len(tensors) == 2 and "data" in roles:
                 recorder.beside(tensors[0], tensors[1])
         if recorder.tape.running and len(tensors) <= 16:
