@@ -4,7 +4,6 @@ Tensors are torch's own business (``torch_calls``); here are NumPy's arrays, pla
 """
 
 import builtins
-import operator
 import sys
 import types
 from typing import Any, Final, cast, final
@@ -14,7 +13,7 @@ import numpy as np
 from byhand.doctor.trace import Place
 from byhand.doctor.watch.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor, remade
 from byhand.doctor.watch.labels import INDEX, classes_in
-from byhand.doctor.watch.numpy_names import CHOICES, METRICS, PRODUCTS, SHORT, VIEWS
+from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.watch.recorder import Recorder
 
 __all__ = ["Hooks"]
@@ -40,7 +39,7 @@ class Hooks:
         """``left == right`` and the like; of ``<`` and its kin, those with a number on one side."""
         compared = self._recorder.evaluations.comparisons
         known = len(compared)
-        outcome: Any = _SIGNS[name](left, right)
+        outcome: Any = COMPARISONS[name](left, right)
         if not self._recorder.on:
             return outcome
         with self._recorder.safe:
@@ -193,7 +192,7 @@ class Hooks:
         if name == "matmul" and self._recorder.on and is_numpy(left) and is_numpy(right):
             with self._recorder.safe:
                 unknown = self._recorder.forwards.product("matmul", left, right)
-        result = _ARITHMETIC[name](left, right)
+        result = ARITHMETIC[name](left, right)
         if arrays and self._recorder.on and not is_tensor(result):
             with self._recorder.safe:
                 self._numpy(k, name, (left, right), {}, result, unknown)
@@ -315,27 +314,6 @@ class _Nothing:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
-
-
-_operators = cast("Any", operator)
-
-
-_SIGNS: Final[dict[str, Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
-_ARITHMETIC: Final[dict[str, Any]] = {
-    "add": _operators.add,
-    "sub": _operators.sub,
-    "mul": _operators.mul,
-    "div": _operators.truediv,
-    "matmul": _operators.matmul,
-    "pow": _operators.pow,
-}
 
 
 def _class_number(value: Any) -> int | None:

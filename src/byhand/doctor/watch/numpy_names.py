@@ -1,8 +1,9 @@
 """The names of NumPy's functions, and of the metrics', by what they mean to the observer."""
 
-from typing import Final
+import operator
+from typing import Any, Final, cast
 
-__all__ = ["CALLS", "CHOICES", "METRICS", "PRODUCTS", "SHORT", "VIEWS"]
+__all__ = ["ARITHMETIC", "CALLS", "CHOICES", "COMPARISONS", "METRICS", "PRODUCTS", "SHORT", "VIEWS"]
 
 METRICS: Final = frozenset(
     {
@@ -60,3 +61,21 @@ _CALLED: Final = """
 """
 CALLS: Final = frozenset(_CALLED.split())
 """The last names of the functions and methods whose calls are told."""
+
+_operators = cast("Any", operator)
+COMPARISONS: Final[dict[str, Any]] = {
+    "==": _operators.eq,
+    "!=": _operators.ne,
+    ">": _operators.gt,
+    ">=": _operators.ge,
+    "<": _operators.lt,
+    "<=": _operators.le,
+}
+ARITHMETIC: Final[dict[str, Any]] = {
+    "add": _operators.add,
+    "sub": _operators.sub,
+    "mul": _operators.mul,
+    "div": _operators.truediv,
+    "matmul": _operators.matmul,
+    "pow": _operators.pow,
+}
