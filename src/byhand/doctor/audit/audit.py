@@ -42,9 +42,8 @@ class Audit:
     lines: tuple[tuple[Line, ...], ...]  # the numbers of one print and one position together
     misprints: tuple[Misprint, ...]
     accuracy: Accuracy | None
-    measured: Pass | None = (
-        None  # ``main``, or the last forwards that it learnt from where it judges a few rows at most
-    )
+    # ``main``, or the last forwards that it learnt from where it judges a few rows at most.
+    measured: Pass | None = None
 
     def of_training(self, training: int | None) -> Pass | None:
         """The evaluation to measure one model by."""
@@ -61,10 +60,10 @@ def audit(program: Program, trace: Trace) -> Audit:
     main = _main(passes)
     accuracy = _accuracy(main, series, wrong)
     measured = main
-    if main is None or main.accuracy is None or main.n < _DEMO * _ENOUGH:
-        learning = _while_learning(builder)
-        if learning is not None and (main is None or main.accuracy is None or main.n < _DEMO * learning.n):
-            measured, accuracy = learning, _as_it_learns(trace, learning)
+    judged = main.n if main is not None and main.accuracy is not None else 0  # rows
+    learning = _while_learning(builder) if judged < _DEMO * _ENOUGH else None
+    if learning is not None and judged < _DEMO * learning.n:
+        measured, accuracy = learning, _as_it_learns(trace, learning)
     return Audit(tuple(passes), main, tuple(map(tuple, series)), wrong, accuracy, measured)
 
 
@@ -146,7 +145,7 @@ def _accuracy(main: Pass | None, series: Sequence[Sequence[Line]], wrong: Sequen
             fit = line.fit(one)
             if evaluation is main and one.measure == "accuracy" and (one.right or line.explained) and fit:
                 far = int(one.of != "scores") if one.right else 2  # a wrong average may be the right number, rounded
-                shown.append((far, line, 1 - fit.shown if fit.error else fit.shown))
+                shown.append((far, line, fit.accuracy))
     shown += [
         (2, one.line, 1 - one.shown if one.error else one.shown)
         for one in wrong

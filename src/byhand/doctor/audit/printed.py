@@ -50,6 +50,11 @@ class Fit(NamedTuple):
     shown: float  # the number; a fraction where it is a percentage without its sign
     error: bool  # the number is the error rate
 
+    @property
+    def accuracy(self) -> float:
+        """The number, or what it leaves of 1."""
+        return 1 - self.shown if self.error else self.shown
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,7 @@ def stated(printed: Printed, evaluation: Pass) -> float | None:
         if _may_be_measured(number)
     ]
     fits = (fit for line in of_it for one in figures if (fit := line.fit(one)))
-    return next((1 - fit.shown if fit.error else fit.shown for fit in fits), None)
+    return next((fit.accuracy for fit in fits), None)
 
 
 def _may_be_measured(number: Number) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "is_tensor",
     "length",
     "pointer",
+    "remade",
     "size",
     "summarize",
 ]
