@@ -10,6 +10,7 @@ import pytest
 from byhand.doctor.audit.audit import audit
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.job import Job
+from byhand.doctor.place import Place
 from byhand.doctor.run.workshop import Workshop
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import (
@@ -19,7 +20,6 @@ from byhand.doctor.trace import (
     Forward,
     Loader,
     LossCall,
-    Place,
     Prediction,
     Printed,
     Trace,

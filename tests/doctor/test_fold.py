@@ -5,7 +5,7 @@ import pytest
 
 from byhand.doctor.finding import Edit, Effect, Finding, Level
 from byhand.doctor.fold import NOTES, UNDER, fold
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 
 
 def place(line: int, cell: int | None = None) -> Place:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, final
 
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 
 __all__ = ["Edit", "Effect", "Finding", "Level", "Proof"]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from byhand.doctor.finding import Edit, Finding
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 
 __all__ = ["NOTES", "UNDER", "fold"]
 

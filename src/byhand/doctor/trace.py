@@ -5,41 +5,17 @@ The *clock* is the number of times that parameters were updated before something
 clock saw the same weights. Arrays are NumPy's, in the program's own orientation unless a field says otherwise.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.place import Place, Summary
+from byhand.doctor.tape import Tape
+
 LIMIT: Final = 1_000_000
 """Characters of output that a trace keeps."""
-
-
-class Place(NamedTuple):
-    """A span of the user's source. Lines count from 1, columns from 0 in characters; ``end_column`` is exclusive."""
-
-    file: str  # relative to the program's folder, with /
-    line: int  # in a notebook: within the cell
-    column: int
-    end_line: int
-    end_column: int
-    cell: int | None = None  # code cells of a notebook count from 1
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """An array in a few numbers, over its finite elements."""
-
-    shape: tuple[int, ...]
-    dtype: str  # NumPy's name: float32, int64, ...
-    low: float | None
-    high: float | None
-    mean: float | None
-    std: float | None
-    finite: bool  # no NaN and no infinity in it
-    whole: bool  # every element is a whole number
 
 
 @final
@@ -229,49 +205,6 @@ class Made:
     place: Place  # of the value that was assigned
     summary: Summary
     clock: int
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Value:
-    """Something that an operation took or gave: one array, or a number."""
-
-    summary: Summary
-    kept: NDArray[np.generic] | None  # its elements, where they are few
-    name: str | None  # the variable that held it, if any
-    parameter: int | None  # in Trace.parameters
-    labels: bool  # these are the labels of the forward
-    rows: bool  # these are the rows of the forward
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Op:
-    """One operation of torch's or NumPy's, under the library's name without underscores: matmul, linear, add, softmax.
-
-    Views, casts and copies (view, reshape, squeeze, T, to, float, detach, data, clone, numpy, ...) are "view".
-    """
-
-    name: str
-    place: Place | None
-    inputs: tuple[int, ...]  # in Tape.values; numbers that are constants in the call stand in ``constants``
-    constants: tuple[float, ...]  # plain numbers among the operands, in order
-    options: Mapping[str, int | float | str | bool | None]  # axis (counted from 0; None: all), keepdims, reduction, ...
-    output: int
-    module: str | None = None  # the class of the torch module in whose forward it ran, e.g. "Softmax"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Tape:
-    """All that was computed for one forward, in order: all operations of torch's, and NumPy's in the user's files."""
-
-    forward: int | None
-    clock: int
-    kind: str  # of the forward
-    values: tuple[Value, ...]
-    ops: tuple[Op, ...]
-    loss: int | None  # the value on which backward() was called
 
 
 @final

@@ -18,21 +18,10 @@ from torch.overrides import TorchFunctionMode
 
 from byhand.doctor.audit.audit import Audit
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.place import Place, Summary
+from byhand.doctor.tape import Op, Tape, Value
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import (
-    Backward,
-    End,
-    Forward,
-    Made,
-    Op,
-    Place,
-    SourceFile,
-    Summary,
-    Tape,
-    Trace,
-    Training,
-    Value,
-)
+from byhand.doctor.trace import Backward, End, Forward, Made, SourceFile, Trace, Training
 
 FINE = End("done", 1.0)
 VIEWS = {

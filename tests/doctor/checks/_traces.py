@@ -7,6 +7,7 @@ import numpy as np
 
 from byhand.doctor.audit.audit import audit
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.place import Place, Summary
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import (
@@ -17,10 +18,8 @@ from byhand.doctor.trace import (
     Made,
     Optimizer,
     Parameter,
-    Place,
     Prediction,
     SourceFile,
-    Summary,
     Trace,
     Training,
 )

@@ -17,9 +17,11 @@ from byhand.doctor.checks.sign import loss_of_wrong_sign
 from byhand.doctor.checks.softmaxes import softmaxes
 from byhand.doctor.checks.tapes import name_of, readings
 from byhand.doctor.finding import Finding
+from byhand.doctor.place import Place
+from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import apply
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Backward, Made, Op, Place, Training
+from byhand.doctor.trace import Backward, Made, Training
 
 from ._tapes import Builder, Check, evidence_of, program_of, record, summary, trace_of
 

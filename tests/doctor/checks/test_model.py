@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from byhand.doctor.checks import model
-from byhand.doctor.trace import LossCall, Op, Tape, Value
+from byhand.doctor.tape import Op, Tape, Value
+from byhand.doctor.trace import LossCall
 from tests.doctor.checks._traces import Story, parameter, patched, pictures, summary
 
 X, Y = pictures()

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from byhand.doctor.checks.style import style_notes
-from byhand.doctor.trace import Forward, Place, SourceFile
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Forward, SourceFile
 
 from ._tapes import evidence_of, program_of, record, trace_of
 

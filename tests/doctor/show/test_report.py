@@ -15,6 +15,7 @@ from byhand.doctor.checks.fine import FINE
 from byhand.doctor.checks.table import CHECKS
 from byhand.doctor.examine import Examination
 from byhand.doctor.finding import Effect, Finding
+from byhand.doctor.place import Place
 from byhand.doctor.show import page, sentences
 from byhand.doctor.show.pages import about, find, shown
 from byhand.doctor.show.pages import page as text_of
@@ -23,7 +24,7 @@ from byhand.doctor.show.report import fields, make_report, status
 from byhand.doctor.show.terminal import terminal
 from byhand.doctor.text.edits import argument, wrap
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import End, Examples, Place, SourceFile, Trace
+from byhand.doctor.trace import End, Examples, SourceFile, Trace
 from byhand.doctor.trial.prove import Proven
 from byhand.errors import DataError
 from byhand.evaluate.statistics import wilson

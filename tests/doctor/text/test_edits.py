@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from byhand.doctor.finding import Edit
+from byhand.doctor.place import Place
 from byhand.doctor.text.edits import (
     apply,
     argument,
@@ -16,7 +17,6 @@ from byhand.doctor.text.edits import (
     written,
 )
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Place
 
 
 def program(source: str, code: str | None = None) -> Program:

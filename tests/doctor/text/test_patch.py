@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from byhand.doctor.finding import Edit
+from byhand.doctor.place import Place
 from byhand.doctor.text.edits import insert_line, replace
 from byhand.doctor.text.patch import patch
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Place
 from byhand.errors import DataError
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.finding import Edit, Effect, Finding, Level, Proof
+from byhand.doctor.place import Place
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import End, Place, Trace, Training
+from byhand.doctor.trace import End, Trace, Training
 from byhand.doctor.trial.outcome import Outcome
 from byhand.doctor.trial.prove import Proven, prove
 

@@ -11,12 +11,13 @@ from byhand.doctor.audit.audit import audit
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.job import Job
+from byhand.doctor.place import Place
 from byhand.doctor.run.scratch import Scratch
 from byhand.doctor.run.workshop import Workshop
 from byhand.doctor.text.edits import Edits, apply, constants, definition
 from byhand.doctor.text.patch import patch
 from byhand.doctor.text.reading import read_program
-from byhand.doctor.trace import Place, Trace
+from byhand.doctor.trace import Trace
 from byhand.doctor.trial.outcome import outcome
 from byhand.doctor.trial.prove import prove
 

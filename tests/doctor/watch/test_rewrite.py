@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Unit
-from byhand.doctor.trace import Place
 from byhand.doctor.watch.numpy_names import CALLS
 from byhand.doctor.watch.rewrite import Rewritten, rewrite
 

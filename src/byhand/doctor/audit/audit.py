@@ -10,8 +10,9 @@ from typing import final
 
 from byhand.doctor.audit.passes import Pass, Passes
 from byhand.doctor.audit.printed import Line, Misprint, lines, measures, misprints, stated
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Forward, Place, Printed, Trace
+from byhand.doctor.trace import Forward, Printed, Trace
 
 __all__ = ["Accuracy", "Audit", "audit"]
 

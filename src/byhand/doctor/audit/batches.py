@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.audit import scores as tables
-from byhand.doctor.trace import Comparison, Forward, LossCall, Place, Prediction, Trace
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Comparison, Forward, LossCall, Prediction, Trace
 
 __all__ = ["Batch", "Batches", "covers", "is_broadcast"]
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit import scores as tables
 from byhand.doctor.audit.batches import Batch, Batches, covers
-from byhand.doctor.trace import Comparison, Forward, Place, Prediction, Trace
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Comparison, Forward, Prediction, Trace
 
 __all__ = ["Pass", "Passes"]
 

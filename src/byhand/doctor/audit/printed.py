@@ -13,7 +13,8 @@ from typing import Final, NamedTuple, final
 from byhand.doctor.audit.averages import How, Measure, Of, Statistic, statistics
 from byhand.doctor.audit.batches import Batch
 from byhand.doctor.audit.passes import Pass, Passes
-from byhand.doctor.trace import Number, Place, Printed, Trace
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Number, Printed, Trace
 
 __all__ = ["Line", "Misprint", "Source", "lines", "measures", "misprints", "stated"]
 

@@ -9,10 +9,10 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.batches import Slices, slices
 from byhand.doctor.checks.calls import last_name, ran
 from byhand.doctor.checks.units import units
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Place
 
 __all__ = ["apart"]
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from byhand.doctor.checks.calls import ran
 from byhand.doctor.checks.units import units
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Forward, Place, Trace
+from byhand.doctor.trace import Forward, Trace
 
 __all__ = ["Order", "Slices", "order", "slices"]
 

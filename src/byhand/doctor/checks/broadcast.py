@@ -11,9 +11,10 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed
 from byhand.doctor.checks.tapes import PICKS, PRODUCTS, Reading, name_of, readings
 from byhand.doctor.finding import Edit, Finding
+from byhand.doctor.place import Place
+from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import replace
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Op, Place
 
 __all__ = ["broadcast_loss"]
 

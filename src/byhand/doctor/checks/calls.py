@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import final
 
 from byhand.doctor.finding import Edit
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Place, Trace
+from byhand.doctor.trace import Trace
 
 __all__ = ["Call", "bracketed", "call_at", "callers", "constructors", "last_name", "ran", "unwrap", "with_axis"]
 

@@ -17,10 +17,11 @@ from byhand.doctor.checks.roles import role, says_held_out
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.units import units
 from byhand.doctor.finding import Finding
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Unit
-from byhand.doctor.trace import Forward, Loader, Place
+from byhand.doctor.trace import Forward, Loader
 
 __all__ = [
     "class_sorted_batches",

@@ -12,9 +12,10 @@ from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Line, Misprint
 from byhand.doctor.checks import handed, origins, roles
 from byhand.doctor.finding import Edit, Effect, Finding
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Comparison, Place
+from byhand.doctor.trace import Comparison
 
 __all__ = [
     "broadcast_accuracy",

@@ -10,9 +10,10 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed, call_at
 from byhand.doctor.checks.tapes import Reading, name_of, readings
 from byhand.doctor.finding import Edit, Finding
+from byhand.doctor.place import Place
+from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import replace
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Op, Place
 
 __all__ = ["loss_not_finite"]
 

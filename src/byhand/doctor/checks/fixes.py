@@ -8,9 +8,10 @@ from byhand.doctor.checks.calls import Call, bracketed, call_at, callers, constr
 from byhand.doctor.checks.softmaxes import Softmax
 from byhand.doctor.checks.tapes import Reading, name_of
 from byhand.doctor.finding import Edit
+from byhand.doctor.place import Place
+from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import replace
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Op, Place
 
 __all__ = ["Fix", "along", "logarithm", "without"]
 

@@ -8,9 +8,10 @@ from typing import Final
 from byhand.doctor.checks import origins
 from byhand.doctor.checks.literals import assigned
 from byhand.doctor.finding import Edit
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Forward, Place, Trace
+from byhand.doctor.trace import Forward, Trace
 
 __all__ = ["over"]
 

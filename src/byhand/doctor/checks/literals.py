@@ -8,9 +8,10 @@ from typing import Final, TypeGuard
 
 from byhand.doctor.checks.calls import last_name
 from byhand.doctor.checks.units import units
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Optimizer, Place, Trace, Training
+from byhand.doctor.trace import Optimizer, Trace, Training
 
 __all__ = ["RATES", "ROUNDS", "assigned", "bound", "optimizer_of", "rate_of", "rate_places", "round_places"]
 

@@ -18,9 +18,10 @@ from byhand.doctor.checks.fixes import Fix, logarithm
 from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
 from byhand.doctor.checks.tapes import PICKS, SMALL, THROUGH, Reading, name_of, numbers, readings
 from byhand.doctor.finding import Edit, Finding
+from byhand.doctor.place import Place
+from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import constants, replace
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Op, Place
 
 __all__ = ["epsilon_in_log", "log_of_softmax"]
 

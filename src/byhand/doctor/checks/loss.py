@@ -14,7 +14,8 @@ from byhand.doctor.checks.fixes import along, logarithm, without
 from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
 from byhand.doctor.checks.tapes import PICKS, PRODUCTS, THROUGH, Reading, name_of, readings
 from byhand.doctor.finding import Finding
-from byhand.doctor.trace import Op, Place
+from byhand.doctor.place import Place
+from byhand.doctor.tape import Op
 
 __all__ = ["probabilities_into_nll", "softmax_before_cross_entropy", "softmax_over_batch"]
 

@@ -7,10 +7,11 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.roles import role
 from byhand.doctor.finding import Finding
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.tree import holds
-from byhand.doctor.trace import Forward, Place
+from byhand.doctor.trace import Forward
 
 __all__ = ["evaluated_in_train_mode"]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from byhand.doctor.checks import roles
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Number, Place, Printed
+from byhand.doctor.trace import Number, Printed
 
 __all__ = ["Role", "averaging", "function_around", "overwritten", "role", "shown", "told"]
 

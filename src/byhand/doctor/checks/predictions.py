@@ -11,9 +11,10 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.tapes import PRODUCTS, Reading, name_of, readings
 from byhand.doctor.finding import Edit, Effect, Finding
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Comparison, Place, Prediction, Trace
+from byhand.doctor.trace import Comparison, Prediction, Trace
 
 __all__ = ["argmax_over_batch", "argmin_as_prediction", "constant_answer"]
 

@@ -11,8 +11,9 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.course import Course, best, chance, course, final_pass, number_of_classes, short
 from byhand.doctor.checks.literals import rate_of, rate_places, round_places
 from byhand.doctor.finding import Finding
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
-from byhand.doctor.trace import Place, Training
+from byhand.doctor.trace import Training
 
 __all__ = ["learning_rate_too_high", "learning_rate_too_low", "stopped_while_learning"]
 

@@ -16,9 +16,10 @@ from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.course import best, fed, short
 from byhand.doctor.checks.roles import says_training
 from byhand.doctor.finding import Finding
+from byhand.doctor.place import Place, Summary
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
-from byhand.doctor.trace import Examples, Forward, Made, Place, Summary, Trace
+from byhand.doctor.trace import Examples, Forward, Made, Trace
 
 __all__ = ["raw_pixel_range", "scaled_differently"]
 

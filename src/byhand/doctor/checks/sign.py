@@ -11,9 +11,10 @@ from byhand.doctor.checks.calls import bracketed
 from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
 from byhand.doctor.checks.tapes import PICKS, THROUGH, Reading, exact_losses, name_of, readings
 from byhand.doctor.finding import Edit, Finding
+from byhand.doctor.place import Place
+from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import replace
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Op, Place
 
 __all__ = ["loss_of_wrong_sign"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.checks.tapes import THROUGH, Reading, exact_losses, name_of
-from byhand.doctor.trace import Op
+from byhand.doctor.tape import Op
 
 __all__ = ["Softmax", "made_by", "softmaxes"]
 

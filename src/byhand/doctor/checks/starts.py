@@ -10,10 +10,11 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import last_name, ran
 from byhand.doctor.checks.literals import assigned, bound
 from byhand.doctor.checks.units import units
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Parameter, Place, Trace
+from byhand.doctor.trace import Parameter, Trace
 
 __all__ = ["fan_in", "made_random", "scaled"]
 

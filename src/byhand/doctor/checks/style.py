@@ -11,8 +11,8 @@ from byhand.doctor.checks.calls import last_name, ran
 from byhand.doctor.checks.softmaxes import made_by, softmaxes
 from byhand.doctor.checks.tapes import name_of, readings
 from byhand.doctor.finding import Finding
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Unit
-from byhand.doctor.trace import Place
 
 __all__ = ["style_notes"]
 

@@ -10,7 +10,8 @@ from typing import Final, cast, final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor.trace import Op, Tape, Trace, Value
+from byhand.doctor.tape import Op, Tape, Value
+from byhand.doctor.trace import Trace
 
 __all__ = ["PICKS", "PRODUCTS", "SMALL", "THROUGH", "Reading", "exact_losses", "name_of", "numbers", "readings"]
 

@@ -1,7 +1,8 @@
 """All of the user's text that ran: the script or the cells, and the modules of its folder that they imported."""
 
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Place, Trace
+from byhand.doctor.trace import Trace
 
 __all__ = ["units"]
 

@@ -9,11 +9,12 @@ from typing import final
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import ran
 from byhand.doctor.checks.units import units
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.text.tree import path_to
-from byhand.doctor.trace import Optimizer, Parameter, Place, Trace, Training
+from byhand.doctor.trace import Optimizer, Parameter, Trace, Training
 
 __all__ = [
     "Group",

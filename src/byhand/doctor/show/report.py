@@ -18,10 +18,10 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.fine import FINE
 from byhand.doctor.examine import Examination
 from byhand.doctor.finding import Effect, Finding
+from byhand.doctor.place import Place
 from byhand.doctor.show import sentences
 from byhand.doctor.show.reference import Reference, Rows, reference
 from byhand.doctor.text.patch import patch
-from byhand.doctor.trace import Place
 from byhand.errors import DataError
 from byhand.evaluate.landmarks import find_landmarks, is_known
 from byhand.evaluate.statistics import Proportion

@@ -9,7 +9,8 @@ from typing import Final
 from byhand.doctor.checks.fine import FINE
 from byhand.doctor.examine import Examination
 from byhand.doctor.finding import Effect, Finding
-from byhand.doctor.trace import Place, Trace
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Trace
 
 __all__ = [
     "accuracy", "began", "ended", "fine", "fixed", "fixes", "harm", "notes", "number", "of_note", "side_notes",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 from byhand.doctor.finding import Edit
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.text.splice import lines, spans, splice
 from byhand.doctor.text.tree import (
@@ -21,7 +22,6 @@ from byhand.doctor.text.tree import (
     numbers,
     path_to,
 )
-from byhand.doctor.trace import Place
 
 __all__ = [
     "Edits",

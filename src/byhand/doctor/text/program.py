@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, cast, final
 
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 
 __all__ = ["Program", "Unit"]
 

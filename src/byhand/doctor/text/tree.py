@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterator
 from typing import Final, cast
 
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Unit
-from byhand.doctor.trace import Place
 
 __all__ = ["NO_FUNCTION", "assignments", "first_line", "function_around", "holds", "last_line", "numbers", "path_to"]
 

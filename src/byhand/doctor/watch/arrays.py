@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor.trace import Summary
+from byhand.doctor.place import Summary
 
 __all__ = [
     "as_numpy",

@@ -3,16 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from byhand.doctor.trace import (
-    End,
-    Forward,
-    Parameter,
-    Printed,
-    SourceFile,
-    Tape,
-    Trace,
-    Training,
-)
+from byhand.doctor.tape import Tape
+from byhand.doctor.trace import End, Forward, Parameter, Printed, SourceFile, Trace, Training
 from byhand.doctor.watch.drafts import ForwardDraft, Slot, TrainingDraft
 from byhand.doctor.watch.numbers import numbers_in
 from byhand.doctor.watch.recorder import Recorder

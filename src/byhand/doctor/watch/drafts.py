@@ -5,7 +5,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor.trace import Place, Sample, Summary
+from byhand.doctor.place import Place, Summary
+from byhand.doctor.trace import Sample
 
 __all__ = ["NONE", "ForwardDraft", "Slot", "TrainingDraft"]
 

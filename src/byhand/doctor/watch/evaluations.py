@@ -5,7 +5,8 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor.trace import Comparison, LossCall, Place, Prediction
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Comparison, LossCall, Prediction
 from byhand.doctor.watch.arrays import as_numpy
 from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.forwards import Forwards

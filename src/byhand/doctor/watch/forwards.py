@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 from byhand.doctor.watch.arrays import as_numpy, is_float, is_numpy, length, pointer, summarize
 from byhand.doctor.watch.drafts import NONE, ForwardDraft, Slot
 from byhand.doctor.watch.frames import Frames

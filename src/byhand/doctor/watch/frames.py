@@ -6,7 +6,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Final, final
 
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 
 __all__ = ["Frames"]
 

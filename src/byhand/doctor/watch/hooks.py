@@ -10,7 +10,7 @@ from typing import Any, Final, cast, final
 
 import numpy as np
 
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 from byhand.doctor.watch.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor, remade
 from byhand.doctor.watch.labels import INDEX, classes_in
 from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, SHORT, VIEWS

@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, final
 
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 from byhand.doctor.watch.arrays import is_numpy
 from byhand.doctor.watch.drafts import Slot
 from byhand.doctor.watch.frames import Frames

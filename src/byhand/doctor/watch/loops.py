@@ -6,7 +6,7 @@ from collections import defaultdict
 from types import FrameType
 from typing import Final, final
 
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 from byhand.doctor.watch.drafts import TrainingDraft
 
 __all__ = ["Loops", "Stopped"]

@@ -7,7 +7,8 @@ import torch
 from torch.utils.data import DataLoader, SequentialSampler
 from torch.utils.data.dataloader import _BaseDataLoaderIter  # pyright: ignore[reportPrivateUsage]
 
-from byhand.doctor.trace import Loader, Optimizer, Place
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Loader, Optimizer
 from byhand.doctor.watch.arrays import is_listed
 from byhand.doctor.watch.recorder import Recorder
 

@@ -18,9 +18,10 @@ from typing import Any, Final, final
 
 from byhand.doctor import trace_file
 from byhand.doctor.job import Job
+from byhand.doctor.place import Place
 from byhand.doctor.text.program import Unit
 from byhand.doctor.text.reading import read_program, read_source
-from byhand.doctor.trace import End, Place, SourceFile
+from byhand.doctor.trace import End, SourceFile
 from byhand.doctor.watch.build import build
 from byhand.doctor.watch.frames import Frames
 from byhand.doctor.watch.hooks import Hooks

@@ -7,7 +7,8 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor.trace import Place, Sample, Summary
+from byhand.doctor.place import Place, Summary
+from byhand.doctor.trace import Sample
 from byhand.doctor.watch.arrays import as_numpy, pointer, size, summarize
 from byhand.doctor.watch.drafts import Slot
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any, Final, final
 
-from byhand.doctor.trace import Loader, Made, Place, Printed
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Loader, Made, Printed
 from byhand.doctor.watch.arrays import length, pointer, summarize
 from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.evaluations import Evaluations

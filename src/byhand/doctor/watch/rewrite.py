@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast, final
 
+from byhand.doctor.place import Place
 from byhand.doctor.text.nodes import alone, hook, mark, read, tick
 from byhand.doctor.text.notebook import shows_last
 from byhand.doctor.text.program import Unit
@@ -39,7 +40,6 @@ from byhand.doctor.text.syntax import (
     parts,
     steps,
 )
-from byhand.doctor.trace import Place
 from byhand.doctor.watch.numpy_names import CALLS
 
 __all__ = ["Rewritten", "rewrite"]

@@ -3,7 +3,8 @@
 import time
 from typing import Any, Final, final
 
-from byhand.doctor.trace import Backward, Optimizer, Place
+from byhand.doctor.place import Place
+from byhand.doctor.trace import Backward, Optimizer
 from byhand.doctor.watch.arrays import as_numpy, is_float, is_numpy
 from byhand.doctor.watch.drafts import ForwardDraft, Slot, TrainingDraft
 from byhand.doctor.watch.forwards import Forwards

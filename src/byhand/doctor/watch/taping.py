@@ -4,7 +4,8 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from byhand.doctor.trace import Op, Place, Value
+from byhand.doctor.place import Place
+from byhand.doctor.tape import Op, Value
 from byhand.doctor.watch.arrays import as_numpy, is_array, pointer, summarize
 from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.lineage import Lineage

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, final
 
-from byhand.doctor.trace import Place
+from byhand.doctor.place import Place
 from byhand.doctor.watch.frames import Frames
 
 __all__ = ["Told", "watch_streams"]
