@@ -15,9 +15,11 @@ from byhand.doctor.checks.rejudged import losses, paired, series
 from byhand.doctor.finding import Finding
 from byhand.doctor.trace import Training
 
-__all__ = ["overfitting"]
+__all__ = ["ENOUGH", "overfitting"]
 
-_PASSES: Final = 6  # from which a course can be told
+ENOUGH: Final = 6
+"""Evaluations of the same rows from which the course of their loss can be told."""
+
 _ROWS: Final = 100
 _EARLY: Final = 0.6  # of the run, before which the least loss must come
 _RISE: Final = 1.25  # times the least loss
@@ -45,7 +47,7 @@ def overfitting(evidence: Evidence) -> Iterator[Finding]:
 def _finding(evidence: Evidence, index: int, passes: Sequence[Pass]) -> Finding | None:
     each = [losses(one) for one in passes]
     known = [(one, loss) for one, loss in zip(passes, each, strict=True) if loss is not None]
-    if len(known) < _PASSES or len(known) < len(passes) or passes[0].n < _ROWS:
+    if len(known) < ENOUGH or len(known) < len(passes) or passes[0].n < _ROWS:
         return None
     means = np.array([float(loss.mean()) for _, loss in known])
     least, training = int(means.argmin()), evidence.trace.trainings[index]

@@ -90,10 +90,7 @@ def _is_validation(evidence: Evidence, one: Pass) -> bool:
     """Whether the rows are called validation rows, and never test rows: what is chosen by them says what it is."""
     words = [word for text in roles.around(evidence, one) for word in roles.words(text)]
     words += [
-        word
-        for printed in evidence.trace.printed
-        if printed.forward == one.last
-        for word in roles.words(printed.text)
+        word for printed in evidence.trace.printed if printed.forward == one.last for word in roles.words(printed.text)
     ]
     return any(map(_VALIDATION.fullmatch, words)) and not any(word.startswith("test") for word in words)
 
@@ -135,7 +132,9 @@ def _place(evidence: Evidence, passes: Sequence[Pass], line: Line | None) -> Pla
     program, trace = evidence.program, evidence.trace
     if line is not None:
         for unit, node in origins.behind(program, line.printed, line.number):
-            calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and last_name(inner.func) in _BEST]
+            calls = [
+                inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and last_name(inner.func) in _BEST
+            ]
             if calls and ran(trace, unit.place(node)):
                 return unit.place(calls[0])
     for unit in program.units:
