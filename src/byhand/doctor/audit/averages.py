@@ -95,8 +95,12 @@ def _divided(batches: Sequence[Batch], whole: int | None) -> list[Statistic]:
         return []
     hits = sum(pair.equal for pair in pairs)
     ways: tuple[How, ...] = ("over all rows", "over full batches", "over one row more", "over one row fewer")
-    by = [(how, divisor(how, sizes, whole)) for how in ways]
-    return [Statistic("accuracy", "pairs", how, hits / d, False) for how, d in by if d and d != sum(sizes)]
+    made: list[Statistic] = []
+    for how in ways:
+        by = divisor(how, sizes, whole)
+        if by and by != sum(sizes):
+            made.append(Statistic("accuracy", "pairs", how, hits / by, False))
+    return made
 
 
 def _of_losses(batches: Sequence[Batch], *, training: bool) -> list[Statistic]:

@@ -71,7 +71,7 @@ def order(forwards: Sequence[Forward]) -> Order | None:
 
 
 def is_sorted(how: Order) -> bool:
-    """Whether rows come class after class; batches drawn from a few classes each, in no order, are some samplers' aim."""
+    """Whether rows come class after class; batches of a few classes each, in no order, are some samplers' aim."""
     return how.gathered >= (_GATHERED if how.runs <= 3 * how.classes else _PURE)
 
 

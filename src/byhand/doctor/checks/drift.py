@@ -18,8 +18,8 @@ def alike(forwards: Sequence[Forward], known: Examples | None, size: int) -> flo
     """The intraclass correlation of the numbers of rows that stand side by side, over all columns together.
 
     Rows are taken as they come and cut into groups of at least ``size``. With n rows a group, between-group mean
-    squares MSB and within-group mean squares MSW, summed over the columns, it is (MSB − MSW) / (MSB + (n − 1) MSW): 0 on
-    average for shuffled rows, 1 where all rows of a group are the same.
+    squares MSB and within-group mean squares MSW, summed over the columns, it is (MSB − MSW) / (MSB + (n − 1) MSW): 0
+    on average for shuffled rows, 1 where all rows of a group are the same.
 
     Args:
         forwards: of one epoch, in order.

@@ -28,7 +28,7 @@ _KEEPING: Final = frozenset(("save", "savez", "savez_compressed", "dump", "dumps
 
 
 def no_held_out_data(evidence: Evidence) -> Iterator[Finding]:
-    """Every accuracy that is printed was made on rows of the training, and no other rows are ever given to the model."""
+    """Every accuracy that is printed is of rows of the training, and no other rows are ever given to the model."""
     trace, index = evidence.trace, best(evidence)
     if index is None or trace.end.how not in _ENDED or number_of_classes(trace) is None or len(trace.trainings) > 1:
         return

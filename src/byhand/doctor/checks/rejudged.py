@@ -4,7 +4,7 @@ Letters: N rows of a set, C classes, K evaluations of it.
 """
 
 import math
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def losses(one: Pass) -> Array | None:
             each = exact_losses(np.log(np.maximum(scores, _TINY)), one.labels)
         case _:
             return None
-    return cast("Array", each[np.argsort(one.rows, kind="stable")])
+    return each[np.argsort(one.rows, kind="stable")]
 
 
 def paired(before: Array, after: Array) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def _finding(evidence: Evidence, passes: Sequence[Pass], best: int, line: Line |
 
 
 def _rivals(passes: Sequence[Pass], accuracies: NDArray[np.float64], top: float) -> NDArray[np.float64]:
-    """Of one training the second half, of several models the last evaluation of each; those about as good as the best."""
+    """Of one training the second half, of several models the last evaluation of each: those as good as the best."""
     last = {one.forward.training: accuracy for one, accuracy in zip(passes, accuracies, strict=True)}
     found = np.array([*last.values()]) if len(last) > 1 else accuracies[len(accuracies) // 2 :]
     n = passes[0].n
@@ -128,7 +128,7 @@ def _restored(passes: Sequence[Pass], best: int) -> bool:
 
 
 def _place(evidence: Evidence, passes: Sequence[Pass], line: Line | None) -> Place | None:
-    """Where the best is chosen: ``max(...)``, ``if acc > best``, ``best = max(best, acc)``; else where it is printed."""
+    """Where the best is chosen: ``max(...)``, ``if acc > best``; else where it is printed."""
     program, trace = evidence.program, evidence.trace
     if line is not None:
         for unit, node in origins.behind(program, line.printed, line.number):

@@ -1,4 +1,4 @@
-"""What a call of torch's chose: the scores, their axis, and the positions; for argmax, max(dim), topk, sort and the like."""
+"""What a call of torch's chose: the scores, their axis, and the positions; of argmax, max(dim), topk and the like."""
 
 from typing import Any, NamedTuple
 
