@@ -41,7 +41,7 @@ def statistics(batches: Sequence[Batch], evaluation: Pass | None, whole: int | N
     """
     made = [*_of_pairs(batches, training=evaluation is None), *_of_losses(batches, training=evaluation is None)]
     if evaluation is not None:
-        made += _divided(batches, whole)
+        made[:0] = _divided(batches, whole)  # a mean that is the same number is the likelier one
         for pair in evaluation.whole:
             crossed = is_broadcast(pair)
             made.append(Statistic("accuracy", "pairs", "all", pair.equal / pair.total, not crossed, crossed))

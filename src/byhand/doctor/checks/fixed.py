@@ -40,8 +40,7 @@ def fixed_batches(evidence: Evidence) -> Iterator[Finding]:
         "warning",
         place,
         saw=f"every epoch brings the same {len(how.batches):,} batches in the same order, and rows that stand side by "
-        f"side are alike: of the spread of their numbers {near:.0%} lies between groups of {size}, where mixed rows "
-        "have none",
+        f"side are alike: {near:.0%} of the spread of their numbers is between groups of {size}, of mixed rows none",
         so="what comes late in an epoch is known best, and what came first is half forgotten, each time anew",
         instead=instead,
         edits=fixes,

@@ -52,8 +52,8 @@ def _finding(evidence: Evidence, evaluation: Pass, mine: list[Prediction]) -> Fi
         "rounded-before-argmax",
         "note" if harmless else "error",
         place,
-        saw=f"with the scores as they were before, {changed:,} of {rows:,} rows get another class: {taken:.4f} are "
-        f"right after this line, {accuracy:.4f} before it",
+        saw=f"of {rows:,} rows {changed:,} get another class than by the scores as they were before this line: with it "
+        f"{taken:.4f} are right, without it {accuracy:.4f}",
         so="harmless here: as many answers get better as get worse"
         if harmless
         else "several classes of a row have the same score then, often all of them 0, and the argmax takes the first",

@@ -1,7 +1,4 @@
-"""Digits with some careless labels, and a wide network that is trained until its validation loss has risen for long.
-
-Of the weights those are kept with which it was least, and they are judged by test rows that have chosen nothing.
-"""
+"""Digits with some careless labels, and a wide network that is trained until its validation loss has risen for long."""
 
 import torch
 from sklearn.datasets import load_digits
@@ -54,9 +51,7 @@ for epoch in range(100):
     valid_loss, valid_acc = evaluate(valid_x, valid_y)
     if valid_loss < least:
         least, patience, kept = valid_loss, 0, [p.detach().clone() for p in params]
-    else:
-        patience += 1
-    if patience == 5:
+    elif (patience := patience + 1) == 5:
         break
 with torch.no_grad():
     for p, best in zip(params, kept, strict=True):

@@ -25,7 +25,7 @@ def get_predictions(A2):
     return A2.argmax(axis=0)
 
 
-for i in range(40):
+for i in range(60):
     A1, A2 = forward(X_train)
     dZ2 = (A2 - targets) / 1400
     dZ1 = (W2.T @ dZ2) * (A1 > 0)
