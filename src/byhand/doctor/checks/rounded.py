@@ -14,6 +14,7 @@ from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program
+from byhand.doctor.text.tree import holds
 from byhand.doctor.trace import Prediction
 
 __all__ = ["rounded_before_argmax"]
@@ -81,15 +82,24 @@ def _taken(evaluation: Pass, mine: list[Prediction]) -> float | None:
 
 
 def _kept(program: Program, one: Prediction) -> Edits:
-    """The edit that leaves the scores as they are, where only one place changes them."""
-    if len(set(one.rounded)) != 1:
+    """The edit that leaves the scores as they are: of several changes, those that are written in one another."""
+    first, last = one.rounded[0], one.rounded[-1]
+    if not all(holds(last, place) for place in one.rounded):
         return ()
-    place = one.rounded[0]
-    call = call_at(program, place)
-    if call is not None and call.operand is not None and call.place == place:
-        return (edits.replace(place, bracketed(program, call.operand)),)
-    unit = program.unit(place)
-    for node in program.nodes(place, ast.Compare)[:1]:
-        if unit is not None and unit.place(node) == place and len(node.ops) == 1:
-            return (edits.replace(place, program.text(unit.place(node.left))),)
-    return ()
+    call, unit = call_at(program, first), program.unit(first)
+    operand = call.operand if call is not None else None
+    for node in program.nodes(first, ast.Compare)[:1]:
+        if unit is not None and unit.place(node) == first and len(node.ops) == 1:
+            operand = unit.place(node.left)
+    if operand is None:
+        return ()
+    around = last._replace(column=max(0, last.column - 1), end_column=last.end_column + 1)
+    text = bracketed(program, operand)
+    bare = program.text(around) == f"({program.text(last)})"
+    return (edits.replace(around if bare and _is_group(program, around) else last, text),)
+
+
+def _is_group(program: Program, around: Place) -> bool:
+    """Whether the parentheses at a place only group, and are not those of a call."""
+    before = program.text(around._replace(column=max(0, around.column - 1), end_column=around.column))
+    return not (before.isalnum() or before in ("_", ")", "]"))

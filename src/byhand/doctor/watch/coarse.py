@@ -33,7 +33,10 @@ class Coarse:
         self._known: deque[tuple[Any, NDArray[Any], tuple[Place, ...]]] = deque(maxlen=_KEPT)
 
     def note(self, source: Any, result: Any, place: Place | None, *, cast: bool = False) -> None:
-        """A table of scores (N, C) was made coarse; with ``cast`` only if its numbers have become whole ones."""
+        """A table of scores (N, C) was made coarse; with ``cast`` only if its numbers have become whole ones.
+
+        ``place`` is None of a cast to numbers with decimals, which changes none.
+        """
         if (
             not is_array(source)
             or not is_array(result)
@@ -43,7 +46,7 @@ class Coarse:
             return
         before = self.before(source)
         if cast and before is not None:
-            self._keep(result, *before)
+            self._keep(result, before[0], before[1] if place is None else (*before[1], place))
             return
         if min(source.shape) < 2 or place is None or (before is None and self._lineage.role(source) != "derived"):
             return

@@ -158,7 +158,8 @@ class Hooks:
             last = axis % 2 if isinstance(axis, int) else None
             recorder.evaluations.rank(arrays[0], last, result, falling=False, place=self._places[k])
         if arrays and (name in ROUNDINGS or name in CASTS):
-            recorder.evaluations.coarse.note(arrays[0], result, self._places[k], cast=name in CASTS)
+            kept = name in CASTS and is_numpy(result) and result.dtype.kind == "f"
+            recorder.evaluations.coarse.note(arrays[0], result, None if kept else self._places[k], cast=name in CASTS)
         if name in ("round", "rint") and len(arrays) == 1 and len(operands) == 1:
             recorder.evaluations.divide(">", arrays[0], 0.5, result, self._places[k])
         if not any(array.dtype.kind == "f" for array in arrays[:2]):
