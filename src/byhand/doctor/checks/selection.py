@@ -34,7 +34,7 @@ def test_set_selection(evidence: Evidence) -> Iterator[Finding]:
     for passes in groups:
         accuracies = [one.accuracy or 0.0 for one in passes]
         best = int(np.argmax(accuracies))
-        if len(passes) < _TRIES or _third_part(groups, passes) or _is_validation(evidence, passes[best]):
+        if len(passes) < _TRIES or _third_part(groups, passes) or _is_validation(evidence, passes):
             continue
         line = _reported(evidence, passes, best)
         restored = _restored(passes, best)
@@ -86,12 +86,12 @@ def _third_part(groups: Sequence[Sequence[Pass]], mine: Sequence[Pass]) -> bool:
     return any(len(rows.intersection(other[0].rows.tolist())) < len(rows) / 2 for other in groups if other is not mine)
 
 
-def _is_validation(evidence: Evidence, one: Pass) -> bool:
+def _is_validation(evidence: Evidence, passes: Sequence[Pass]) -> bool:
     """Whether the rows are called validation rows, and never test rows: what is chosen by them says what it is."""
-    words = [word for text in roles.around(evidence, one) for word in roles.words(text)]
-    words += [
-        word for printed in evidence.trace.printed if printed.forward == one.last for word in roles.words(printed.text)
-    ]
+    ends = {one.last for one in passes}
+    texts = [text for one in (passes[0], passes[-1]) for text in roles.around(evidence, one)]
+    texts += [printed.text for printed in evidence.trace.printed if printed.forward in ends]
+    words = [word for text in texts for word in roles.words(text)]
     return any(map(_VALIDATION.fullmatch, words)) and not any(word.startswith("test") for word in words)
 
 
