@@ -40,7 +40,7 @@ def test_set_selection(evidence: Evidence) -> Iterator[Finding]:
         restored = _restored(passes, best)
         if line is None and not restored:
             continue
-        yield _finding(evidence, passes, best, line)
+        yield _finding(evidence, passes if line is not None else passes[:-1], best, line)
         return
 
 
@@ -54,7 +54,7 @@ def _finding(evidence: Evidence, passes: Sequence[Pass], best: int, line: Line |
     models = len({one.forward.training for one in passes})
     each = f"{len(passes)} evaluations" + (f" of {models} models" if models > 1 else "")
     clear = len(rivals) >= _TRIES and gain >= _HARMLESS * error
-    last = "" if line is None else f"; the last of them gives {accuracies[-1]:.4f}"
+    last = f"; the last of them gives {accuracies[-1]:.4f}" + ("" if line else ", and the weights of the best are kept")
     later = "later " if models == 1 else ""
     luck = f"{top:.4f} is {gain:.3f} above the median of the {len(rivals)} {later}ones that are about as good, and one "
     luck += f"standard error of {n:,} rows is {error:.3f}"

@@ -322,7 +322,9 @@ class _Mode(TorchFunctionMode):
             current = slot.current()
             if name == "set data" and current is not None:
                 recorder.lineage.parameters.hold(slot, current)  # other memory from now on
-            if name not in ("mul", "div") and recorder.steps.has_learnt(slot):
+            if name == "copy" and recorder.steps.is_given_back():
+                recorder.forwards.restored()
+            elif name not in ("mul", "div") and recorder.steps.has_learnt(slot):
                 recorder.steps.update(slot, recorder.frames.innermost(), hand=True)
         return result
 
