@@ -15,7 +15,7 @@ NOTES: Final = 6
 UNDER: Final[dict[str, tuple[str, ...]]] = {
     # What training that goes wrong looks like, under what makes it so.
     "initial-loss-above-chance": ("raw-pixel-range", "scaled-differently"),
-    "learning-rate-too-high": ("raw-pixel-range", "gradients-never-zeroed", "loss-of-wrong-sign"),
+    "learning-rate-too-high": ("raw-pixel-range", "gradients-never-zeroed", "loss-of-wrong-sign", "fixed-batches"),
     "learning-rate-too-low": (
         "step-never-taken",
         "softmax-before-cross-entropy",
@@ -54,6 +54,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "loss-of-wrong-sign",
         "labels-out-of-step",
         "class-sorted-batches",
+        "fixed-batches",
         "scaled-differently",
         "softmax-over-batch",
         "probabilities-into-nll",
@@ -64,11 +65,22 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "learning-rate-too-high",
         "learning-rate-too-low",
     ),
+    "overfitting": (
+        "labels-out-of-step",
+        "scaled-differently",
+        "loss-of-wrong-sign",
+        "class-sorted-batches",
+        "fixed-batches",
+        "evaluated-in-train-mode",
+        "learning-rate-too-high",
+    ),
     # The same printed number, wrong for more than one reason.
     "mean-of-batch-means": ("broadcast-accuracy", "argmax-over-batch"),
     "last-batch-metric": ("broadcast-accuracy", "argmax-over-batch"),
     "sum-of-means-over-count": ("broadcast-accuracy", "argmax-over-batch"),
+    "evaluation-rows-dropped": ("broadcast-accuracy", "argmax-over-batch"),
     "validation-inside-training": ("evaluated-on-training-rows",),
+    "no-held-out-data": ("evaluated-on-training-rows", "validation-inside-training"),
 }
 """Each consequence, and the checks that explain it where they are about the same program."""
 

@@ -51,8 +51,9 @@ class Prediction:
     place: Place | None
     name: str  # "argmax", "argmin", "max", "min", "topk", "sort"
     axis: int | None  # counted from 0; None: over the flattened array
-    scores: NDArray[np.float32]  # as the program had them, (N, C) or (C, N)
+    scores: NDArray[np.float32]  # as the program had them, (N, C) or (C, N); before they were rounded, where they were
     chosen: NDArray[np.int64]
+    rounded: tuple[Place, ...] = ()  # where the scores were rounded, cut or compared before the choice
 
 
 @final

@@ -72,16 +72,6 @@ def test_mixed_rows_are_in_no_order_whatever_the_batch(batch):
     assert not found(data.class_sorted_batches, story.evidence())
 
 
-def test_a_loader_that_does_not_shuffle_mixed_rows_is_a_note():
-    x, y = pictures()
-    story = Story(LOADER)
-    story.learn(x, y, epochs=2, at="model(xb)", loader=0)
-    (finding,) = found(
-        data.class_sorted_batches, story.evidence(loaders=(Loader("train_dl", None, 600, 20, False, False),))
-    )
-    assert finding.level == "note"
-
-
 def test_gradients_that_are_added_up_over_all_classes_make_one_mixed_batch():
     x, y = sorted_rows()
     story = Story(SLICES)

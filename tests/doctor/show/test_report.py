@@ -326,3 +326,16 @@ def test_a_page_keeps_its_code_and_wraps_its_words() -> None:
 def test_a_check_is_found_however_it_is_written() -> None:
     assert find(" Class sorted_batches") == "class-sorted-batches"
     assert find("nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [(range(300), "300 rows that it learnt from"), (range(900, 1200), "300 rows")]
+)
+def test_a_number_of_rows_that_were_learnt_from_is_called_one(make_run, scored, rows, said) -> None:
+    run = make_run()
+    run.train(range(300))
+    run.evaluate(rows, *scored(300, 270))
+    run.print("accuracy 0.9000")
+    seen = run.evidence()
+    told = sentences.accuracy(replace(examination(), trace=seen.trace, audit=seen.audit))
+    assert told == ("your program prints 0.900, which is what its predictions give", said)

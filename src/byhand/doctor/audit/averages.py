@@ -2,16 +2,23 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from byhand.doctor.audit.batches import Batch, is_broadcast
 from byhand.doctor.audit.passes import Pass
 
-__all__ = ["How", "Measure", "Of", "Statistic", "statistics"]
+__all__ = ["DIVIDED", "How", "Measure", "Of", "Statistic", "divisor", "statistics"]
 
 Measure = Literal["accuracy", "loss"]
 Of = Literal["scores", "pairs", "pairs over rows", "loss"]
-How = Literal["all", "mean", "last", "first", "sum", "sum over rows", "sum over one more", "sum over one fewer"]
+How = Literal[
+    "all", "mean", "last", "first", "sum", "sum over rows", "sum over one more", "sum over one fewer",
+    "over all rows", "over full batches", "over one row more", "over one row fewer",
+]  # fmt: skip
+
+
+DIVIDED: Final = frozenset(("over all rows", "over full batches", "over one row more", "over one row fewer"))
+"""Hits that are divided by another number than that of the rows that were judged."""
 
 
 class Statistic(NamedTuple):
@@ -25,8 +32,8 @@ class Statistic(NamedTuple):
     broadcast: bool = False  # every prediction was compared with every label
 
 
-def statistics(batches: Sequence[Batch], evaluation: Pass | None) -> list[Statistic]:
-    """All figures that may have been made of some batches, the likeliest first.
+def statistics(batches: Sequence[Batch], evaluation: Pass | None, whole: int | None = None) -> list[Statistic]:
+    """All figures that may have been made of some batches, the likeliest first; ``whole``: rows that there were.
 
     Averages come from the program's own comparisons and losses: what it never compared batch by batch, it cannot have
     averaged so. Of training batches (no ``evaluation``), whose weights differ, any average is honest but one that
@@ -34,6 +41,7 @@ def statistics(batches: Sequence[Batch], evaluation: Pass | None) -> list[Statis
     """
     made = [*_of_pairs(batches, training=evaluation is None), *_of_losses(batches, training=evaluation is None)]
     if evaluation is not None:
+        made[:0] = _divided(batches, whole)  # a mean that is the same number is the likelier one
         for pair in evaluation.whole:
             crossed = is_broadcast(pair)
             made.append(Statistic("accuracy", "pairs", "all", pair.equal / pair.total, not crossed, crossed))
@@ -65,6 +73,33 @@ def _of_pairs(batches: Sequence[Batch], *, training: bool) -> list[Statistic]:
             for how in ("all", "mean")
             if how in counts
         ]
+    return made
+
+
+def divisor(how: How, sizes: Sequence[int], whole: int | None) -> int | None:
+    """What the hits of batches of some sizes are divided by; None where it is their rows, or not known."""
+    rows, full = sum(sizes), len(sizes) * sizes[0]
+    by: dict[How, int | None] = {
+        "over all rows": whole,
+        "over full batches": full if len(set(sizes[:-1])) == 1 and sizes[-1] < sizes[0] else None,
+        "over one row more": rows + 1,
+        "over one row fewer": rows - 1,
+    }
+    return by.get(how)
+
+
+def _divided(batches: Sequence[Batch], whole: int | None) -> list[Statistic]:
+    pairs = [batch.comparison for batch in batches if batch.comparison is not None]
+    sizes = [batch.forward.n for batch in batches]
+    if not pairs or [pair.total for pair in pairs] != sizes:
+        return []
+    hits = sum(pair.equal for pair in pairs)
+    ways: tuple[How, ...] = ("over all rows", "over full batches", "over one row more", "over one row fewer")
+    made: list[Statistic] = []
+    for how in ways:
+        by = divisor(how, sizes, whole)
+        if by and by != sum(sizes):
+            made.append(Statistic("accuracy", "pairs", how, hits / by, False))
     return made
 
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
-from byhand.doctor.audit.averages import How, Measure, Of, Statistic, statistics
+from byhand.doctor.audit.averages import DIVIDED, How, Measure, Of, Statistic, statistics
 from byhand.doctor.audit.batches import Batch
 from byhand.doctor.audit.passes import Pass, Passes
+from byhand.doctor.audit.whole import whole
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Number, Printed, Trace
 
@@ -148,7 +149,7 @@ def _value_of(number: Number, values: Sequence[float]) -> tuple[float, float]:
 
 def lines(trace: Trace, builder: Passes, passes: Sequence[Pass]) -> list[list[Line]]:
     """The numbers that were printed, those of one print and one position in its line together, in order."""
-    figures = {id(one): statistics(one.batches, one) for one in passes}
+    figures = {id(one): statistics(one.batches, one, whole(trace, one)) for one in passes}
     series: dict[tuple[object, ...], list[Line]] = defaultdict(list)
     before: dict[tuple[object, ...], int] = {}
     for printed in trace.printed:
@@ -219,7 +220,7 @@ def _judge(same: Sequence[Line]) -> Misprint | None:
             if not one.right
             and (one.how not in ("first", "last") or _in_batches(sources[-1]))
             and all(key in s.figures and line.fit(s.figures[key]) for line, s in zip(same, sources, strict=True))
-            and _chance(key, unexplained) <= (_NAMED_CHANCE if len(measures(last.number)) == 1 else _CHANCE)
+            and _chance(key, unexplained) <= _allowed(key, last)
         ]
         source = sources[same.index(last)]
         values = [source.figures[key].value for key in found]
@@ -228,6 +229,11 @@ def _judge(same: Sequence[Line]) -> Misprint | None:
         if found:
             return None
     return None
+
+
+def _allowed(key: Key, line: Line) -> float:
+    """How likely an accident may be; less of the many ways to divide by a wrong number."""
+    return _NAMED_CHANCE if len(measures(line.number)) == 1 and key[2] not in DIVIDED else _CHANCE
 
 
 def _source(line: Line, back: int) -> Source | None:

@@ -3,25 +3,23 @@
 import ast
 import re
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
-from byhand.doctor.checks.batches import Order, order, slices
+from byhand.doctor.checks.batches import Order, is_sorted, order
 from byhand.doctor.checks.calls import ran
 from byhand.doctor.checks.course import best, fed
 from byhand.doctor.checks.labels import labels_out_of_step
+from byhand.doctor.checks.mixing import shuffled
 from byhand.doctor.checks.roles import role, says_held_out
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.units import units
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
-from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Unit
-from byhand.doctor.trace import Forward, Loader
 
 __all__ = [
     "class_sorted_batches",
@@ -30,10 +28,6 @@ __all__ = [
     "scaled_differently",
     "validation_inside_training",
 ]
-
-_GATHERED: Final = 0.2  # of an order, from which on it is called sorted; shuffled rows give 0.00 ± 0.02
-_MIXED: Final = 0.05
-_PURE: Final = 0.8
 
 
 def class_sorted_batches(evidence: Evidence) -> Iterator[Finding]:
@@ -45,11 +39,9 @@ def class_sorted_batches(evidence: Evidence) -> Iterator[Finding]:
     if how is None:
         return
     loader = trace.loaders[forwards[0].loader] if forwards[0].loader is not None else None
-    if how.gathered < _MIXED:
-        yield from _unshuffled(how, loader)
-    if how.gathered < (_GATHERED if how.runs <= 3 * how.classes else _PURE):
-        return  # batches drawn from a few classes each, in no order, are some samplers' purpose
-    fixes, place, instead = _shuffled(evidence, forwards[0], loader)
+    if not is_sorted(how):
+        return
+    fixes, place, instead = shuffled(evidence, forwards[0], loader)
     same = ", the same every epoch" if how.repeats else ""
     n = len(how.batches)
     if how.pure > n / 2:
@@ -78,59 +70,6 @@ def _sequence(how: Order) -> str:
     if seen == sorted(seen, reverse=True) and len(seen) > 2:
         return f"in the order {seen[0]} … {seen[-1]}"
     return "class after class"
-
-
-def _unshuffled(how: Order, loader: Loader | None) -> Iterator[Finding]:
-    """A loader that does not shuffle rows which stand in mixed order."""
-    if loader is not None and not loader.shuffles and how.repeats:
-        kinds = float(np.mean([len(np.unique(batch)) for batch in how.batches]))
-        yield Finding(
-            "class-sorted-batches",
-            "note",
-            loader.place,
-            saw=f"every epoch brings the rows in the same order, with {kinds:.1f} of the {how.classes} classes a batch",
-            so="harmless here, since the rows are mixed already",
-            instead="shuffle=True in the loader of the training rows",
-        )
-
-
-def _shuffled(
-    evidence: Evidence, forward: Forward, loader: Loader | None
-) -> tuple[tuple[Edits, ...], Place | None, str]:
-    """Edits that mix the training rows, the place where they do, and the code in words."""
-    program = evidence.program
-    if loader is not None and loader.place is not None:
-        text = program.text(loader.place)
-        edit = None if "sampler" in text else edits.argument(program, loader.place, "shuffle", "True")
-        if edit is not None and loader.rows is not None:
-            return ((edit,),), loader.place, _with(text)
-        return (), loader.place, "draw the rows in random order"
-    for cut in slices(program, evidence.trace, forward.place):
-        rows, labels = cut.names
-        shared = program.units if program.notebook else (cut.unit,)
-        imports = [alias for unit in shared for node in unit.tree.body for alias in getattr(node, "names", [])]
-        unit_names = {alias.asname or alias.name for alias in imports}
-        numpy = next((name for name in ("np", "numpy") if name in unit_names), None)
-        if numpy is None and "torch" not in unit_names:
-            continue
-        mix = f"{numpy}.random.permutation(len({rows}))" if numpy else f"torch.randperm(len({rows}))"
-        lines = f"order = {mix}\n{rows}, {labels} = {rows}[order], {labels}[order]"
-        place = cut.unit.place(cut.rows)
-        if cut.local:
-            edit = edits.insert_line(program, cut.unit.place(cut.outermost), lines, after=False)
-        else:
-            made = [edits.definition(program, name, place) for name in (rows, labels)]
-            known = [one for one in made if one is not None]
-            edit = edits.insert_line(program, max(known), lines) if len(known) == 2 else None
-        if edit is not None:
-            return ((edit,),), place, lines.replace("\n", "; ")
-    return (), forward.place, "mix rows and labels by one permutation before they are cut into batches"
-
-
-def _with(call: str) -> str:
-    text = " ".join(call.split())
-    text = re.sub(r",?\s*shuffle\s*=\s*\w+", "", text)
-    return f"{text[:-1]}, shuffle=True)" if text.endswith(")") and len(text) < 90 else "shuffle=True in the loader"
 
 
 def validation_inside_training(evidence: Evidence) -> Iterator[Finding]:

@@ -6,6 +6,8 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.course import best, course
+from byhand.doctor.checks.overfit import ENOUGH
+from byhand.doctor.checks.rejudged import series
 
 __all__ = ["FINE", "looked"]
 
@@ -35,6 +37,11 @@ def _held_out(evidence: Evidence) -> bool:
     return _trained(evidence) and any(
         one.accuracy is not None and one.on != "training" for one in evidence.audit.passes
     )
+
+
+def _followed(evidence: Evidence) -> bool:
+    """Whether the same held-out rows were judged again and again."""
+    return any(len(passes) >= ENOUGH for passes in series(evidence))
 
 
 def _moody(evidence: Evidence) -> bool:
@@ -79,6 +86,12 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "epsilon-in-log": ("no ε in the log", _trained),
         "step-never-taken": ("steps taken", _went_back),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
+        "evaluation-rows-dropped": ("hits divided by the rows that were judged", _printed),
+        "rounded-before-argmax": ("scores as they are until the choice", _judged),
+        "no-held-out-data": ("rows kept out to judge by", _held_out),
+        "test-set-selection": ("nothing chosen by test rows", _held_out),
+        "fixed-batches": ("batches that are draws of all rows", _trained),
+        "overfitting": ("no training on after the best", _followed),
     }
 )
 """Each check: what its silence says, and what it needs to have seen. Those that a reader asks for first stand first."""

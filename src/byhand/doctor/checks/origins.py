@@ -10,7 +10,7 @@ from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Number, Printed
 
-__all__ = ["Role", "averaging", "function_around", "overwritten", "role", "shown", "told"]
+__all__ = ["Role", "averaging", "behind", "function_around", "overwritten", "role", "shown", "told"]
 
 Role = Literal["held-out", "training"]
 
@@ -100,6 +100,20 @@ def averaging(program: Program, printed: Printed, number: Number) -> Place | Non
             behind += _behind(program, unit, expression)
         start = behind
     return None
+
+
+def behind(program: Program, printed: Printed, number: Number) -> Iterator[_Found]:
+    """The expressions that a printed number may come of, from the print backwards, each once."""
+    start = shown(program, printed, number)
+    seen: set[int] = set()
+    for _ in range(_DEPTH):
+        earlier: list[_Found] = []
+        for unit, expression in start:
+            if id(expression) not in seen:
+                seen.add(id(expression))
+                yield unit, expression
+                earlier += _behind(program, unit, expression)
+        start = earlier
 
 
 def overwritten(program: Program, printed: Printed, number: Number, stack: tuple[Place | None, ...]) -> Place | None:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 
-__all__ = ["agreed", "role", "says_held_out", "says_training"]
+__all__ = ["agreed", "around", "role", "says_held_out", "says_training", "words"]
 
 _HELD_OUT: Final = re.compile(
     r"test(s|ing|set|loader|dl|data|x|y)?|val(id|idate|idation)?(set|loader|dl|data|x|y)?|dev|holdout|held"
@@ -17,12 +17,12 @@ _TRAINING: Final = re.compile(r"train(ing)?(set|loader|dl|data|x|y)?|tr|resubsti
 
 def says_held_out(text: str) -> bool:
     """Whether one of the words is test, valid, dev, ... as in ``X_test`` and ``validLoader``."""
-    return any(_HELD_OUT.fullmatch(word) for word in _words(text))
+    return any(_HELD_OUT.fullmatch(word) for word in words(text))
 
 
 def says_training(text: str) -> bool:
     """Whether one of the words is train, training, trainset, ..."""
-    return any(_TRAINING.fullmatch(word) for word in _words(text))
+    return any(_TRAINING.fullmatch(word) for word in words(text))
 
 
 def role(evidence: Evidence, one: Pass) -> str | None:
@@ -32,7 +32,7 @@ def role(evidence: Evidence, one: Pass) -> str | None:
     was printed.
     """
     printed = [p.text for p in evidence.trace.printed if p.forward == one.last and p.clock == one.clock][:1]
-    for text in [*_around(evidence, one), *printed]:
+    for text in [*around(evidence, one), *printed]:
         held, training = says_held_out(text), says_training(text)
         if held != training:
             return "held-out" if held else "training"
@@ -41,12 +41,12 @@ def role(evidence: Evidence, one: Pass) -> str | None:
 
 def agreed(evidence: Evidence, one: Pass) -> Literal["held-out", "training"] | None:
     """What everything that is written around the model's call agrees to call the rows; None where it does not agree."""
-    texts = _around(evidence, one)
+    texts = around(evidence, one)
     held, training = any(map(says_held_out, texts)), any(map(says_training, texts))
     return None if held == training else "held-out" if held else "training"
 
 
-def _around(evidence: Evidence, one: Pass) -> list[str]:
+def around(evidence: Evidence, one: Pass) -> list[str]:
     """The loader's name, then the lines, loops and functions around the model's call, from the inside out."""
     program, trace, forward = evidence.program, evidence.trace, one.forward
     texts = [trace.loaders[forward.loader].name or ""] if forward.loader is not None else []
@@ -58,5 +58,6 @@ def _around(evidence: Evidence, one: Pass) -> list[str]:
     return texts
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The words of a text in small letters; names come apart, ``testLoader`` and ``test_dl`` alike."""
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", text)]

@@ -7,6 +7,7 @@ from typing import Final
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.broadcast import broadcast_loss
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
+from byhand.doctor.checks.dropped import evaluation_rows_dropped
 from byhand.doctor.checks.evaluate import (
     broadcast_accuracy,
     evaluated_on_training_rows,
@@ -15,14 +16,19 @@ from byhand.doctor.checks.evaluate import (
     sum_of_means_over_count,
 )
 from byhand.doctor.checks.finite import loss_not_finite
+from byhand.doctor.checks.fixed import fixed_batches
+from byhand.doctor.checks.held_out import no_held_out_data
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
 from byhand.doctor.checks.model import all_zero_hidden_weights, evaluated_in_train_mode, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
+from byhand.doctor.checks.overfit import overfitting
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
+from byhand.doctor.checks.rounded import rounded_before_argmax
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
+from byhand.doctor.checks.selection import test_set_selection
 from byhand.doctor.checks.sign import loss_of_wrong_sign
 from byhand.doctor.finding import Finding
 
@@ -36,11 +42,16 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "mean-of-batch-means": mean_of_batch_means,
         "sum-of-means-over-count": sum_of_means_over_count,
         "last-batch-metric": last_batch_metric,
+        "evaluation-rows-dropped": evaluation_rows_dropped,
         "argmin-as-prediction": argmin_as_prediction,
         "argmax-over-batch": argmax_over_batch,
+        "rounded-before-argmax": rounded_before_argmax,
         "evaluated-on-training-rows": evaluated_on_training_rows,
+        "no-held-out-data": no_held_out_data,
+        "test-set-selection": test_set_selection,
         "constant-answer": constant_answer,
         "class-sorted-batches": class_sorted_batches,
+        "fixed-batches": fixed_batches,
         "labels-out-of-step": labels_out_of_step,
         "validation-inside-training": validation_inside_training,
         "raw-pixel-range": raw_pixel_range,
@@ -59,6 +70,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,
+        "overfitting": overfitting,
         "initial-loss-above-chance": initial_loss_above_chance,
         "evaluated-in-train-mode": evaluated_in_train_mode,
         "all-zero-hidden-weights": all_zero_hidden_weights,

@@ -79,9 +79,11 @@ def accuracy(e: Examination) -> tuple[str, str]:
         if not e.trace.forwards:
             return "no model was trained or judged in this run: there was nothing to examine", ""
         return "its accuracy is not known: no scores were seen beside their labels after the training", ""
-    rows = f"{one.n:,} rows{' that it learns from, as it learns' if one.learning else ''}" + (
-        f", {where(one.place)}" if one.place else ""
-    )
+    main = e.audit.measured
+    known = " that it learns from, as it learns" if one.learning else ""
+    if not known and main is not None and main.on == "training":
+        known = " that it learnt from"
+    rows = f"{one.n:,} rows{known}" + (f", {where(one.place)}" if one.place else "")
     actual = number(one.actual)
     if one.printed is None:
         return f"its predictions are {actual} right; it does not print that number", rows

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Comparison, LossCall, Prediction
 from byhand.doctor.watch.arrays import as_numpy
+from byhand.doctor.watch.coarse import Coarse
 from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.forwards import Forwards
 from byhand.doctor.watch.labels import COMPARED, Labels
@@ -27,6 +28,7 @@ class Evaluations:
         self.predictions: list[tuple[int, ForwardDraft | None, Prediction]] = []
         self.comparisons: list[tuple[int, ForwardDraft | None, Comparison]] = []
         self.loss_calls: list[tuple[ForwardDraft | None, LossCall]] = []
+        self.coarse = Coarse(lineage)
         self._lineage, self._forwards, self._labels = lineage, forwards, labels
         self._kept = 0
 
@@ -39,6 +41,11 @@ class Evaluations:
         """One class was chosen a row."""
         numbers, choice = as_numpy(scores), as_numpy(chosen)
         if numbers is None or choice is None or not 0 < numbers.ndim <= 2 or not numbers.size:
+            return
+        before = self.coarse.before(scores)
+        if before is not None:
+            self._keep(name, before[0], axis, choice, place, before[1])
+            self._lineage.derive(chosen, True)
             return
         if self._lineage.role(scores) != "derived" and (numbers.dtype.kind != "f" or _is_one_hot(numbers)):
             return
@@ -61,7 +68,13 @@ class Evaluations:
             self._keep("threshold", np.stack([-margin, margin], axis=1), 1, choice.reshape(-1), place)
 
     def _keep(
-        self, name: str, scores: NDArray[Any], axis: int | None, chosen: NDArray[Any], place: Place | None
+        self,
+        name: str,
+        scores: NDArray[Any],
+        axis: int | None,
+        chosen: NDArray[Any],
+        place: Place | None,
+        rounded: tuple[Place, ...] = (),
     ) -> None:
         if len(self.predictions) >= _MOST:
             return
@@ -69,7 +82,7 @@ class Evaluations:
         if draft is not None and draft.kind == "train":
             self._kept += scores.size
         kept = scores.astype(np.float32) if self._kept < _SCORES else np.zeros((0, 0), np.float32)
-        record = Prediction(None, place, name, axis, kept, chosen.astype(np.int64))
+        record = Prediction(None, place, name, axis, kept, chosen.astype(np.int64), rounded)
         self.predictions.append((self._forwards.event, draft, record))
 
     def rank(self, scores: Any, axis: int | None, order: Any, *, falling: bool, place: Place | None) -> None:

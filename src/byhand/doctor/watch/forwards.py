@@ -59,6 +59,7 @@ class Forwards:
         self._pending: deque[_Product] = deque(maxlen=_PENDING)
         self._burst = False  # between the first update after a forward and the next forward
         self._fingerprinted = 0
+        self._given = -1  # forwards before parameters were last given back
         self._met = 0  # when two arrays of which nothing is known were last multiplied
 
     def product(self, name: str, left: Any, right: Any) -> bool:
@@ -233,6 +234,13 @@ class Forwards:
             self._labels.finish(draft)  # before the next batch's labels get their name
         self.waiting.clear()
         return True
+
+    def restored(self) -> None:
+        """Parameters were given values that are kept, as by load_state_dict: other weights, and nothing was learnt."""
+        if self._given != len(self.drafts):
+            self._given = len(self.drafts)
+            self.clock += 1
+            self.waiting.clear()
 
     def round(self, key: int, entered: Callable[[int], int]) -> None:
         """A round of the loop of this key begins; ``entered`` tells when the loop did."""

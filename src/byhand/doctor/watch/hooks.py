@@ -12,6 +12,7 @@ import numpy as np
 
 from byhand.doctor.place import Place
 from byhand.doctor.watch.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor, remade
+from byhand.doctor.watch.coarse import CASTS, ROUNDINGS
 from byhand.doctor.watch.labels import INDEX, classes_in
 from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.watch.recorder import Recorder
@@ -46,6 +47,8 @@ class Hooks:
             if name not in ("==", "!="):
                 if is_numpy(outcome):
                     self._recorder.evaluations.divide(name, left, right, outcome, self._places[k])
+                    if name[0] == ">":
+                        self._recorder.evaluations.coarse.note(left, outcome, self._places[k])
                 return outcome
             if is_numpy(left) or is_numpy(right):
                 if is_numpy(outcome) and is_numpy(left) and is_numpy(right):
@@ -154,6 +157,9 @@ class Hooks:
             axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), -1))
             last = axis % 2 if isinstance(axis, int) else None
             recorder.evaluations.rank(arrays[0], last, result, falling=False, place=self._places[k])
+        if arrays and (name in ROUNDINGS or name in CASTS):
+            kept = name in CASTS and is_numpy(result) and result.dtype.kind == "f"
+            recorder.evaluations.coarse.note(arrays[0], result, None if kept else self._places[k], cast=name in CASTS)
         if name in ("round", "rint") and len(arrays) == 1 and len(operands) == 1:
             recorder.evaluations.divide(">", arrays[0], 0.5, result, self._places[k])
         if not any(array.dtype.kind == "f" for array in arrays[:2]):

@@ -57,7 +57,7 @@ _CALLED: Final = """
     tensordot outer inner multiply subtract add divide true_divide power square sqrt tanh eye one_hot to_categorical
     take take_along_axis choose accuracy_score balanced_accuracy_score f1_score precision_score recall_score
     classification_report confusion_matrix log_loss score count_nonzero bincount append_metrics allclose negative sort
-    argsort topk round rint tolist item manual_seed
+    argsort topk round rint around floor ceil trunc tolist item manual_seed
 """
 CALLS: Final = frozenset(_CALLED.split())
 """The last names of the functions and methods whose calls are told."""

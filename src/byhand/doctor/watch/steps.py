@@ -102,6 +102,11 @@ class Steps:
         """Whether a change of this parameter is a step: what comes before any gradient is its start."""
         return bool(self.backwards) or slot.training is not None
 
+    def is_given_back(self) -> bool:
+        """Whether values that are copied into a parameter now are no step: autograd has gone back, and not since."""
+        last = self.backwards[-1][1].clock if self.backwards else self._forwards.clock
+        return not self._forwards.updating and last < self._forwards.clock
+
     def stepped(self, optimizer: int | None, arrays: list[Any], rate: float, place: Place | None) -> None:
         """An optimizer object made a step on these arrays."""
         slots = [self._lineage.parameters.find(array) or self._lineage.add_parameter(array) for array in arrays]

@@ -12,7 +12,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from byhand.doctor.trace import LossCall
-from byhand.doctor.watch.arrays import as_numpy, is_listed, pointer
+from byhand.doctor.watch.arrays import as_numpy, is_float, is_listed, pointer
+from byhand.doctor.watch.choices import choice_of
+from byhand.doctor.watch.coarse import CASTS, ROUNDINGS
 from byhand.doctor.watch.graph import walk
 from byhand.doctor.watch.labels import INDEX, LOSS, classes_in
 from byhand.doctor.watch.objects import watch_loaders, watch_optimizers
@@ -100,6 +102,8 @@ class _Mode(TorchFunctionMode):
             handler = _Mode._compare
         elif name in _ORDERS:
             handler = _Mode._divide
+        elif name in ROUNDINGS or name in CASTS:
+            handler = _Mode._coarsen
         elif name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"):
             handler = _Mode._dropout
         elif name in ("gather", "getitem", "take_along_dim"):
@@ -224,27 +228,15 @@ class _Mode(TorchFunctionMode):
 
     def _choice(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = func(*args, **kwargs)
-        scores = args[0] if args else kwargs.get("input")
-        if not isinstance(scores, torch.Tensor) or not scores.is_floating_point() or scores.ndim > 2:
+        seen = self._recorder.evaluations
+        choice = choice_of(name, args, kwargs, result)
+        if choice is None or not (choice.scores.is_floating_point() or seen.coarse.before(choice.scores)):
             return result
-        position = 2 if name == "topk" else 1
-        axis: Any = kwargs.get("dim", kwargs.get("axis", args[position] if len(args) > position else None))
-        chosen: Any = result
-        if name in ("max", "min", "topk", "sort"):
-            if isinstance(result, torch.Tensor) or isinstance(axis, torch.Tensor):
-                return result  # the largest number, not its place
-            chosen = result[1]
-        if name in ("topk", "sort", "argsort") or (name in ("max", "min") and axis is None):
-            axis = -1 if axis is None else axis
-        if isinstance(axis, int) and axis < 0:
-            axis += scores.ndim
         place = self._recorder.frames.innermost()
-        if name in ("topk", "sort", "argsort"):
-            given = args[position + 1] if len(args) > position + 1 else name == "topk"
-            falling = bool(kwargs.get("largest", kwargs.get("descending", given)))
-            self._recorder.evaluations.rank(scores, axis, chosen, falling=falling, place=place)
+        if choice.falling is not None:
+            seen.rank(choice.scores, choice.axis, choice.chosen, falling=choice.falling, place=place)
         else:
-            self._recorder.evaluations.predict(name, scores, axis, chosen, place)
+            seen.predict(name, choice.scores, choice.axis, choice.chosen, place)
         return result
 
     def _backward(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -280,6 +272,15 @@ class _Mode(TorchFunctionMode):
             left, right = args if len(args) == 2 else (args[0], 0.5)  # rounding cuts at one half
             place = self._recorder.frames.innermost()
             self._recorder.evaluations.divide(_ORDERS[name], left, right, result, place)
+            if _ORDERS[name][0] == ">":
+                self._recorder.evaluations.coarse.note(left, result, place)
+        return result
+
+    def _coarsen(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        result = func(*args, **kwargs)
+        if args and isinstance(args[0], torch.Tensor) and args[0].ndim == 2:
+            place = self._recorder.frames.innermost() if name in ROUNDINGS or not is_float(result) else None
+            self._recorder.evaluations.coarse.note(args[0], result, place, cast=name in CASTS)
         return result
 
     def _dropout(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -321,7 +322,9 @@ class _Mode(TorchFunctionMode):
             current = slot.current()
             if name == "set data" and current is not None:
                 recorder.lineage.parameters.hold(slot, current)  # other memory from now on
-            if name not in ("mul", "div") and recorder.steps.has_learnt(slot):
+            if name == "copy" and recorder.steps.is_given_back():
+                recorder.forwards.restored()
+            elif name not in ("mul", "div") and recorder.steps.has_learnt(slot):
                 recorder.steps.update(slot, recorder.frames.innermost(), hand=True)
         return result
 
