@@ -273,9 +273,7 @@ def test_a_replay_has_no_network_and_tells_no_tracker(run: Run) -> None:
         """,
         light=True,
     )
-    assert trace.output == (
-        "<urlopen error [Errno 101] byhand closes the network when it runs a program again>\ndisabled 1 True\n"
-    )
+    assert trace.output == ("<urlopen error [Errno 101] byhand has closed the network for this run>\ndisabled 1 True\n")
 
 
 def test_leaving_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
