@@ -20,6 +20,7 @@ __all__ = ["grade", "graded"]
 _LONGEST: Final = 300  # characters of a message
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-f]{6,}\b")
 _NO_MEMORY: Final = re.compile(r"MemoryError\b|can't allocate memory|Cannot allocate memory")
+_TOO_LARGE: Final = re.compile(r"OSError: \[Errno 27\]")
 _NO_PACKAGE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _CUT: Final = ("shortened", "stopped", "killed")  # what it reaches by then is the machine's doing
 
@@ -43,6 +44,7 @@ def graded(e: Examination, known: Known, task: Task) -> Grade:
         return ungraded(task.name, task.file, ended, e.seconds)
     judged = judge(e, known)
     stand = [finding for finding in e.findings if finding.level != "note" and not finding.under]
+    suspected = tuple(one for one in e.proven.left if one not in {finding.check for finding in stand})
     failed = e.trace.end.how != "done"
     if judged is None and failed and not e.trace.forwards:
         return ungraded(task.name, task.file, ended, e.seconds)
@@ -59,8 +61,8 @@ def graded(e: Examination, known: Known, task: Task) -> Grade:
         printed=_printed(e, judged) if judged else None,
         errors=_named(stand, "error"),
         warnings=_named(stand, "warning"),
-        suspected=tuple(one for one in e.proven.left if one not in {finding.check for finding in stand}),
-        first_fix=_clean(_first_fix(stand, judged), task),
+        suspected=suspected,
+        first_fix=_clean(_first_fix(stand, suspected, judged), task),
         ended=ended,
         ran=judged is not None or not failed,
         seconds=e.seconds,
@@ -71,13 +73,15 @@ def _named(findings: list[Finding], level: str) -> tuple[str, ...]:
     return tuple(f"{one.check} {where(one.place)}" for one in findings if one.level == level)
 
 
-def _first_fix(findings: list[Finding], judged: Judged | None) -> str:
+def _first_fix(findings: list[Finding], suspected: tuple[str, ...], judged: Judged | None) -> str:
     for finding in findings:
         if finding.instead.strip():
             return f"{where(finding.place)}: {' '.join(finding.instead.split())}"
     if judged is None:
         return "let it judge its model on the test part of $BYHAND_DATA, rows and labels"
-    return "" if judged.on_test else "let it judge its model on rows of the test part that it has not learnt from"
+    if not judged.on_test:
+        return "let it judge its model on rows of the test part that it has not learnt from"
+    return f"{suspected[0]} is suspected: byhand doctor tries its fix" if suspected else ""
 
 
 def _printed(e: Examination, judged: Judged) -> float | None:
@@ -111,6 +115,8 @@ def _ended(e: Examination, task: Task) -> str:
         case "exit":
             words = "" if e.trace.forwards else "".join(e.trace.output.strip().splitlines()[-1:])
             return _clean(f"ended itself with {error}" + (f": {words}" if words else ""), task)
+        case _ if _TOO_LARGE.search(error):
+            return f"it wrote or printed more than {FENCE.file >> 20} MiB{at}"
         case "error" if package := _NO_PACKAGE.match(error):
             return f"missing package: {package[1].partition('.')[0]}"
         case "error" if _NO_MEMORY.search(error):

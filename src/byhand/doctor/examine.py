@@ -78,8 +78,8 @@ def examine(
         arguments: for the program.
         budget: seconds for everything.
         proofs: whether to try fixes on copies.
-        fence: run it in its own folder, on one thread, within these limits: for somebody else's program, in a folder
-            that is a copy already.
+        fence: run it in its own folder, on one thread, within these limits, writing nowhere else than there and in the
+            folder above: for somebody else's program, in folders that are copies already.
         reserve: seconds of the budget that the caller wants for itself afterwards; more than a fifth is refused.
         say: told what goes on, in a line.
 
@@ -98,13 +98,13 @@ def examine(
             tuple(arguments),
             soft=first * budget,
             hard=(first + _GRACE) * budget,
-            copy={folder: folder} if fence else None,
+            copy={folder.parent: folder.parent} if fence else None,
             fence=fence,
             threads=1 if fence else None,
         )
         trace = shop.run(job)
         broken = _first_not_finite(trace)
-        if broken is not None and budget - (time.monotonic() - began) > 2 * trace.end.seconds:
+        if broken is not None and (fence or budget - (time.monotonic() - began) > 2 * trace.end.seconds):
             say("looking at the step where the loss broke ...")
             closer = replace(job, copy=scratch.fresh(), clocks=(broken,), light=True)
             trace = replace(trace, tapes=(*trace.tapes, *shop.run(closer).tapes))

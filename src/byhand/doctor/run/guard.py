@@ -85,8 +85,9 @@ def keep_inside(copies: Mapping[Path, Path], place: Path) -> None:
         """Let a path be written to, or else refuse; ``changed``: itself, not only its name in its folder."""
         full = os.path.abspath(path)
         for copy in copies.values():
-            if Path(full).is_relative_to(copy):
-                own(Path(full) if changed else Path(full).parent, copy, originals, emptied=emptied)
+            aim = Path(full) if changed else Path(full).parent
+            if aim.is_relative_to(copy):
+                own(aim, copy, originals, emptied=emptied)
         real = os.path.realpath(full if changed else os.path.dirname(full))
         if not f"{real}{os.sep}".startswith(inside):
             raise PermissionError(errno.EACCES, "byhand lets this run write in its own folder only", path)
