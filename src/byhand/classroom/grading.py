@@ -34,7 +34,7 @@ _LOG: Final = "log.txt"
 
 
 def known_rows(data: Path) -> Known:
-    """The instructor's rows.
+    """The instructor's rows: of a folder or a file that ``byhand.load`` reads, or of the only NPZ file of a folder.
 
     Raises:
         DataError: the folder cannot be read as a data set.
@@ -43,7 +43,8 @@ def known_rows(data: Path) -> Known:
 
     if not data.exists():
         raise DataError(f"there is no {data}; --data names the folder that submissions find in $BYHAND_DATA")
-    whole = load(data, valid=0.0)
+    packed = list(data.glob("*.npz")) if data.is_dir() else []
+    whole = load(packed[0] if len(packed) == 1 else data, valid=0.0)
     count, height, width = whole.train.images.shape
     return Known(
         whole.test.images.reshape(len(whole.test), height * width),
@@ -97,6 +98,7 @@ def grade_all(
                     running.append(started)
             for keeper in [one for one in running if one.process.poll() is not None]:
                 running.remove(keeper)
+                keeper.end()
                 grades[keeper.task.name] = _result(keeper)
                 remove(keeper.task.folder)
                 done(_in_order(submissions, grades))

@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from byhand.classroom.rows import TEST, TRAINING, Known
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.examine import Examination
+from byhand.doctor.trace import Examples
 
 __all__ = ["Judged", "judge"]
 
 _MAIN: Final = 0.5  # of the rows of its largest evaluation on the test part; smaller ones show a few examples
+_FEW: Final = 0.02  # of the rows; as many may have a fingerprint in common with another row
+_SAME: Final = 1e-3  # of the range of all values
 _AGREE: Final = 0.9  # of the labels, when the program numbers the classes in its own way
 
 Integers = NDArray[np.int64]
@@ -79,10 +82,13 @@ def _on_test(e: Examination, known: Known, one: _Located) -> Judged:
     at = at[np.unique(one.at[at], return_index=True)[1]]  # each row once
     learnt = np.isin(evaluation.rows[at], _learnt(e, evaluation))
     counted = at[~learnt] if not learnt.all() else at
+    alike = int((one.part == TEST).sum()) - len(at)  # or evaluated twice
     truth = known.test_labels[one.at[counted]]
     chosen, strange = _translated(evaluation, at, known.test_labels[one.at[at]], counted)
     total = len(known.test_labels)
     said = f"test part, all {total:,}" if len(counted) == total else f"test part, {len(counted):,} of {total:,}"
+    if len(counted) < total == len(counted) + alike <= (1 + _FEW) * len(counted):
+        said = f"test part, all {total:,} ({alike} that look like others count once)"
     if learnt.all():
         said += ", but it had learnt from all of them"
     elif learnt.any():
@@ -93,9 +99,29 @@ def _on_test(e: Examination, known: Known, one: _Located) -> Judged:
 
 
 def _learnt(e: Examination, before: Pass) -> Integers:
-    """Fingerprints of the rows that it had learnt from before an evaluation."""
+    """Fingerprints of the rows of an evaluation that it had learnt from before.
+
+    A fingerprint looks at some pixels of a row: of ten thousand digits a few have one in common with another digit. So
+    the rows themselves are compared; where they were not kept, a few in a hundred must be alike.
+    """
     rows = [one.rows for one in e.trace.forwards if one.kind == "train" and one.index < before.first]
-    return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+    common = np.intersect1d(np.concatenate(rows), before.rows) if rows else np.zeros(0, np.int64)
+    trained, judged = e.trace.trained_on, e.trace.evaluated_on
+    if not common.size or trained is None or judged is None or trained.rows.shape[1] != judged.rows.shape[1]:
+        return common if common.size > _FEW * before.n else common[:0]
+    kept = np.isin(common, trained.fingerprints) & np.isin(common, judged.fingerprints)
+    both = common[kept]
+    one, other = _values(trained, both), _values(judged, both)
+    same = np.abs(one - other).max(axis=1, initial=0) <= _SAME * max(1e-9, float(np.ptp(other)) if both.size else 1.0)
+    rest = common[~kept]
+    return np.concatenate([both[same], rest if rest.size > _FEW * before.n else rest[:0]])
+
+
+def _values(kept: Examples, prints: Integers) -> NDArray[np.float32]:
+    """The rows with these fingerprints, as the program had them."""
+    order = np.argsort(kept.fingerprints)
+    rows = kept.rows[order[np.searchsorted(kept.fingerprints[order], prints)]]
+    return rows.astype(np.float32) * np.float32(kept.scale) + np.float32(kept.low)
 
 
 def _translated(evaluation: Pass, at: Integers, truth: Integers, counted: Integers) -> tuple[Integers, int]:

@@ -11,7 +11,7 @@ __all__ = ["Submission", "find_submissions"]
 
 _KINDS: Final = (".py", ".ipynb")
 _MAIN: Final = ("main.py", "main.ipynb")
-_DEEP: Final = 3  # folders in one another that hold nothing else, as archives unpack
+_DEEP: Final = 3  # folders in one another, as archives unpack; the uppermost that hold programs count
 _NO_SUBMISSION: Final = ("__pycache__", "__MACOSX")
 _LARGE: Final = 1 << 20  # bytes of source
 
@@ -68,21 +68,21 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
 
 
 def _of_folder(top: Path) -> Submission:
-    folder = top
-    programs = _programs(folder)
+    level = [top]
+    programs = _programs(top)
     for _ in range(_DEEP):
-        inner = [] if programs else [one for one in _visible(folder) if one.is_dir()]
-        if len(inner) != 1:
+        if programs:
             break
-        folder = inner[0]
-        programs = _programs(folder)
+        level = [inner for folder in level for inner in _visible(folder) if inner.is_dir() and not inner.is_symlink()]
+        programs = [program for folder in level for program in _programs(folder)]
     for name in _MAIN:
-        if folder / name in programs:
-            return Submission(top.name, top, folder / name, alone=False)
+        mains = [one for one in programs if one.name == name]
+        if len(mains) == 1:
+            return Submission(top.name, top, mains[0], alone=False)
     if len(programs) > 1:
         meant = _that_do_something(programs)
         if len(meant) != 1:
-            listed = ", ".join(one.name for one in meant or programs)
+            listed = ", ".join(one.relative_to(top).as_posix() for one in meant or programs)
             return Submission(top.name, top, None, False, f"which program is meant? {listed}: name one main.py")
         programs = meant
     if not programs:
