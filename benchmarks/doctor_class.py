@@ -20,11 +20,11 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 SUBMISSIONS = Path(__file__).with_name("class_submissions")
-PASS = "abel bach cantor dido euler fermat gauss hypatia ibsen jacobi ohm xenakis young zeno"
-FAIL = "kepler leibniz mersenne noether pascal quine"
+GOOD = "abel bach cantor dido euler fermat gauss hypatia ibsen jacobi ohm xenakis young zeno"
+BAD = "kepler leibniz mersenne noether pascal quine"
 EXPECTED = {
-    **dict.fromkeys(PASS.split(), "passes"),
-    **dict.fromkeys(FAIL.split(), "does not pass"),
+    **dict.fromkeys(GOOD.split(), "passes"),
+    **dict.fromkeys(BAD.split(), "does not pass"),
     "archimedes": "it wrote or printed more than 256 MiB",
     "brahe": "PermissionError",
     "curie": "which program is meant?",
@@ -141,7 +141,7 @@ def main() -> None:
         f"the same grade twice: {same} of {len(first)}",
         f"one grading takes {seconds:.0f} s, and {again:.0f} s; the programs' own times add up to "
         f"{sum(float(row['seconds']) for row in first.values()):.0f} s",
-        f"afterwards: {processes} processes and {files} files left, the data {'as they were' if untouched else 'CHANGED'}",
+        f"afterwards: {processes} processes, {files} files left; the data {'as they were' if untouched else 'CHANGED'}",
         f"killed after {KILLED_AFTER:.0f} s: {after_kill}",
     ]
     measure.report("doctor-class", lines, args.save)

@@ -164,7 +164,8 @@ def _nearest(known: Rows, wanted: Rows, most: float) -> NDArray[np.int64]:
     """(M,): the index of the nearest known row, -1 where it is farther than ``most``."""
     from scipy.spatial import KDTree  # here, because it is heavy
 
-    distance, index = KDTree(known).query(wanted, distance_upper_bound=most)
+    tree: Any = KDTree(known)
+    distance, index = tree.query(wanted, distance_upper_bound=most)
     return np.where(np.isfinite(distance), index, -1).astype(np.int64)
 
 
