@@ -18,7 +18,7 @@ from byhand.text import one_line
 __all__ = ["grade", "graded"]
 
 _LONGEST: Final = 300  # characters of a message
-_ADDRESS: Final = re.compile(r"\b0x[0-9a-f]{6,}\b")
+_VARYING: Final = re.compile(r"(?<=\b0x)[0-9a-f]{6,}\b|(?<=\bbyhand-)\w{8}\b|(?<=\btmp)[a-z0-9_]{8}\b")
 _NO_MEMORY: Final = re.compile(r"MemoryError\b|can't allocate memory|Cannot allocate memory")
 _TOO_LARGE: Final = re.compile(r"OSError: \[Errno 27\]")
 _NO_PACKAGE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
@@ -128,8 +128,8 @@ def _ended(e: Examination, task: Task) -> str:
 
 
 def _clean(text: str, task: Task) -> str:
-    """On one line, without what differs from run to run: the places of copies, addresses in memory."""
+    """On one line, without what differs from run to run: places of copies, addresses in memory, temporary names."""
     for place in (f"{task.program.parent}/", str(task.program.parent), str(task.folder)):
         text = text.replace(place, "")
-    text = one_line(" ".join(_ADDRESS.sub("0x…", text).split()))
+    text = one_line(" ".join(_VARYING.sub("…", text).split()))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,5 +1,7 @@
 """A run that is fenced in is refused by the system what goes beyond its limits."""
 
+import json
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what only Linux
 @pytest.fixture(scope="module")
 def workshop() -> Iterator[Workshop]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(HERE))  # where the children find stand_in
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))  # where the children find stand_in
         with Workshop(["byhand.doctor.trace_file"]) as workshop:
             yield workshop
 
@@ -44,7 +46,7 @@ def run(workshop: Workshop, tmp_path: Path) -> Run:
 
 def test_a_job_with_a_fence_survives_its_text() -> None:
     job = Job(Path("a.py"), Path(), fence=FENCE)
-    assert Job.from_json(__import__("json").loads(job.to_json())).fence == FENCE
+    assert Job.from_json(json.loads(job.to_json())).fence == FENCE
 
 
 def test_too_much_memory_is_the_programs_own_error(run: Run) -> None:
