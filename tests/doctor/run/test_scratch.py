@@ -21,7 +21,7 @@ BIG = b"big " * 500_000
 @pytest.fixture(scope="module")
 def workshop() -> Iterator[Workshop]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(HERE))  # where the children find stand_in
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))  # where the children find stand_in
         with Workshop(["numpy", "torch"]) as workshop:
             yield workshop
 

@@ -328,7 +328,7 @@ def test_however_the_doctor_ends_nothing_is_left(tmp_path: Path, how: signal.Sig
     )
     doctor = subprocess.Popen(
         [sys.executable, "-c", _PARENT, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(HERE)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
         stderr=subprocess.PIPE,
         text=True,
     )
