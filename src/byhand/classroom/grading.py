@@ -188,10 +188,10 @@ def _in_order(submissions: Sequence[Submission], grades: dict[str, Grade]) -> li
 
 
 def _at_once() -> int:
-    """A submission for each core, but no more than what memory holds, each with as much as it may have."""
+    """A submission for each core, but no more than what memory holds, each with half of what it may have."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return cores
-    return max(1, min(cores, total // FENCE.memory))
+    return max(1, min(cores, total // (FENCE.memory // 2)))
