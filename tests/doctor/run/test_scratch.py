@@ -234,7 +234,7 @@ for name, act in refused.items():
         act()
         print("refused:", name)
     except PermissionError as error:
-        assert "copy of the folder only" in str(error), error
+        assert "in its own folder only" in str(error), error
 for name, act in native.items() if sys.argv[1] == "True" else ():
     try:
         act()
