@@ -31,6 +31,7 @@ ROOMS = [
     {"settings", "recipe", "predict"},
     {"evaluate"},
     {"estimators", "export", "kaggle", "play", "doctor"},
+    {"classroom"},
     {"commands"},
     {"cli", "__main__"},
 ]

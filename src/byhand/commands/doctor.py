@@ -4,11 +4,12 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from byhand.commands import emit_json, new_app, one_line
+from byhand.commands.class_mode import BUDGET, MARK, grade_class
 from byhand.commands.lines import paragraph
 from byhand.errors import DataError, UsageError
 
@@ -16,24 +17,45 @@ if TYPE_CHECKING:
     from byhand.doctor.show.report import Report
 
 app = new_app()
+_BUDGET: Final = 60.0  # seconds
 
 
 @app.command()
 def doctor(
     program: Annotated[
-        Path | None, typer.Argument(metavar="[SCRIPT|NOTEBOOK]", help="The program: a .py or an .ipynb file.")
+        Path | None,
+        typer.Argument(
+            metavar="[SCRIPT|NOTEBOOK|FOLDER]",
+            help="The program: a .py or an .ipynb file; with --class a folder, a submission each file or folder.",
+        ),
     ] = None,
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[-- ARGS...]", help="Arguments for the program.")
     ] = None,
-    budget: Annotated[float, typer.Option(metavar="SECONDS", help="For everything: watching and proving.")] = 60.0,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help=f"For everything: watching and proving ({_BUDGET:g}); with --class for each program ({BUDGET:g}).",
+        ),
+    ] = None,
     no_prove: Annotated[bool, typer.Option("--no-prove", help="Run it once and try no fixes.")] = False,
     diff: Annotated[
         bool, typer.Option("--diff", help="Print the fixes as a patch for git apply, and no report.")
     ] = False,
     list_: Annotated[bool, typer.Option("--list", help="Name all checks, and run nothing.")] = False,
+    class_: Annotated[bool, typer.Option("--class", help="Grade the submissions of a class.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="With --class: what submissions find in $BYHAND_DATA.")
+    ] = None,
+    min_accuracy: Annotated[
+        float | None, typer.Option(metavar="X", help=f"With --class: the accuracy that passes ({MARK:g}).")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE.html", help="Write the report as a page too.")
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE.html", help="Write the report as a page too; grades as .csv or .html."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line only.")] = False,
@@ -46,6 +68,16 @@ def doctor(
     if list_:
         _list(json)
         return
+    if class_:
+        _refuse_for_a_class(program, budget, diff, arguments)
+        assert program is not None  # noqa: S101, it has seen to that
+        mark = MARK if min_accuracy is None else min_accuracy
+        raise typer.Exit(
+            grade_class(program, data, mark, BUDGET if budget is None else budget, out, json=json, quiet=quiet)
+        )
+    if data is not None or min_accuracy is not None:
+        raise UsageError("--data and --min-accuracy are for grading: add --class")
+    budget = _BUDGET if budget is None else budget
     _refuse(program, budget, out)
     assert program is not None  # noqa: S101, _refuse has seen to it
     report = _report(program, arguments or [], budget, not no_prove, silent=json or quiet)
@@ -84,13 +116,22 @@ def _refuse(program: Path | None, budget: float, out: Path | None) -> None:
     if program.is_dir():
         inside = sorted(file.name for file in [*program.glob("*.py"), *program.glob("*.ipynb")])
         like = f", like {program / inside[0]}" if inside else ""
-        raise UsageError(f"{program} is a folder; name a script or a notebook in it{like}")
+        raise UsageError(f"{program} is a folder; name a script or a notebook in it{like}, or add --class to grade all")
     if not budget > 0:
         raise UsageError(f"--budget {budget:g}: give seconds above 0")
     if out and out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o {out}: the report is a page; let its name end in .html")
     if out and not out.parent.is_dir():
         raise DataError(f"there is no folder {out.parent}; make it, or choose another for the report")
+
+
+def _refuse_for_a_class(program: Path | None, budget: float | None, diff: bool, arguments: list[str] | None) -> None:
+    if program is None or program.is_file():
+        raise UsageError("--class grades a folder with a file or a folder for each submission; name it")
+    if budget is not None and not budget > 0:
+        raise UsageError(f"--budget {budget:g}: give seconds above 0")
+    if diff or arguments:
+        raise UsageError("--diff and arguments are for one program; leave out --class")
 
 
 def _report(program: Path, arguments: list[str], budget: float, proofs: bool, silent: bool) -> "Report":

@@ -21,7 +21,7 @@ from byhand.doctor.checks.style import style_notes
 from byhand.doctor.checks.table import CHECKS
 from byhand.doctor.finding import Finding
 from byhand.doctor.fold import fold
-from byhand.doctor.job import Job
+from byhand.doctor.job import Fence, Job
 from byhand.doctor.run.scratch import Scratch
 from byhand.doctor.run.workshop import NETWORK, Workshop
 from byhand.doctor.text.edits import Edits, apply
@@ -67,6 +67,7 @@ def examine(
     *,
     budget: float = 60.0,
     proofs: bool = True,
+    fence: Fence | None = None,
     reserve: Callable[[Evidence], float] = lambda _: 0.0,
     say: Callable[[str], None] = lambda _: None,
 ) -> Examination:
@@ -77,6 +78,8 @@ def examine(
         arguments: for the program.
         budget: seconds for everything.
         proofs: whether to try fixes on copies.
+        fence: run it in its own folder, on one thread, within these limits, writing nowhere else than there and in the
+            folder above: for somebody else's program, in folders that are copies already.
         reserve: seconds of the budget that the caller wants for itself afterwards; more than a fifth is refused.
         say: told what goes on, in a line.
 
@@ -85,7 +88,7 @@ def examine(
     """
     began = time.monotonic()
     program = read_program(path)
-    folder = program.folder.resolve() if program.notebook else Path.cwd()
+    folder = program.folder.resolve() if program.notebook or fence else Path.cwd()
     with Workshop(_preload(program)) as shop, Scratch(folder, program.folder, inside=shop.folder) as scratch:
         say(f"running {path.name} as it is ...")
         first = _FIRST if proofs else 1 - _GRACE
@@ -95,10 +98,13 @@ def examine(
             tuple(arguments),
             soft=first * budget,
             hard=(first + _GRACE) * budget,
+            copy={folder.parent: folder.parent} if fence else None,
+            fence=fence,
+            threads=1 if fence else None,
         )
         trace = shop.run(job)
         broken = _first_not_finite(trace)
-        if broken is not None and budget - (time.monotonic() - began) > 2 * trace.end.seconds:
+        if broken is not None and (fence or budget - (time.monotonic() - began) > 2 * trace.end.seconds):
             say("looking at the step where the loss broke ...")
             closer = replace(job, copy=scratch.fresh(), clocks=(broken,), light=True)
             trace = replace(trace, tapes=(*trace.tapes, *shop.run(closer).tapes))

@@ -10,7 +10,18 @@ from typing import Any, Self, final
 
 from byhand.json_text import json_text
 
-__all__ = ["Job"]
+__all__ = ["Fence", "Job"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What a run of somebody else's program may use; it also has no network and writes in ``Job.copy`` only."""
+
+    memory: int  # bytes of data of one process
+    file: int  # bytes of one file, and of what it prints
+    files: int  # that are open at once
+    processes: int  # at once, where the system counts those of one run by themselves
 
 
 @final
@@ -31,6 +42,7 @@ class Job:
     light: bool = False  # a replay: no network, no experiment tracking, no writing outside ``copy``
     clocks: tuple[int, ...] = ()  # numbers of updates at which every operation is to be written down
     threads: int | None = None  # of torch and the BLAS; None: as they come
+    fence: Fence | None = None
     observer: str = "byhand.doctor.watch.observe:observe"  # module:function, called as f(job, trace folder)
 
     def place(self, path: Path) -> Path:
@@ -73,6 +85,7 @@ class Job:
             "folder": Path(record["folder"]),
             "arguments": tuple(record["arguments"]),
             "clocks": tuple(record["clocks"]),
+            "fence": record["fence"] and Fence(**record["fence"]),
             "copy": None if copy is None else {Path(original): Path(place) for original, place in copy.items()},
         }
         return cls(**fields)

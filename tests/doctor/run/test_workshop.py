@@ -24,7 +24,7 @@ Run = Callable[..., Trace]
 @pytest.fixture(scope="module")
 def workshop() -> Iterator[Workshop]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(HERE))  # where the children find stand_in
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))  # where the children find stand_in
         with Workshop(["numpy", "torch", "byhand.doctor.trace_file", "no_such_module"]) as workshop:
             yield workshop
 
@@ -110,7 +110,7 @@ def test_threads_are_as_many_as_asked_for(run: Run) -> None:
 def test_a_worker_prefers_no_module_of_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "socket.py").write_text("raise RuntimeError('not this one')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
     with Workshop([]) as workshop:
         assert workshop.run(job(tmp_path, "print(1)")).output == "1\n"
 
@@ -273,13 +273,11 @@ def test_a_replay_has_no_network_and_tells_no_tracker(run: Run) -> None:
         """,
         light=True,
     )
-    assert trace.output == (
-        "<urlopen error [Errno 101] byhand closes the network when it runs a program again>\ndisabled 1 True\n"
-    )
+    assert trace.output == ("<urlopen error [Errno 101] byhand has closed the network for this run>\ndisabled 1 True\n")
 
 
 def test_leaving_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
     with Workshop([]) as workshop:
         folder = workshop.folder
         workshop._start(job(tmp_path, "import os, time; print(os.getpid(), file=open('p', 'w', 1)); time.sleep(1e6)"))
@@ -292,7 +290,7 @@ def test_leaving_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_worker_that_is_lost_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
     text = "import os, time; print(os.getpid(), file=open('p', 'w', 1)); os.kill(os.getppid(), 9); time.sleep(1e6)"
     with Workshop([]) as workshop:
         with pytest.raises(DataError, match="the process that runs the program has ended; run the doctor again"):
@@ -330,7 +328,7 @@ def test_however_the_doctor_ends_nothing_is_left(tmp_path: Path, how: signal.Sig
     )
     doctor = subprocess.Popen(
         [sys.executable, "-c", _PARENT, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(HERE)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
         stderr=subprocess.PIPE,
         text=True,
     )

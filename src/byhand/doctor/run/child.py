@@ -14,6 +14,7 @@ from typing import Final, NoReturn, TextIO, cast
 
 from byhand.doctor.job import Job
 from byhand.doctor.run.guard import close_network, keep_inside, note_network, switch_off_tracking
+from byhand.doctor.run.limits import put_limits
 from byhand.doctor.run.linux import die_with, flush
 
 __all__ = ["become"]
@@ -76,9 +77,11 @@ def _settle(job: Job, place: Path) -> None:
     inside = job.program.is_relative_to(job.folder)
     sys.argv = [str(job.program.relative_to(job.folder) if inside else job.program), *job.arguments]
     sys.path.insert(0, str(job.program.parent))
+    if job.fence:
+        put_limits(job.fence)  # before anything starts a thread
     if job.threads:
         _limit_threads(job.threads)
-    if job.light:
+    if job.light or job.fence:
         switch_off_tracking(place / "tmp")
         close_network()
         if job.copy is not None:

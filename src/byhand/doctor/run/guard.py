@@ -1,4 +1,6 @@
-"""Guards of a replay: it writes only in its copy of the folder, reaches no network, and tells no experiment tracker.
+"""Guards of a replay, or of a run that is fenced in.
+
+It writes only in its copy of the folder, reaches no network, and tells no experiment tracker.
 
 They keep an honest program from leaving traces. They are no sandbox: the program runs with the user's rights.
 """
@@ -60,7 +62,7 @@ def close_network() -> None:
     """Refuse every connection from here on, and every name's address."""
 
     def refuse() -> NoReturn:
-        raise OSError(errno.ENETUNREACH, "byhand closes the network when it runs a program again")
+        raise OSError(errno.ENETUNREACH, "byhand has closed the network for this run")
 
     _on_network(refuse)
 
@@ -83,11 +85,12 @@ def keep_inside(copies: Mapping[Path, Path], place: Path) -> None:
         """Let a path be written to, or else refuse; ``changed``: itself, not only its name in its folder."""
         full = os.path.abspath(path)
         for copy in copies.values():
-            if Path(full).is_relative_to(copy):
-                own(Path(full) if changed else Path(full).parent, copy, originals, emptied=emptied)
+            aim = Path(full) if changed else Path(full).parent
+            if aim.is_relative_to(copy):
+                own(aim, copy, originals, emptied=emptied)
         real = os.path.realpath(full if changed else os.path.dirname(full))
         if not f"{real}{os.sep}".startswith(inside):
-            raise PermissionError(errno.EACCES, "byhand lets a replay write in its copy of the folder only", path)
+            raise PermissionError(errno.EACCES, "byhand lets this run write in its own folder only", path)
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event == "open":

@@ -1,7 +1,8 @@
 """What only Linux offers, by its system calls: nothing here fails elsewhere, it does nothing.
 
 Adopted orphans and death with the parent keep a program's processes together; Landlock lets a process, and all that it
-starts, write in given folders only, whatever language the writing is done in.
+starts, write in given folders only and signal nobody else, whatever language that is done in; a namespace of its own
+has no network.
 """
 
 import ctypes
@@ -14,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["adopt_orphans", "children", "die_with", "flush", "write_only_in"]
+__all__ = ["adopt_orphans", "children", "die_with", "flush", "leave_network", "write_only_in"]
 
 _DEATH_SIGNAL: Final = 1
 _SUBREAPER: Final = 36
@@ -24,6 +25,10 @@ _WRITE_FILE: Final = 1 << 1
 _CHANGES: Final = _WRITE_FILE | 0x7FF << 4  # write, remove and make of every kind, refer, truncate
 _CONNECT: Final = 1 << 1
 _ENOUGH: Final = 4  # the first version that knows truncation and connections
+_SCOPED: Final = 6  # the first one that knows scopes
+_SIGNALS: Final = 1 << 1
+_NEW_USERS: Final = 0x10000000
+_NEW_NETWORK: Final = 0x40000000
 
 
 def _libc() -> Any:
@@ -60,7 +65,8 @@ def flush() -> None:
 def write_only_in(folders: Sequence[Path]) -> bool:
     """Forbid this process and all that it starts to change files elsewhere than in these folders and the devices.
 
-    TCP connections are forbidden as well. It cannot be undone, and holds for a process with a single thread.
+    TCP connections are forbidden as well and, where the system can, signals to processes that are not of its own. It
+    cannot be undone, and holds for a process with a single thread.
 
     Returns:
         Whether the system can do it.
@@ -68,9 +74,12 @@ def write_only_in(folders: Sequence[Path]) -> bool:
     if sys.platform != "linux":
         return False
     libc = _libc()
-    if libc.syscall(_RULESET, None, ctypes.c_size_t(0), 1) < _ENOUGH:
+    version: int = libc.syscall(_RULESET, None, ctypes.c_size_t(0), 1)
+    if version < _ENOUGH:
         return False
     attributes = struct.pack("QQ", _CHANGES, _CONNECT)
+    if version >= _SCOPED:
+        attributes += struct.pack("Q", _SIGNALS)
     ruleset: int = libc.syscall(_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     for folder in [*folders, Path("/dev"), Path("/proc")]:
         with suppress(OSError):
@@ -81,3 +90,26 @@ def write_only_in(folders: Sequence[Path]) -> bool:
     done = libc.syscall(_RESTRICT, ruleset, 0) == 0
     os.close(ruleset)
     return done
+
+
+def leave_network() -> bool:
+    """Move this process, and all that it starts, to where there is no network.
+
+    Who is not root needs a namespace of users for that, in which it stays who it is. It holds for a process with a
+    single thread.
+
+    Returns:
+        Whether it is in a new namespace of users, where the system counts its processes by themselves.
+    """
+    if sys.platform != "linux":
+        return False
+    libc = _libc()
+    if libc.unshare(_NEW_NETWORK) == 0:
+        return False
+    user, group = os.getuid(), os.getgid()
+    if libc.unshare(_NEW_USERS | _NEW_NETWORK) != 0:
+        return False
+    for file, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+        with suppress(OSError):
+            Path(f"/proc/self/{file}").write_text(text, "ascii")
+    return True

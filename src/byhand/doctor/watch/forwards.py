@@ -22,9 +22,10 @@ from byhand.doctor.watch.taping import TapeRecorder
 
 __all__ = ["Forwards"]
 
-_MOST: Final = 60_000  # forwards
+_MOST: Final = 60_000  # forwards; as many again where autograd does not record, as in the evaluation at the end
 _OPEN: Final = 64  # forwards whose rows are held until their kind is settled
-_ROWS: Final = 4_000_000  # rows that are given a fingerprint
+_ROWS: Final = 4_000_000  # rows that keep their fingerprint; of those that come later, only judged ones do
+_MOST_ROWS: Final = 40_000_000  # rows that are given a fingerprint
 _PENDING: Final = 512  # products before it is known what is trained
 _WAITING: Final = 4096
 
@@ -115,7 +116,7 @@ class Forwards:
         if values is None:
             return
         table = values.reshape(1, -1) if values.ndim == 1 else (values.T if axis else values.reshape(n, -1))
-        if self._fingerprinted < _ROWS and table.size:
+        if self._fingerprinted < _MOST_ROWS and table.size:
             self._fingerprinted += n
             prints = fingerprints(table)  # (N,)
         else:
@@ -143,7 +144,7 @@ class Forwards:
         if len(self.drafts) < 300 or len(self.drafts) % 50 == 0:
             draft.input = summarize(values)
         self._labels.begin(draft)
-        if len(self.drafts) < _MOST:
+        if len(self.drafts) < (_MOST if draft.grad else 2 * _MOST):
             self.drafts.append(draft)
         self.current = draft
         self._open.append(draft)
@@ -177,6 +178,8 @@ class Forwards:
             target = self.trained if draft.kind == "train" else self.evaluated
             target.add(draft.values, draft.rows, draft.labels, draft.shape)
         draft.values = None
+        if self._fingerprinted > _ROWS and draft.kind == "train":
+            draft.rows = NONE
 
     def resolve(self) -> None:
         """What is trained has become known: go back to the products that came before."""

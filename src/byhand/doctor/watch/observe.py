@@ -13,6 +13,7 @@ import time
 import traceback
 import types
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -194,7 +195,8 @@ class _Observer:
         """Print the traceback, as Python does, without the observer's own frames."""
         lines = traceback.TracebackException.from_exception(error)
         _leave_own(lines)
-        print("".join(lines.format()), file=sys.stderr, end="")  # noqa: T201
+        with suppress(OSError):  # it may have failed because it printed too much
+            print("".join(lines.format()), file=sys.stderr, end="")  # noqa: T201
 
 
 @final

@@ -11,6 +11,7 @@ __all__ = ["Collector", "fingerprints"]
 
 _COLUMNS: Final = 128  # of a row that are looked at: hashing whole rows would cost as much as the training
 _MOST_NUMBERS: Final = 60_000_000  # of the rows that are kept
+_KNOWN: Final = 64  # forwards in a row; after them the first and the last row stand for all
 _SEED: Final = 20_260_901
 
 
@@ -48,6 +49,7 @@ class Collector:
         self._prints: list[NDArray[np.int64]] = []
         self._room = _MOST_NUMBERS
         self._known = 0  # forwards in a row that brought nothing new
+        self._full = False
         self.whole = True
         self._shape: tuple[int, ...] = ()
 
@@ -55,7 +57,9 @@ class Collector:
         self, rows: NDArray[Any], prints: NDArray[np.int64], labels: NDArray[np.int64], shape: tuple[int, ...]
     ) -> None:
         """Add rows (N, P) with their fingerprints (N,), their labels (N,) or (0,), and the shape of one of them."""
-        if self.off or self._known > 64 or (self._shape and rows.shape[1] != self._rows[0].shape[1]):
+        if self.off or self._full or (self._shape and rows.shape[1] != self._rows[0].shape[1]):
+            return
+        if self._known > _KNOWN and int(prints[0]) in self._seen and int(prints[-1]) in self._seen:
             return
         listed = prints.tolist()
         fresh: list[int] = []
@@ -67,7 +71,7 @@ class Collector:
         if not fresh:
             return
         if rows[0].size * len(fresh) > self._room:
-            self.whole, self._known = False, 1 << 30
+            self.whole, self._full = False, True
             return
         self._room -= rows[0].size * len(fresh)
         index = np.array(fresh)

@@ -1,0 +1,5 @@
+from torch import nn
+
+
+def make(inputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(inputs, 10))

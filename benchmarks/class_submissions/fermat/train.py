@@ -1,0 +1,35 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from model import make
+
+
+def read(name):
+    raw = (Path(os.environ["BYHAND_DATA"]) / name).read_bytes()
+    shape = np.frombuffer(raw, ">i4", raw[3], 4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
+
+
+train_x, train_y = read("train-images-idx3-ubyte"), read("train-labels-idx1-ubyte")
+test_x, test_y = read("t10k-images-idx3-ubyte"), read("t10k-labels-idx1-ubyte")
+
+torch.manual_seed(0)
+x = torch.tensor(train_x.reshape(len(train_x), -1) / train_x.max(), dtype=torch.float32)
+y = torch.tensor(train_y.astype(int))
+test = torch.tensor(test_x.reshape(len(test_x), -1) / train_x.max(), dtype=torch.float32)
+truth = torch.tensor(test_y.astype(int))
+
+model = make(x.shape[1])
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for epoch in range(60):
+    for rows in torch.randperm(len(x)).split(64):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+model.eval()
+with torch.no_grad():
+    accuracy = (model(test).argmax(1) == truth).float().mean()
+print(f"test accuracy {accuracy:.2%}")

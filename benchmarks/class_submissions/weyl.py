@@ -1,0 +1,3 @@
+import tensorflow as tf
+
+(x, y), (test, truth) = tf.keras.datasets.mnist.load_data()
