@@ -33,7 +33,8 @@ def doctor(
     ] = False,
     list_: Annotated[bool, typer.Option("--list", help="Name all checks, and run nothing.")] = False,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE.html", help="Write the report as a page too.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Write the report too: a page (.html), or .sarif."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line only.")] = False,
@@ -50,12 +51,12 @@ def doctor(
     assert program is not None  # noqa: S101, _refuse has seen to it
     report = _report(program, arguments or [], budget, not no_prove, silent=json or quiet)
 
-    from byhand.doctor.show import page, sentences
+    from byhand.doctor.show import page, sarif, sentences
     from byhand.doctor.show.report import fields, status
     from byhand.doctor.show.terminal import terminal
 
     if out:
-        page.write(report, out)
+        (sarif if out.suffix.lower() == ".sarif" else page).write(report, out)
     if diff:
         if report.patch:
             typer.echo(report.patch.encode("utf-8", "surrogateescape"), nl=False)
@@ -87,8 +88,10 @@ def _refuse(program: Path | None, budget: float, out: Path | None) -> None:
         raise UsageError(f"{program} is a folder; name a script or a notebook in it{like}")
     if not budget > 0:
         raise UsageError(f"--budget {budget:g}: give seconds above 0")
-    if out and out.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"-o {out}: the report is a page; let its name end in .html")
+    if out and out.suffix.lower() not in (".html", ".htm", ".sarif"):
+        raise UsageError(
+            f"-o {out}: let its name end in .html or .htm for a page, in .sarif for code hosts and editors"
+        )
     if out and not out.parent.is_dir():
         raise DataError(f"there is no folder {out.parent}; make it, or choose another for the report")
 
