@@ -21,6 +21,7 @@ class Job:
     program: Path  # the script or notebook
     folder: Path  # the working directory
     arguments: tuple[str, ...] = ()
+    home: Path | None = None  # the folder that the program stands in, if not that of its file
     copy: Mapping[Path, Path] | None = None  # original folder → its copy, as ``Scratch.fresh`` gives it; None: in place
     sources: Mapping[str, str] = field(default_factory=dict[str, str])  # edited source by unit: "file" or "file#cell"
     seed: int = 0  # where the program sets none
@@ -50,6 +51,7 @@ class Job:
             self,
             program=self.place(self.program),
             folder=self.place(self.folder),
+            home=None if self.home is None else self.place(self.home),
             arguments=tuple([self._argument(word) for word in self.arguments]),
         )
 
@@ -71,6 +73,7 @@ class Job:
             **limits,
             "program": Path(record["program"]),
             "folder": Path(record["folder"]),
+            "home": None if record["home"] is None else Path(record["home"]),
             "arguments": tuple(record["arguments"]),
             "clocks": tuple(record["clocks"]),
             "copy": None if copy is None else {Path(original): Path(place) for original, place in copy.items()},

@@ -46,7 +46,7 @@ class Regions:
 
     def artifact(self, file: str) -> dict[str, Any]:
         """The artifactLocation of a file that places name."""
-        path = (self._program.folder / file).resolve()
+        path = self._program.stored(file).resolve()
         if not path.is_relative_to(self._root):
             return {"uri": path.as_uri()}
         name = os.path.relpath(path, self._root).replace(os.sep, "/")

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from byhand.doctor.finding import Edit
-from byhand.doctor.text.edits import apply
+from byhand.doctor.text.edits import apply, key
 from byhand.doctor.text.program import Program
 from byhand.doctor.text.splice import splice
 from byhand.doctor.text.stored import edited, read_stored
 from byhand.errors import DataError
 
-__all__ = ["patch"]
+__all__ = ["cell_changes", "patch"]
 
 
 def patch(program: Program, edits: Iterable[Edit], folder: Path | None = None) -> str:
@@ -45,8 +45,26 @@ def patch(program: Program, edits: Iterable[Edit], folder: Path | None = None) -
             old, new = stored.encode(stored.text), stored.encode(splice(stored.text, changes))
         except UnicodeError as error:
             raise DataError(f"cannot make a patch for {file} ({error}); make the edits by hand") from error
-        parts += _diff(_name(program, program.folder / file, folder), old, new)
+        parts += _diff(_name(program, program.stored(file), folder), old, new)
     return "".join(parts)
+
+
+def cell_changes(program: Program, edits: Iterable[Edit]) -> str:
+    """What the edits change in a notebook's cells, as a reader sees them: a unified diff of each cell's source.
+
+    Raises:
+        ValueError: the edits overlap, or the outcome is no Python.
+    """
+    edits = tuple(dict.fromkeys(edits))
+    new = apply(program, edits)
+    parts: list[str] = []
+    for place in dict.fromkeys(edit.place._replace(line=0, column=0, end_line=0, end_column=0) for edit in edits):
+        unit = program.unit(place)
+        name = place.file if place.cell is None else f"cell {place.cell}"
+        old = unit.source if unit else ""
+        rows = [*difflib.unified_diff(old.splitlines(), new[key(place)].splitlines(), lineterm="", n=1)]
+        parts += [f"# {name}" if row.startswith("@@") else row for row in rows[2:]]
+    return "".join(f"{row}\n" for row in parts)
 
 
 def _name(program: Program, path: Path, folder: Path | None) -> str:

@@ -46,7 +46,7 @@ def read_stored(program: Program, file: str) -> Stored:
     Raises:
         DataError: it cannot be read, or not as what it was.
     """
-    path = program.folder / file
+    path = program.stored(file)
     try:
         data = path.read_bytes()
         if program.notebook and file == program.path.name:

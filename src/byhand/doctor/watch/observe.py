@@ -49,7 +49,7 @@ def observe(job: Job, folder: Path) -> None:
         DataError: the program cannot be read, or is no Python.
     """
     began = time.monotonic()
-    program = read_program(job.program)
+    program = read_program(job.program, job.home)
     observer = _Observer(job)
     for unit in program.units:
         observer.take(unit, shown=program.notebook)
@@ -75,7 +75,7 @@ class _Observer:
         self._spans: list[tuple[Unit, int, int]] = []  # a unit, and which blocks are its own
         self._codes: list[tuple[types.CodeType, int | None]] = []
         self._hooks = Hooks(self.recorder, self._places)
-        self._root = Path(os.path.realpath(job.program)).parent
+        self._root = Path(os.path.realpath(job.home)) if job.home else Path(os.path.realpath(job.program)).parent
         self._notebook = False
 
     def take(self, unit: Unit, shown: bool) -> None:
