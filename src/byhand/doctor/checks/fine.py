@@ -23,6 +23,10 @@ def _went_back(evidence: Evidence) -> bool:
     return bool(evidence.trace.backwards)
 
 
+def _clipped(evidence: Evidence) -> bool:
+    return bool(evidence.trace.clips) and _went_back(evidence)
+
+
 def _judged(evidence: Evidence) -> bool:
     return any(one.accuracy is not None for one in evidence.audit.passes)
 
@@ -78,6 +82,7 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "log-of-softmax": ("no log of a softmax that is 0", _trained),
         "epsilon-in-log": ("no ε in the log", _trained),
         "step-never-taken": ("steps taken", _went_back),
+        "clipped-in-vain": ("gradients clipped between backward pass and step", _clipped),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
     }
 )

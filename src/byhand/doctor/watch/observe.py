@@ -154,8 +154,10 @@ class _Observer:
     def _watch(self) -> Any:
         if "torch" not in sys.modules:
             return _Nothing()
+        from byhand.doctor.watch.clipping import watch_clipping
         from byhand.doctor.watch.torch_calls import watch
 
+        watch_clipping(self.recorder)
         return watch(self.recorder)
 
     def _module(self, file: Path, name: str) -> types.CodeType:
