@@ -95,7 +95,7 @@ def examine(
             Path(os.path.abspath(path)),
             folder,
             tuple(arguments),
-            home,
+            home=home,
             soft=first * budget,
             hard=(first + _GRACE) * budget,
         )

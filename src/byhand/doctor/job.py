@@ -21,7 +21,6 @@ class Job:
     program: Path  # the script or notebook
     folder: Path  # the working directory
     arguments: tuple[str, ...] = ()
-    home: Path | None = None  # the folder that the program stands in, if not that of its file
     copy: Mapping[Path, Path] | None = None  # original folder → its copy, as ``Scratch.fresh`` gives it; None: in place
     sources: Mapping[str, str] = field(default_factory=dict[str, str])  # edited source by unit: "file" or "file#cell"
     seed: int = 0  # where the program sets none
@@ -31,6 +30,7 @@ class Job:
     hard: float = math.inf  # seconds from the start: SIGTERM, and SIGKILL to its whole group a little later
     light: bool = False  # a replay: no network, no experiment tracking, no writing outside ``copy``
     clocks: tuple[int, ...] = ()  # numbers of updates at which every operation is to be written down
+    home: Path | None = None  # the folder that the program stands in, if not that of its file
     threads: int | None = None  # of torch and the BLAS; None: as they come
     observer: str = "byhand.doctor.watch.observe:observe"  # module:function, called as f(job, trace folder)
 
