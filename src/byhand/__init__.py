@@ -55,5 +55,10 @@ def __getattr__(name: str) -> object:
     return value
 
 
+def load_ipython_extension(shell: object) -> None:
+    """Give a notebook the magic ``%doctor``; ``%load_ext byhand`` calls this."""
+    importlib.import_module("byhand.commands.magic").load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

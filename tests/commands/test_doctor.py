@@ -55,6 +55,15 @@ def test_a_fault_is_reported_written_as_a_page_and_status_1(start: Call, program
     assert sorted(file.name for file in Path().iterdir()) == ["mine.py", "report.html"]
 
 
+def test_the_report_for_code_hosts_has_the_finding_at_its_line(start: Call, program: Path) -> None:
+    done = start("doctor", program, "--no-prove", "--quiet", "-o", "findings.sarif")
+    assert (done.status, done.out) == (1, "1 error: broadcast-accuracy mine.py:19\n")
+    (run,) = json.loads(Path("findings.sarif").read_text())["runs"]
+    (result,) = [one for one in run["results"] if one["level"] != "note"]
+    assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 19
+    assert result["fixes"][0]["artifactChanges"][0]["replacements"][0]["insertedContent"] == {"text": ".squeeze(1)"}
+
+
 def test_json_is_one_object_and_the_patch_is_what_git_takes(call: Call, program: Path) -> None:
     done = call("doctor", program, "--no-prove", "--json")
     assert (done.status, done.err) == (1, "")
@@ -110,7 +119,8 @@ def test_a_command_line_that_cannot_be_meant_is_one_line(call: Call, program: Pa
     assert "name a script or a notebook" in call("doctor").error(2)
     assert "is a folder; name a script or a notebook in it, like mine.py" in call("doctor", ".").error(2)
     assert "--budget" in call("doctor", program, "--budget", "0").error(2)
-    assert ".html" in call("doctor", program, "-o", "report.txt").error(2)
+    wrong = call("doctor", program, "-o", "report.txt").error(2)
+    assert all(ending in wrong for ending in (".html", ".htm", ".sarif"))
     assert "no folder" in call("doctor", program, "-o", "none/report.html").error(3)
     assert "there is no file none.py" in call("doctor", "none.py").error(3)
 

@@ -38,7 +38,10 @@ BUDGET = 300.0  # seconds: nothing is left untried on a busy machine
 TITLE = re.compile(r"^([a-z-]+)(?: \((warning|note)\))?   bad\.py:(\d+)\b", re.MULTILINE)
 NUMBER = re.compile(r"(?<![\w.:])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")  # but for the line in bad.py:12
 TOLERANCE = 0.02
-CHAOTIC = {"gradients-never-zeroed": 0.1}  # what it reaches hangs on the last bit, and so on the processor
+CHAOTIC = {
+    "gradients-never-zeroed": 0.1,
+    "clipped-in-vain": 0.1,
+}  # what it reaches hangs on the last bit, and so on the processor
 
 SHOPS: dict[tuple[str, ...], Workshop] = {}
 

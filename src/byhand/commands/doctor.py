@@ -54,7 +54,10 @@ def doctor(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="FILE.html", help="Write the report as a page too; grades as .csv or .html."
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="Write the report too: a page (.html), or .sarif; grades as .csv or .html.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
@@ -82,12 +85,12 @@ def doctor(
     assert program is not None  # noqa: S101, _refuse has seen to it
     report = _report(program, arguments or [], budget, not no_prove, silent=json or quiet)
 
-    from byhand.doctor.show import page, sentences
+    from byhand.doctor.show import page, sarif, sentences
     from byhand.doctor.show.report import fields, status
     from byhand.doctor.show.terminal import terminal
 
     if out:
-        page.write(report, out)
+        (sarif if out.suffix.lower() == ".sarif" else page).write(report, out)
     if diff:
         if report.patch:
             typer.echo(report.patch.encode("utf-8", "surrogateescape"), nl=False)
@@ -119,8 +122,10 @@ def _refuse(program: Path | None, budget: float, out: Path | None) -> None:
         raise UsageError(f"{program} is a folder; name a script or a notebook in it{like}, or add --class to grade all")
     if not budget > 0:
         raise UsageError(f"--budget {budget:g}: give seconds above 0")
-    if out and out.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"-o {out}: the report is a page; let its name end in .html")
+    if out and out.suffix.lower() not in (".html", ".htm", ".sarif"):
+        raise UsageError(
+            f"-o {out}: let its name end in .html or .htm for a page, in .sarif for code hosts and editors"
+        )
     if out and not out.parent.is_dir():
         raise DataError(f"there is no folder {out.parent}; make it, or choose another for the report")
 

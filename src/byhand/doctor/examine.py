@@ -65,6 +65,7 @@ def examine(
     path: Path,
     arguments: Sequence[str] = (),
     *,
+    home: Path | None = None,
     budget: float = 60.0,
     proofs: bool = True,
     fence: Fence | None = None,
@@ -76,6 +77,7 @@ def examine(
     Args:
         path: the program. A script runs in the working directory, a notebook in its own folder.
         arguments: for the program.
+        home: the folder that the program stands in, if not its file's.
         budget: seconds for everything.
         proofs: whether to try fixes on copies.
         fence: run it in its own folder, on one thread, within these limits, writing nowhere else than there and in the
@@ -87,7 +89,7 @@ def examine(
         DataError: the program cannot be read or is no Python.
     """
     began = time.monotonic()
-    program = read_program(path)
+    program = read_program(path, home)
     folder = program.folder.resolve() if program.notebook or fence else Path.cwd()
     with Workshop(_preload(program)) as shop, Scratch(folder, program.folder, inside=shop.folder) as scratch:
         say(f"running {path.name} as it is ...")
@@ -96,6 +98,7 @@ def examine(
             Path(os.path.abspath(path)),
             folder,
             tuple(arguments),
+            home=home,
             soft=first * budget,
             hard=(first + _GRACE) * budget,
             copy={folder.parent: folder.parent} if fence else None,

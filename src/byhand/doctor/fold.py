@@ -15,7 +15,13 @@ NOTES: Final = 6
 UNDER: Final[dict[str, tuple[str, ...]]] = {
     # What training that goes wrong looks like, under what makes it so.
     "initial-loss-above-chance": ("raw-pixel-range", "scaled-differently"),
-    "learning-rate-too-high": ("raw-pixel-range", "gradients-never-zeroed", "loss-of-wrong-sign", "fixed-batches"),
+    "learning-rate-too-high": (
+        "raw-pixel-range",
+        "gradients-never-zeroed",
+        "loss-of-wrong-sign",
+        "fixed-batches",
+        "clipped-in-vain",
+    ),
     "learning-rate-too-low": (
         "step-never-taken",
         "softmax-before-cross-entropy",
@@ -29,6 +35,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "raw-pixel-range",
         "log-of-softmax",
         "epsilon-in-log",
+        "clipped-in-vain",
         "learning-rate-too-high",
         "initial-loss-above-chance",
     ),

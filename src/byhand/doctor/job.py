@@ -41,6 +41,7 @@ class Job:
     hard: float = math.inf  # seconds from the start: SIGTERM, and SIGKILL to its whole group a little later
     light: bool = False  # a replay: no network, no experiment tracking, no writing outside ``copy``
     clocks: tuple[int, ...] = ()  # numbers of updates at which every operation is to be written down
+    home: Path | None = None  # the folder that the program stands in, if not that of its file
     threads: int | None = None  # of torch and the BLAS; None: as they come
     fence: Fence | None = None
     observer: str = "byhand.doctor.watch.observe:observe"  # module:function, called as f(job, trace folder)
@@ -62,6 +63,7 @@ class Job:
             self,
             program=self.place(self.program),
             folder=self.place(self.folder),
+            home=None if self.home is None else self.place(self.home),
             arguments=tuple([self._argument(word) for word in self.arguments]),
         )
 
@@ -83,6 +85,7 @@ class Job:
             **limits,
             "program": Path(record["program"]),
             "folder": Path(record["folder"]),
+            "home": None if record["home"] is None else Path(record["home"]),
             "arguments": tuple(record["arguments"]),
             "clocks": tuple(record["clocks"]),
             "fence": record["fence"] and Fence(**record["fence"]),

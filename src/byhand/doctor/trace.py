@@ -11,6 +11,7 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.clip import Clip
 from byhand.doctor.place import Place, Summary
 from byhand.doctor.tape import Tape
 
@@ -271,3 +272,4 @@ class Trace:
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None
     libraries: tuple[str, ...] = field(default=())  # torch, numpy, sklearn, ... that the program imported
+    clips: tuple[Clip, ...] = ()

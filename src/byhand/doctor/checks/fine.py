@@ -25,6 +25,10 @@ def _went_back(evidence: Evidence) -> bool:
     return bool(evidence.trace.backwards)
 
 
+def _clipped(evidence: Evidence) -> bool:
+    return bool(evidence.trace.clips) and _went_back(evidence)
+
+
 def _judged(evidence: Evidence) -> bool:
     return any(one.accuracy is not None for one in evidence.audit.passes)
 
@@ -85,6 +89,7 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "log-of-softmax": ("no log of a softmax that is 0", _trained),
         "epsilon-in-log": ("no ε in the log", _trained),
         "step-never-taken": ("steps taken", _went_back),
+        "clipped-in-vain": ("gradients clipped between backward pass and step", _clipped),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
         "evaluation-rows-dropped": ("hits divided by the rows that were judged", _printed),
         "rounded-before-argmax": ("scores as they are until the choice", _judged),

@@ -8,6 +8,7 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import last_name, ran
+from byhand.doctor.checks.kept import evaluated_with_graph
 from byhand.doctor.checks.softmaxes import made_by, softmaxes
 from byhand.doctor.checks.tapes import name_of, readings
 from byhand.doctor.finding import Finding
@@ -30,6 +31,7 @@ def style_notes(evidence: Evidence) -> Iterator[Finding]:
             yield found
     yield from _rows(evidence)
     yield from _softmax(evidence)
+    yield from evaluated_with_graph(evidence)
 
 
 def _executed(evidence: Evidence, kind: Callable[[Unit, ast.AST], Finding | None]) -> Iterator[Finding]:

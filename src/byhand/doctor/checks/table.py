@@ -6,6 +6,7 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.broadcast import broadcast_loss
+from byhand.doctor.checks.clipping import clipped_in_vain
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
 from byhand.doctor.checks.dropped import evaluation_rows_dropped
 from byhand.doctor.checks.evaluate import (
@@ -67,6 +68,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "gradients-never-zeroed": gradients_never_zeroed,
         "step-never-taken": step_never_taken,
         "parameter-never-updated": parameter_never_updated,
+        "clipped-in-vain": clipped_in_vain,
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,

@@ -76,7 +76,7 @@ def _settle(job: Job, place: Path) -> None:
     os.environ["PWD"] = str(job.folder)
     inside = job.program.is_relative_to(job.folder)
     sys.argv = [str(job.program.relative_to(job.folder) if inside else job.program), *job.arguments]
-    sys.path.insert(0, str(job.program.parent))
+    sys.path.insert(0, str(job.home or job.program.parent))
     if job.fence:
         put_limits(job.fence)  # before anything starts a thread
     if job.threads:

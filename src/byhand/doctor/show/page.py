@@ -12,26 +12,16 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from byhand.doctor.checks.fine import FINE
-from byhand.doctor.finding import Effect, Finding
+from byhand.doctor.finding import Effect
 from byhand.doctor.show import sentences
+from byhand.doctor.show.listing import patch_lines, source_lines
 from byhand.doctor.show.report import Report
-from byhand.doctor.text.program import Program
 from byhand.files import write_atomically
 from byhand.text import one_line
 
 __all__ = ["render", "write"]
 
-_AROUND: Final = 3  # lines of source before and after a finding's
-_LONGEST: Final = 8  # lines of a finding that are shown
 _HOME: Final = {"report.css": "byhand.evaluate"}
-
-
-class Line(NamedTuple):
-    """A line of source or of a patch."""
-
-    number: int | None
-    text: str
-    kind: str  # a CSS class: "" or "faulty"; "added", "removed", "about"
 
 
 class Rung(NamedTuple):
@@ -72,15 +62,15 @@ def render(report: Report) -> str:
         findings=[
             {
                 "is": finding,
-                "source": _source(e.program, finding),
+                "source": source_lines(e.program, finding),
                 "bars": _bars(finding.effect) if finding.effect else None,
                 "instead": finding.instead.rstrip().split("\n"),
-                "diff": _diff(diff),
+                "diff": patch_lines(diff),
             }
             for finding, diff in stand
         ],
         ladder=_ladder(report),
-        patch=_diff(report.patch),
+        patch=patch_lines(report.patch),
         fine=[words for check, (words, _) in FINE.items() if check in e.fine],
         seconds=f"{report.seconds:.0f}",
     )
@@ -92,30 +82,6 @@ def _read(name: str) -> str:
 
 def _text(value: object) -> object:
     return value if isinstance(value, Markup) else one_line(str(value))
-
-
-def _source(program: Program, finding: Finding) -> list[Line]:
-    """The lines around a finding, its own marked."""
-    place = finding.place
-    unit = program.unit(place) if place else None
-    if place is None or unit is None:
-        return []
-    rows = unit.source.splitlines()
-    last = min(place.end_line, place.line + _LONGEST - 1)
-    numbers = list(range(max(1, place.line - _AROUND), min(len(rows), last + _AROUND) + 1))
-    while numbers and not rows[numbers[0] - 1].strip():
-        del numbers[0]
-    while numbers and not rows[numbers[-1] - 1].strip():
-        del numbers[-1]
-    return [Line(n, rows[n - 1].expandtabs(4), "faulty" if place.line <= n <= last else "") for n in numbers]
-
-
-def _diff(patch: str) -> list[Line]:
-    kinds = {"+": "added", "-": "removed", "@": "about"}
-    return [
-        Line(None, row.expandtabs(4), "about" if row.startswith(("+++", "---")) else kinds.get(row[:1], ""))
-        for row in patch.splitlines()
-    ]
 
 
 def _bars(effect: Effect) -> list[tuple[str, str, str]] | None:

@@ -133,8 +133,8 @@ def _diff(e: Examination, finding: Finding) -> str:
 
 def _stop_where_it_could_not_begin(e: Examination) -> None:
     end = e.trace.end
-    if end.how != "error" or e.trace.forwards or not end.error:
-        return
+    if end.how != "error" or e.trace.forwards or not end.error or e.program.home:
+        return  # a session had begun: where it stopped is in the report
     at = f"{e.program.path.name}, {sentences.where(end.place)}" if end.place and end.place.cell else None
     at = at or (sentences.where(end.place) if end.place else e.program.path.name)
     if package := re.match(r"ModuleNotFoundError: No module named '([\w.]+)'", end.error):

@@ -108,14 +108,16 @@ def _follows(finding: Finding, paper: _Paper) -> list[str]:
     return paper.lines(text, f"  {'too':{_LABEL - 2}}")
 
 
+def _command(report: Report) -> str:
+    words = ["byhand", "doctor", str(report.examination.program.path), "--diff"]
+    return shlex.join([*words, *(["--", *report.arguments] if report.arguments else [])])
+
+
 def _tail(report: Report, paper: _Paper) -> list[str]:
     e = report.examination
     lines: list[str] = []
     if fixed := sentences.fixed(e):
-        command = shlex.join(["byhand", "doctor", str(e.program.path), "--diff"])
-        if report.arguments:
-            command += f" -- {shlex.join(report.arguments)}"
-        lines += paper.ends(fixed, f"the patch: {command}")
+        lines += paper.ends(fixed, "" if e.program.home else f"the patch: {_command(report)}")
     if fine := sentences.fine(e):
         lines += paper.lines(fine)
     if unseen := sentences.unseen(e):

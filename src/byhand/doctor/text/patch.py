@@ -4,30 +4,20 @@ A notebook is patched in its own JSON text: the strings of the lines that change
 anew, so that the patch shows these lines and no others.
 """
 
-import codecs
 import difflib
 import io
-import json
 import os
-import re
-import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, cast
 
 from byhand.doctor.finding import Edit
-from byhand.doctor.text.edits import apply
-from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.text.splice import lines, spans, splice
+from byhand.doctor.text.edits import apply, key
+from byhand.doctor.text.program import Program
+from byhand.doctor.text.splice import splice
+from byhand.doctor.text.stored import edited, read_stored
 from byhand.errors import DataError
 
-__all__ = ["patch"]
-
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
-_ESCAPED: Final = re.compile(r"\\u(?!00[01])[0-9a-fA-F]{4}")  # a letter that could have stood there as it is
-_SOURCES: Final = ("source", "input")  # notebooks of format 4, and of format 3
-
-_String = tuple[int, int, str]  # where a JSON string stands in its text, quotes and all, and what it says
+__all__ = ["cell_changes", "patch"]
 
 
 def patch(program: Program, edits: Iterable[Edit], folder: Path | None = None) -> str:
@@ -49,15 +39,32 @@ def patch(program: Program, edits: Iterable[Edit], folder: Path | None = None) -
     apply(program, edits)
     parts: list[str] = []
     for file in sorted({edit.place.file for edit in edits}):
-        own = [edit for edit in edits if edit.place.file == file]
-        path = program.folder / file
+        stored = read_stored(program, file)
+        changes = edited(program, stored, [edit for edit in edits if edit.place.file == file])
         try:
-            old = path.read_bytes()
-            new = _notebook(program, old, own) if own[0].place.cell is not None else _script(program, old, own)
-        except (OSError, SyntaxError, UnicodeError) as error:
-            raise DataError(f"cannot make a patch for {path} ({error}); make the edits by hand") from error
-        parts += _diff(_name(program, path, folder), old, new)
+            old, new = stored.encode(stored.text), stored.encode(splice(stored.text, changes))
+        except UnicodeError as error:
+            raise DataError(f"cannot make a patch for {file} ({error}); make the edits by hand") from error
+        parts += _diff(_name(program, program.stored(file), folder), old, new)
     return "".join(parts)
+
+
+def cell_changes(program: Program, edits: Iterable[Edit]) -> str:
+    """What the edits change in a notebook's cells, as a reader sees them: a unified diff of each cell's source.
+
+    Raises:
+        ValueError: the edits overlap, or the outcome is no Python.
+    """
+    edits = tuple(dict.fromkeys(edits))
+    new = apply(program, edits)
+    parts: list[str] = []
+    for place in dict.fromkeys(edit.place._replace(line=0, column=0, end_line=0, end_column=0) for edit in edits):
+        unit = program.unit(place)
+        name = place.file if place.cell is None else f"cell {place.cell}"
+        old = unit.source if unit else ""
+        rows = [*difflib.unified_diff(old.splitlines(), new[key(place)].splitlines(), lineterm="", n=1)]
+        parts += [f"# {name}" if row.startswith("@@") else row for row in rows[2:]]
+    return "".join(f"{row}\n" for row in parts)
 
 
 def _name(program: Program, path: Path, folder: Path | None) -> str:
@@ -87,114 +94,3 @@ def _quoted(name: str) -> str:
     return (
         '"' + "".join(c if c.isprintable() and c not in marks else marks.get(c, f"\\{ord(c):03o}") for c in name) + '"'
     )
-
-
-def _script(program: Program, old: bytes, edits: Sequence[Edit]) -> bytes:
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(old).readline)
-    mark, encoding = (codecs.BOM_UTF8, "utf-8") if encoding == "utf-8-sig" else (b"", encoding)
-    text = old.removeprefix(mark).decode(encoding)
-    unit = _same(program, edits[0], text)
-    return mark + splice(text, spans(text, edits, unit.code)).encode(encoding)
-
-
-def _same(program: Program, edit: Edit, text: str) -> Unit:
-    """The file or cell of an edit, if it still says what it said."""
-    unit = program.unit(edit.place)
-    was, now = (
-        [line.rstrip("\r\n") for line in lines(one.removeprefix("\ufeff"))]
-        for one in (unit.source if unit else "", text)
-    )
-    if unit is None or was != now:
-        raise DataError(f"{edit.place.file} has changed since it was run; run the doctor again")
-    return unit
-
-
-# Notebooks.
-
-
-def _notebook(program: Program, old: bytes, edits: Sequence[Edit]) -> bytes:
-    text = old.decode("utf-8")
-    cells = _cells(text)
-    found: list[tuple[int, int, str]] = []
-    for cell in sorted({edit.place.cell or 0 for edit in edits}):
-        own = [edit for edit in edits if edit.place.cell == cell]
-        strings = cells[cell - 1] if 0 < cell <= len(cells) else []
-        source = "".join(said for *_, said in strings)
-        unit = _same(program, own[0], source)
-        found += _restrung(text, strings, spans(source, own, unit.code))
-    return splice(text, found).encode("utf-8")
-
-
-def _restrung(text: str, strings: Sequence[_String], changes: Sequence[tuple[int, int, str]]) -> Iterator[_String]:
-    """What to put into the notebook's text for changes in a cell's source: new strings for those that they touch."""
-    starts = [0]
-    for *_, said in strings:
-        starts.append(starts[-1] + len(said))
-    groups: list[tuple[int, int, list[tuple[int, int, str]]]] = []  # first and last string, and the changes in them
-    for change in changes:
-        first = max(i for i in range(len(strings)) if starts[i] <= change[0])
-        last = max(first, *(i for i in range(len(strings)) if starts[i] < change[1] or i == first))
-        if groups and groups[-1][1] >= first:
-            first, _, together = groups.pop()
-            groups.append((first, last, [*together, change]))
-        else:
-            groups.append((first, last, [change]))
-    plain = not _ESCAPED.search(text) or not text.isascii()
-    listed = text[: strings[0][0]].rstrip().endswith("[") if strings else False
-    for first, last, together in groups:
-        whole = "".join(said for *_, said in strings[first : last + 1])
-        new = splice(whole, [(a - starts[first], b - starts[first], put) for a, b, put in together])
-        rows = lines(new) if listed else [new]
-        between = "," + _gap(text, strings, first)
-        yield (
-            strings[first][0],
-            strings[last][1],
-            between.join(json.dumps(row, ensure_ascii=not plain) for row in rows or [""]),
-        )
-
-
-def _gap(text: str, strings: Sequence[_String], at: int) -> str:
-    """The space before a string in its list: that after the comma or the bracket."""
-    before = text[: strings[at][0]]
-    return before[len(before.rstrip()) :]
-
-
-def _cells(text: str) -> list[list[_String]]:
-    """The strings of each code cell's source, in order."""
-    notebook = cast("dict[str, Any]", json.loads(text))
-    sheets = [("cells",)] if "cells" in notebook else [("worksheets", i, "cells") for i in range(99)]
-    kinds: dict[tuple[str | int, ...], str] = {}
-    sources: dict[tuple[str | int, ...], list[_String]] = {}
-    for path, start, end in _strings(text):
-        cell = next((path[: len(sheet) + 1] for sheet in sheets if path[: len(sheet)] == sheet), None)
-        if cell is None:
-            continue
-        rest, said = path[len(cell) :], cast("str", json.loads(text[start:end]))
-        if rest == ("cell_type",):
-            kinds[cell] = said
-        elif rest and rest[0] in _SOURCES and all(isinstance(step, int) for step in rest[1:]):
-            sources.setdefault(cell, []).append((start, end, said))
-    code = [cell for cell in kinds if kinds[cell] == "code"]
-    return [sources.get(cell, []) for cell in sorted(code, key=lambda cell: cast("tuple[int, ...]", cell[1::2]))]
-
-
-def _strings(text: str) -> Iterator[tuple[tuple[str | int, ...], int, int]]:
-    """Every string value in a JSON text: its path of keys and positions, and where it begins and ends."""
-    path: list[str | int] = []
-    after_colon = False
-    for token in _TOKEN.finditer(text):
-        word = token[0]
-        if word == "{":
-            path.append("")
-        elif word == "[":
-            path.append(0)
-        elif word in "}]":
-            path.pop()
-        elif word == ",":
-            step = path[-1]
-            path[-1] = step + 1 if isinstance(step, int) else ""
-        elif word[0] == '"' and isinstance(path[-1], str) and not after_colon:
-            path[-1] = cast("str", json.loads(word))
-        elif word[0] == '"':
-            yield tuple(path), token.start(), token.end()
-        after_colon = word == ":"

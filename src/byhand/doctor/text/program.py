@@ -60,6 +60,7 @@ class Program:
     path: Path  # the script or notebook
     units: tuple[Unit, ...]  # the script, or the cells in order
     notebook: bool = False
+    home: Path | None = None  # where it stands for itself, if not where its file lies
     _others: dict[str, Unit | None] = field(default_factory=dict[str, Unit | None], repr=False)
     _nodes: dict[tuple[Place, type], list[ast.AST]] = field(
         default_factory=dict[tuple[Place, type], list[ast.AST]], repr=False
@@ -68,7 +69,11 @@ class Program:
     @property
     def folder(self) -> Path:
         """Where it stands; places are relative to it."""
-        return self.path.parent
+        return self.home or self.path.parent
+
+    def stored(self, file: str) -> Path:
+        """The path of a file that places name."""
+        return self.path if file == self.path.name else self.folder / file
 
     def unit(self, place: Place) -> Unit | None:
         """The file or cell that a place is in; None where it cannot be read."""

@@ -12,8 +12,12 @@ from byhand.errors import DataError
 __all__ = ["read_program", "read_source"]
 
 
-def read_program(path: Path) -> Program:
+def read_program(path: Path, home: Path | None = None) -> Program:
     """The program in a file; one whose name ends in ``.ipynb`` is a notebook.
+
+    Args:
+        path: the file.
+        home: the folder that the program stands in for itself and its imports, if not the file's.
 
     Raises:
         DataError: the file is missing, unreadable or empty, or is no Python.
@@ -28,7 +32,7 @@ def read_program(path: Path) -> Program:
         _check(path, unit)
     if not any(unit.tree.body for unit in units):
         raise DataError(f"{path} holds no code; name a program that does something")
-    return Program(path, units, notebook)
+    return Program(path, units, notebook, home)
 
 
 def read_source(path: Path) -> str:

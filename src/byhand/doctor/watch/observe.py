@@ -50,7 +50,7 @@ def observe(job: Job, folder: Path) -> None:
         DataError: the program cannot be read, or is no Python.
     """
     began = time.monotonic()
-    program = read_program(job.program)
+    program = read_program(job.program, job.home)
     observer = _Observer(job)
     for unit in program.units:
         observer.take(unit, shown=program.notebook)
@@ -76,7 +76,7 @@ class _Observer:
         self._spans: list[tuple[Unit, int, int]] = []  # a unit, and which blocks are its own
         self._codes: list[tuple[types.CodeType, int | None]] = []
         self._hooks = Hooks(self.recorder, self._places)
-        self._root = Path(os.path.realpath(job.program)).parent
+        self._root = Path(os.path.realpath(job.home)) if job.home else Path(os.path.realpath(job.program)).parent
         self._notebook = False
 
     def take(self, unit: Unit, shown: bool) -> None:
@@ -155,8 +155,10 @@ class _Observer:
     def _watch(self) -> Any:
         if "torch" not in sys.modules:
             return _Nothing()
+        from byhand.doctor.watch.clipping import watch_clipping
         from byhand.doctor.watch.torch_calls import watch
 
+        watch_clipping(self.recorder)
         return watch(self.recorder)
 
     def _module(self, file: Path, name: str) -> types.CodeType:

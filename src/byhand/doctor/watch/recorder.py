@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final, final
 
+from byhand.doctor.clip import Clip
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Loader, Made, Printed
 from byhand.doctor.watch.arrays import length, pointer, summarize
@@ -42,6 +43,7 @@ class Recorder:
         self.loaders: list[Loader] = []
         self.loader_of: dict[int, int] = {}  # id of a loader → its position
         self.made: list[Made] = []
+        self.clips: list[Clip] = []
         self.printed: list[tuple[ForwardDraft | None, Printed]] = []
         self.frames = frames
         self.loops = Loops()
