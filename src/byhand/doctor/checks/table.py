@@ -5,7 +5,9 @@ from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.biases import scalar_bias
 from byhand.doctor.checks.broadcast import broadcast_loss
+from byhand.doctor.checks.clipped import nonlinearity_on_logits
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
 from byhand.doctor.checks.evaluate import (
     broadcast_accuracy,
@@ -20,10 +22,16 @@ from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
 from byhand.doctor.checks.model import all_zero_hidden_weights, evaluated_in_train_mode, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
+from byhand.doctor.checks.overflow import softmax_without_max
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
+from byhand.doctor.checks.regression import regression_on_class_numbers
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.sign import loss_of_wrong_sign
+from byhand.doctor.checks.summed import loss_summed_not_averaged
+from byhand.doctor.checks.swapped import loss_arguments_swapped
+from byhand.doctor.checks.twice import log_of_log_softmax
+from byhand.doctor.checks.unbounded import loss_unbounded_below
 from byhand.doctor.finding import Finding
 
 __all__ = ["CHECKS", "Check"]
@@ -47,11 +55,19 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "scaled-differently": scaled_differently,
         "softmax-before-cross-entropy": softmax_before_cross_entropy,
         "probabilities-into-nll": probabilities_into_nll,
+        "loss-arguments-swapped": loss_arguments_swapped,
+        "regression-on-class-numbers": regression_on_class_numbers,
+        "nonlinearity-on-logits": nonlinearity_on_logits,
+        "loss-unbounded-below": loss_unbounded_below,
+        "log-of-log-softmax": log_of_log_softmax,
+        "softmax-without-max": softmax_without_max,
         "log-of-softmax": log_of_softmax,
         "epsilon-in-log": epsilon_in_log,
         "softmax-over-batch": softmax_over_batch,
         "broadcast-loss": broadcast_loss,
         "loss-of-wrong-sign": loss_of_wrong_sign,
+        "loss-summed-not-averaged": loss_summed_not_averaged,
+        "scalar-bias": scalar_bias,
         "loss-not-finite": loss_not_finite,
         "gradients-never-zeroed": gradients_never_zeroed,
         "step-never-taken": step_never_taken,
