@@ -29,6 +29,7 @@ _WIDTHS: Final = {"sigmoid": 1.0, "hardsigmoid": 1.0, "tanh": 2.0, "hardtanh": 2
 """How far apart the scores can be that come out of a limited one."""
 
 _LIMITING: Final = ("maximum", "clip", "clamp", "clamp_min", "fmax")
+_QUOTIENTS: Final = frozenset({"div", "rdiv"})
 _BENDS: Final = frozenset({"elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "softplus", "leaky_relu"})
 
 
@@ -92,7 +93,7 @@ def _kind(reading: Reading, act: Op) -> str:
         return name
     if name == "clamp" and 0.0 in numbers(reading, act) and (reading.value(act.output).summary.low or 0.0) >= 0:
         return "relu" if len(numbers(reading, act)) == 1 else ""
-    if name == "div" and act.constants[:1] == (1.0,) and len(act.inputs) == 1:
+    if name in _QUOTIENTS and act.constants[:1] == (1.0,) and len(act.inputs) == 1:
         below = reading.maker(act.inputs[0])
         exp = (
             reading.maker(below.inputs[0]) if below and name_of(below) == "add" and below.constants == (1.0,) else None
@@ -103,7 +104,7 @@ def _kind(reading: Reading, act: Op) -> str:
 
 def _input(reading: Reading, act: Op) -> int:
     """The scores that go into a non-linearity."""
-    if name_of(act) != "div":
+    if name_of(act) not in _QUOTIENTS:
         return next((i for i in act.inputs if reading.shape(i) == reading.shape(act.output)), act.inputs[0])
     index = act.inputs[0]  # 1 / (1 + exp(-z))
     while (op := reading.makers.get(index)) and name_of(op) in ("add", "exp", "neg", "view", "mul") and op.inputs:
@@ -191,7 +192,7 @@ def _last_call(program: Program, act: Op, times: int) -> Call | None:
     if not functions or len(functions[0].args.args) != 1:
         return None
     found = constructors(program, functions[0].name, act.place)
-    return max(found, key=lambda call: (call.place.line, call.place.column)) if len(found) == times else None
+    return max(found, key=lambda call: (call.place.end_line, call.place.end_column)) if len(found) == times else None
 
 
 def _is_own(program: Program, call: Call, module: str) -> bool:

@@ -175,5 +175,5 @@ def _integers(reading: Reading, index: int) -> str:
         if value.name and value.summary.dtype.startswith("int") and value.summary.shape == (reading.n,):
             return value.name
         op = reading.makers.get(source)
-        source = op.inputs[0] if op and name_of(op) == "view" and op.inputs else None
+        source = op.inputs[0] if op and name_of(op) in ("view", "getitem") and op.inputs else None
     return ""

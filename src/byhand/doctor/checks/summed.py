@@ -11,7 +11,7 @@ from typing import Final, final
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.calls import Call, call_at, constructors
+from byhand.doctor.checks.calls import Call, bracketed, call_at, constructors
 from byhand.doctor.checks.fixes import Fix
 from byhand.doctor.checks.kinds import cross_entropy
 from byhand.doctor.checks.tapes import Reading, name_of, readings
@@ -183,7 +183,7 @@ def _over_rows(program: Program, reading: Reading, op: Op, call: Call) -> Fix:
         return Fix(call.place, "")
     inner = program.text(call.operand)
     if call.method:
-        text = f"{inner}.sum({axis}).mean()"
+        text = f"{bracketed(program, call.operand)}.sum({axis}).mean()"
     else:
         function = program.text(call.unit.place(call.node.func))
         text = f"{function.removesuffix(call.name)}sum({inner}, {axis}).mean()"

@@ -14,7 +14,7 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed, call_at, constructors
 from byhand.doctor.checks.course import short
 from byhand.doctor.checks.fixes import Fix
-from byhand.doctor.checks.kinds import is_target, of_labels, of_model
+from byhand.doctor.checks.kinds import is_target, of_model
 from byhand.doctor.checks.tapes import PICKS, PRODUCTS, THROUGH, Reading, name_of, readings
 from byhand.doctor.checks.units import units
 from byhand.doctor.finding import Finding
@@ -128,13 +128,21 @@ def _by_hand(evidence: Evidence, reading: Reading) -> Iterator[tuple[Op, str, Fi
                 yield op, _negative(evidence), Fix(op.place, "log_softmax of the scores, times the labels")
             return
         elif name in PICKS:
-            picks = any(of_labels(reading, i) for i in op.inputs[1:])
-            if picks and turned and _is_open(reading, op.inputs[0]):
+            if turned and _picks(reading, op) and _is_open(reading, op.inputs[0]):
                 yield op, _negative(evidence), _logarithm(evidence.program, reading, op)
             return
         elif name not in _LINEAR:
             return
         index = op.inputs[0]
+
+
+def _picks(reading: Reading, op: Op) -> bool:
+    """Whether an operation takes the score of each row's label, by its values."""
+    z, picked = reading.rows(op.inputs[0]), reading.array(op.output)
+    known = z is not None and picked is not None and len(reading.labels) == len(z) == picked.size
+    if z is None or picked is None or not known or not 0 <= reading.labels.min() <= reading.labels.max() < z.shape[1]:
+        return False
+    return np.array_equal(np.take_along_axis(z, reading.labels[:, None], axis=1).ravel(), picked.ravel())
 
 
 def _negative(evidence: Evidence) -> str:
