@@ -45,6 +45,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "epsilon-in-log",
         "log-of-log-softmax",
         "loss-arguments-swapped",
+        "loss-unbounded-below",
         "softmax-without-max",
         "loss-summed-not-averaged",
         "learning-rate-too-high",

@@ -64,7 +64,7 @@ def test_cross_entropy_takes_the_place_of_the_distance(tmp_path: Path) -> None:
     loss = "F.mse_loss(x @ w, y[:, None].float().expand(32, 5))"
     evidence = with_rows(look(tmp_path, loss, rate=0.1), MIXED)
     tape = evidence.trace.tapes[0]
-    names = [replace(v, name="y") if v.labels and v.summary.shape == (32,) else v for v in tape.values]
+    names = [replace(v, name="y") if np.array_equal(v.kept, LABELS) else v for v in tape.values]
     named = replace(evidence.trace, tapes=(replace(tape, values=tuple(names)), *evidence.trace.tapes[1:]))
     evidence = replace(evidence, trace=named)
     finding = one(regression_on_class_numbers, evidence)

@@ -12,9 +12,8 @@ import numpy as np
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import last_name
 from byhand.doctor.checks.fixes import Fix
+from byhand.doctor.checks.heads import heads
 from byhand.doctor.checks.kinds import class_scores
-from byhand.doctor.checks.loss import expect_scores, use_of
-from byhand.doctor.checks.softmaxes import softmaxes
 from byhand.doctor.checks.tapes import THROUGH, Reading, exact_losses, name_of, readings
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
@@ -50,13 +49,14 @@ def scalar_bias(evidence: Evidence) -> Iterator[Finding]:
             classes = shape[1] if shape[0] == reading.n else shape[0]
             fix = _a_class(evidence.program, reading, add, parameter, name, classes)
             several = parameter is not None and np.prod(parameter.shape) > 1
+            what = f"{classes} numbers that are all" if several else "one number for all classes,"
+            size = f"{value:.3g}" if abs(value) > 1e-9 else "0"
             yield Finding(
                 "scalar-bias",
                 "error",
                 fix.place or add.place,
-                f"{name} is {f'{classes} numbers that are all' if several else 'one number for all classes,'} "
-                f"{value:.3g} at step {reading.tape.clock + 1:,}; without it the loss of {reading.n} rows changes by "
-                f"{change:.1g}",
+                f"{name} is {what} {size} at step {reading.tape.clock + 1:,}; without it the loss of {reading.n} rows "
+                f"changes by {change:.1g}",
                 f"a softmax takes no notice of it: the model has no bias, where one of {classes} numbers was meant"
                 + ("; the gradients of a row's scores sum to 0, and so does their sum over all" if several else ""),
                 fix.text or f"a bias of {classes} numbers, one a class",
@@ -66,11 +66,7 @@ def scalar_bias(evidence: Evidence) -> Iterator[Finding]:
 
 def _added(reading: Reading) -> Iterator[tuple[Op, int]]:
     """The additions that made the scores of a softmax, and the scores before; linear adds its bias itself."""
-    found = softmaxes(reading)
-    expecting = list(expect_scores(reading, found))
-    taken = {id(op) for op, _ in expecting}
-    plain = [(s.op, s.logits) for s in found if not s.log and id(s.op) not in taken and use_of(reading, s)]
-    for _, scores in (*expecting, *plain):
+    for _, scores, _ in heads(reading):
         op = reading.maker(scores, THROUGH)
         if op and name_of(op) == "sub" and op.inputs and class_scores(reading, op.inputs[0]):
             op = reading.maker(op.inputs[0], THROUGH)  # less the largest of each row
@@ -160,7 +156,9 @@ def _a_class(program: Program, reading: Reading, add: Op, parameter: Parameter |
     changes += [edit for _, edit in given if edit]
     if not given or any(edit is None for _, edit in given):
         return Fix(place, text)
-    if len(changes) == len(given):
+    if len(changes) > len(given):
+        text += f", and its gradient summed along axis {along[0]} only"
+    else:
         place, text = given[0][0], f"{program.text(given[0][0])[:-1]}, axis={along})".replace("(, ", "(")
     return Fix(place, text, (tuple(changes),))
 
@@ -191,7 +189,8 @@ def _made(program: Program, place: Place | None, classes: int, *, rows: bool) ->
             ) in _MAKERS and all(isinstance(one, ast.Constant) and one.value == 1 for one in size.elts):
                 return Edit(unit.place(last if rows else size), str(classes) if rows else shape)
             case ast.Constant(value=int() | float()) if unit.place(node) == place:
-                return Edit(place, f"np.full({shape}, {program.text(place)}, dtype=float)")
+                start = program.text(place)
+                return Edit(place, f"np.full({shape}, {start}, dtype=float)" if node.value else f"np.zeros({shape})")
             case _:
                 pass
     return None

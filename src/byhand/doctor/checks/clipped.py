@@ -13,9 +13,8 @@ import numpy as np
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import Call, bracketed, call_at, constructors, last_name
 from byhand.doctor.checks.fixes import Fix
+from byhand.doctor.checks.heads import heads
 from byhand.doctor.checks.kinds import class_scores, of_model
-from byhand.doctor.checks.loss import expect_scores, use_of
-from byhand.doctor.checks.softmaxes import softmaxes
 from byhand.doctor.checks.tapes import PRODUCTS, THROUGH, Reading, name_of, numbers, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
@@ -71,18 +70,13 @@ def nonlinearity_on_logits(evidence: Evidence) -> Iterator[Finding]:
 
 def _found(reading: Reading) -> Iterator[tuple[Op, Op]]:
     """What takes the softmax, and the non-linearity that it gets the last layer's scores from."""
-    found = softmaxes(reading)
-    expecting = list(expect_scores(reading, found))
-    taken = {id(op) for op, _ in expecting}
-    plain = [(s.op, s.logits) for s in found if not s.log and id(s.op) not in taken and use_of(reading, s)]
-    by_hand = {id(s.op) for s in found if s.parts}
-    for op, scores in (*expecting, *plain):
-        act = reading.maker(scores, THROUGH | {"sub"} if id(op) in by_hand else THROUGH)
+    for op, scores, logged in heads(reading):
+        by_hand = name_of(op) in ("div", "sub")
+        act = reading.maker(scores, THROUGH | {"sub"} if by_hand else THROUGH)
         if act is None or not class_scores(reading, act.output) or not act.inputs:
             continue
-        kind = _kind(reading, act)
-        spoken = kind == "sigmoid" and id(op) in taken and name_of(act) == "sigmoid"
-        if kind and not spoken and _is_layer(reading, _input(reading, act)):
+        spoken = logged and name_of(act) == "sigmoid"
+        if _kind(reading, act) and not spoken and _is_layer(reading, _input(reading, act)):
             yield op, act
 
 

@@ -141,7 +141,7 @@ def _is_judged_by_class(trace: Trace) -> bool:
 
 
 def _told(reading: Reading, op: Op, out: int, classes: int, order: float | None, *, several: bool) -> str:
-    shape = " × ".join(map(str, reading.shape(out)))
+    shape = reading.shape(out)
     what = op.name if name_of(op) in _LOSSES else "the difference"
     last = int(reading.labels.max())
     saw = f"{what} compares outputs of shape {shape} with the class numbers {int(reading.labels.min())} … {last}"

@@ -50,7 +50,7 @@ def _negative(evidence: Evidence, pairs: list[tuple[Reading, float]], story: str
     """If the loss is minus the cross-entropy of its own scores, at every tape."""
     losses = [reading.number(reading.tape.loss) for reading, _ in pairs]
     known = [(loss, exact) for loss, (_, exact) in zip(losses, pairs, strict=True) if loss is not None]
-    if len(known) < 3 or any(abs(loss + exact) > _CLOSE * max(exact, 0.05) for loss, exact in known):
+    if len(known) < 3 or not all(abs(loss + exact) <= _CLOSE * max(exact, 0.05) for loss, exact in known):
         return None
     reading = pairs[0][0]
     fix = _turned(evidence.program, reading)

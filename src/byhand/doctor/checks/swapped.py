@@ -52,22 +52,22 @@ def loss_arguments_swapped(evidence: Evidence) -> Iterator[Finding]:
             turned.add(fix.edits)
             if repeated:
                 continue
+            if library:
+                saw = f"{op.module or op.name} gets the labels as its input, and what the model says as its target"
+                so = _consequence(reading, op)
+            else:
+                saw = f"the logarithm is of the labels ({_values(reading, op)}), which the model only multiplies"
+                so = "the loss is linear in what the model says: a row that is sure and wrong is pushed no harder"
+            by_paper = reading.tape.loss is None  # the gradient is not made of it
             yield Finding(
                 "loss-arguments-swapped",
-                "error",
+                "warning" if by_paper else "error",
                 fix.place or op.place,
-                (
-                    f"{op.module or op.name} gets the labels as its input, and what the model says as its target"
-                    if library
-                    else f"the logarithm is of the labels ({_values(reading, op)}), which the model only multiplies"
-                )
-                + _course(evidence.trace),
-                _consequence(reading, op)
-                if library
-                else "the loss is linear in what the model says: a row that is sure and wrong is pushed no harder",
+                saw + _course(evidence.trace),
+                "what it computes as its loss is no cross-entropy, whatever its gradient is" if by_paper else so,
                 fix.text or "the model's output in the place of the labels, and they in its",
-                proof="arithmetic" if library else None,
-                edits=fix.edits,
+                proof="arithmetic" if library and not by_paper else None,
+                edits=() if by_paper else fix.edits,
             )
 
 

@@ -205,19 +205,12 @@ def _term(reading: Reading, op: Op) -> tuple[np.ndarray, float] | None:
     if y is None or p is None or y.size != p.size or y.size != reading.n or not _is_outside(y.min(), y.max()):
         return None
     labels = len(reading.labels) == reading.n and np.array_equal(y.ravel(), reading.labels)
-    rest = any(
-        name_of(other) == "sub" and other.constants[:1] == (1.0,) and _same(reading, other, y)
-        for other in reading.tape.ops
-    )
+    others = [i for other in reading.tape.ops if name_of(other) == "mul" and other is not op for i in other.inputs]
+    rest = any((z := reading.array(i)) is not None and np.array_equal(z.ravel(), 1 - y.ravel()) for i in others)
     if not (labels and rest and of_model(reading, log.inputs[0])) or not ((p > 0) & (p < 1)).all():
         return None
     flat, share = y.ravel(), p.ravel()
     return flat, float(-(flat * np.log(share) + (1 - flat) * np.log1p(-share)).mean())
-
-
-def _same(reading: Reading, op: Op, y: np.ndarray) -> bool:
-    given = reading.array(op.inputs[0]) if op.inputs else None
-    return given is not None and np.array_equal(given.ravel(), y.ravel())
 
 
 def _is_outside(low: float | None, high: float | None) -> bool:
