@@ -1,13 +1,18 @@
 """A loss that is a multiple of the mean cross-entropy of its scores, and why it may be one on purpose."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from byhand.doctor.checks.summed import loss_summed_not_averaged
+from byhand.doctor.finding import Finding
+from byhand.doctor.trace import Training
 
 from ._losses import fixed, look, one, program
-from ._tapes import record
+from ._tapes import Builder, evidence_of, program_of, record, trace_of
+from .test_loss import place_of
 
 TARGETS = "t = F.one_hot(y, 5).float()\n\n"
 
@@ -69,8 +74,48 @@ def test_pieces_of_a_batch_share_a_division(tmp_path: Path) -> None:
     )
     file.write_text(text, "utf-8")
     evidence = record(file)
-    from dataclasses import replace
-
     same = tuple(replace(b, clock=b.clock // 2) for b in evidence.trace.backwards)
     evidence = replace(evidence, trace=replace(evidence.trace, backwards=same))
     assert list(loss_summed_not_averaged(evidence)) == []
+
+
+def by_paper(tmp_path: Path, times: float, turned: bool, momentum: bool = False) -> list[Finding]:
+    """What is said of three updates by hand, each ``times`` × lr × the mean gradient of 40 rows."""
+    file = tmp_path / "numpy.py"
+    file.write_text("lr = 0.01\nW -= lr * dW\n", "utf-8")
+    source = program_of(file)
+    rng = np.random.default_rng(0)
+    labels, weights, speed = np.arange(40) % 10, rng.normal(0, 0.1, (6, 10)), np.zeros((6, 10))
+    tapes: list[Builder] = []
+    for clock in range(3):
+        rows = rng.normal(size=(40, 6))
+        z = rows @ weights
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        tape = Builder(labels, 40, clock=clock)
+        x, w = (rows.T, weights.T) if turned else (rows, weights)
+        left, right = tape.value(x, rows=True), tape.value(w, "W", parameter=0)
+        scores = tape.op("matmul", [right, left] if turned else [left, right], z.T if turned else z)
+        exp = tape.op("exp", [scores], np.exp(z.T if turned else z))
+        axis = 0 if turned else 1
+        total = tape.op("sum", [exp], tape.arrays[exp].sum(axis, keepdims=True), axis=axis, keepdims=True)
+        probs = tape.op("div", [exp, total], p.T if turned else p)
+        hot = np.eye(10)[labels]
+        dz = tape.op("sub", [probs, tape.value(hot.T if turned else hot)], (p - hot).T if turned else p - hot)
+        tape.op("matmul", [dz, left], np.zeros((10, 6)))
+        gradient = rows.T @ (p - hot) / 40
+        speed = (0.9 * speed if momentum else 0) + gradient
+        weights = weights - 0.01 * times * speed
+        tapes.append(tape)
+    run = Training(0, 3, place_of(source, "W -= lr * dW"), True, None, (), None, None)
+    return list(loss_summed_not_averaged(evidence_of(source, trace_of(*tapes, trainings=(run,)))))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_gradient_on_paper_that_is_a_sum(tmp_path: Path, turned: bool) -> None:
+    (finding,) = by_paper(tmp_path, 40, turned)
+    assert "each of 2 steps that were looked at is 40 × 0.01 times the mean gradient of its 40 rows" in finding.saw
+    assert finding.needs_proof
+    assert [edit.text for edit in finding.edits[0]] == ["0.00025"]
+    assert by_paper(tmp_path, 1, turned) == []
+    assert by_paper(tmp_path, 7, turned) == []
+    assert by_paper(tmp_path, 40, turned, momentum=True) == []

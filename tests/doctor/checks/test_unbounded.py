@@ -7,8 +7,8 @@ import pytest
 
 from byhand.doctor.checks.unbounded import loss_unbounded_below
 
-from ._losses import fixed, look, one
-from ._tapes import Builder, evidence_of, program_of, trace_of
+from ._losses import fixed, look, one, program
+from ._tapes import Builder, evidence_of, program_of, record, trace_of
 from .test_loss import place_of
 
 SIGNS = "s = (y > 2).float() * 2 - 1\nb = (y > 2).float()\nt = F.one_hot(y, 5).float()\nv = torch.rand(32)\n\n"
@@ -68,9 +68,6 @@ def test_losses_that_are_meant_or_end_somewhere_say_nothing(tmp_path: Path, loss
 
 def test_weights_that_are_kept_small_give_a_linear_loss_an_end(tmp_path: Path) -> None:
     clamped = "        w.clamp_(-1, 1)\n"
-    from ._losses import program
-    from ._tapes import record
-
     file = program(tmp_path, "-(x @ w)[torch.arange(32), y].mean()")
     file.write_text(file.read_text("utf-8") + clamped, "utf-8")
     assert list(loss_unbounded_below(record(file))) == []

@@ -14,6 +14,8 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import Call, bracketed, call_at, constructors
 from byhand.doctor.checks.fixes import Fix
 from byhand.doctor.checks.kinds import cross_entropy
+from byhand.doctor.checks.literals import rate_of, rate_places
+from byhand.doctor.checks.strides import strides
 from byhand.doctor.checks.tapes import Reading, name_of, readings
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
@@ -49,6 +51,7 @@ def loss_summed_not_averaged(evidence: Evidence) -> Iterator[Finding]:
     A suspicion, since a rate may have been chosen for it; an experiment tells. Several backward passes an update share
     a division on purpose, and nothing is said of them.
     """
+    yield from _by_paper(evidence)
     runs: dict[int | None, list[Reading]] = {}
     for reading in readings(evidence.trace):
         if reading.train and reading.tape.loss is not None and reading.tape.forward is not None:
@@ -75,6 +78,36 @@ def loss_summed_not_averaged(evidence: Evidence) -> Iterator[Finding]:
             so,
             fix.text or "the mean over the rows of the batch",
             edits=fix.edits,
+            needs_proof=True,
+        )
+
+
+def _by_paper(evidence: Evidence) -> Iterator[Finding]:
+    """A gradient by hand: each step is N times the rate times the mean gradient of its rows."""
+    program, trace = evidence.program, evidence.trace
+    for index, training in enumerate(trace.trainings):
+        mine = [
+            reading
+            for reading in readings(trace)
+            if reading.train and reading.tape.forward is not None
+            if trace.forwards[reading.tape.forward].training == index
+        ]
+        rate, places = rate_of(program, trace, training), rate_places(program, trace, training)
+        found = strides(mine)
+        if not rate or not training.hand or len(found) < 2 or min(stride.n for stride in found) < 3:
+            continue
+        if any(abs(stride.times / (rate * stride.n) - 1) > 0.01 for stride in found):
+            continue
+        first = found[0]
+        yield Finding(
+            "loss-summed-not-averaged",
+            "warning",
+            training.place or first.layer.place,
+            f"each of {len(found)} steps that were looked at is {first.n} × {rate:g} times the mean gradient of its "
+            f"{first.n} rows: the gradient is their sum",
+            f"each step is {first.n} times as long as the rate says, and another batch size needs another rate",
+            f"the gradient of the scores divided by the number of rows, {first.n}",
+            edits=tuple((replace(place, f"{rate / first.n:.3g}"),) for place in places[:1]),
             needs_proof=True,
         )
 
