@@ -82,7 +82,7 @@ def test_scores_that_are_cut_off(tmp_path: Path, loss: str, instead: str) -> Non
 def test_scores_that_cannot_lie_far_apart_have_a_floor(tmp_path: Path, loss: str, width: int) -> None:
     evidence = look(tmp_path, loss, OWN)
     finding = one(nonlinearity_on_logits, evidence)
-    assert (finding.level, finding.proof) == ("error", "arithmetic")
+    assert (finding.level, finding.proof) == ("error", "arithmetic" if width < 6 else None)
     assert f"{math.log(1 + 4 / math.e**width):.3f} = log(1 + 4/e^{width})" in finding.so
     if finding.edits:
         assert list(nonlinearity_on_logits(fixed(tmp_path, evidence, finding))) == []

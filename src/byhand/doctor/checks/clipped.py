@@ -27,6 +27,9 @@ __all__ = ["nonlinearity_on_logits"]
 _WIDTHS: Final = {"sigmoid": 1.0, "hardsigmoid": 1.0, "tanh": 2.0, "hardtanh": 2.0, "softsign": 2.0, "relu6": 6.0}
 """How far apart the scores can be that come out of a limited one."""
 
+_HIGH: Final = 0.05
+"""A floor below which a loss seldom gets: one that is lower is a suspicion only."""
+
 _LIMITING: Final = ("maximum", "clip", "clamp", "clamp_min", "fmax")
 _QUOTIENTS: Final = frozenset({"div", "rdiv"})
 _BENDS: Final = frozenset({"elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "softplus", "leaky_relu"})
@@ -62,9 +65,9 @@ def nonlinearity_on_logits(evidence: Evidence) -> Iterator[Finding]:
             if kind == "relu"
             else "scores below 0 are pressed together: wrong classes stay likely",
             fix.text or "the scores of the last layer as they are",
-            proof="arithmetic" if width else None,
+            proof="arithmetic" if floor > _HIGH else None,
             edits=fix.edits,
-            needs_proof=not width,
+            needs_proof=floor <= _HIGH,
         )
 
 
