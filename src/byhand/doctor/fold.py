@@ -24,6 +24,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "gradients-never-zeroed",
         "loss-of-wrong-sign",
         "loss-arguments-swapped",
+        "regression-on-class-numbers",
         "loss-summed-not-averaged",
     ),
     "learning-rate-too-low": (
