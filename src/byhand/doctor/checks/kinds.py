@@ -5,7 +5,7 @@ import numpy as np
 from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
 from byhand.doctor.checks.tapes import PRODUCTS, THROUGH, Reading, exact_losses, name_of
 
-__all__ = ["class_scores", "cross_entropy", "is_target", "of_labels", "of_model", "one_hot"]
+__all__ = ["class_scores", "cross_entropy", "is_target", "of_model", "one_hot"]
 
 
 def of_model(reading: Reading, index: int) -> bool:
@@ -23,7 +23,7 @@ def one_hot(reading: Reading, index: int) -> bool:
     return bool((t.max(axis=1) == 1).all()) and bool((np.count_nonzero(t, axis=1) == 1).all())
 
 
-def of_labels(reading: Reading, index: int) -> bool:
+def _of_labels(reading: Reading, index: int) -> bool:
     """Whether a value is the labels, whatever its shape, or one-hot rows of them."""
     if reading.value(index).labels or one_hot(reading, index):
         return True
@@ -35,7 +35,7 @@ def is_target(reading: Reading, index: int) -> bool:
     """Whether a value is what a row should become, and nothing of the model's: the labels, one-hot, or smoothed so."""
     if of_model(reading, index):
         return False
-    if of_labels(reading, index):
+    if _of_labels(reading, index):
         return True
     t = reading.rows(index)
     if t is None or t.shape[1] < 2 or len(reading.labels) != len(t) or not np.isfinite(t).all():

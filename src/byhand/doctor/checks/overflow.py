@@ -23,9 +23,9 @@ from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import replace
 from byhand.doctor.text.program import Program
 
-__all__ = ["LIMITS", "softmax_without_max"]
+__all__ = ["softmax_without_max"]
 
-LIMITS: Final = {"float32": 88.7, "float64": 709.8, "float16": 11.1, "bfloat16": 88.7}
+_LIMITS: Final = {"float32": 88.7, "float64": 709.8, "float16": 11.1, "bfloat16": 88.7}
 """The score whose exponential is infinite, by type."""
 
 _BOUNDED: Final = frozenset({"tanh", "sigmoid", "softmax", "log_softmax", "hardtanh", "logsigmoid", "relu6"})
@@ -60,7 +60,7 @@ def softmax_without_max(evidence: Evidence) -> Iterator[Finding]:
         broken = next(((r, e) for r, e in every if _broke(r, e)), None)
         reading, found = broken or every[0]
         dtype = reading.value(found.scores).summary.dtype
-        limit = LIMITS.get(dtype, LIMITS["float32"])
+        limit = _LIMITS.get(dtype, _LIMITS["float32"])
         fix = _mended(evidence.program, reading, found)
         if broken is None:
             yield Finding(
@@ -117,7 +117,7 @@ def _is_safe(reading: Reading, found: _Exponentials) -> bool:
         off = reading.maker(made.inputs[1], ("view", "getitem"))
         return off is not None and name_of(off) in ("max", "amax", "logsumexp", "clamp", "maximum")
     if name_of(made) == "clamp":
-        return any(limit <= LIMITS["float16"] * 8 for limit in numbers(reading, made))
+        return any(limit <= _LIMITS["float16"] * 8 for limit in numbers(reading, made))
     return name_of(made) in _BOUNDED
 
 
