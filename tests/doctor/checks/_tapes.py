@@ -228,6 +228,8 @@ class Recorder(TorchFunctionMode):
         for x in [*tensors, *inner] if of_model and name not in PRODUCTS else ():
             if x.dtype == torch.bool:
                 continue
+            if not len(tape.labels) and is_one_hot(x, tape.n) and id(x) not in self.derived:
+                tape.labels = x.detach().argmax(1).numpy().copy()
             whole = bool((x == x.round()).all()) and not torch.equal(x.ravel(), torch.arange(tape.n))
             if (
                 not len(tape.labels)
@@ -246,6 +248,11 @@ class Recorder(TorchFunctionMode):
             label = "view" if name in VIEWS else name
             tape.ops.append(Op(label, place, tuple(inputs), tuple(constants), options_of(args, kwargs), out, module))
         return result
+
+
+def is_one_hot(x: torch.Tensor, n: int) -> bool:
+    """Whether a tensor has one 1 in each of n rows, and else 0."""
+    return x.ndim == 2 and len(x) == n and bool(((x == 0) | (x == 1)).all()) and bool((x.sum(1) == 1).all())
 
 
 def options_of(args: Any, kwargs: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed
-from byhand.doctor.checks.tapes import PICKS, PRODUCTS, Reading, name_of, readings
+from byhand.doctor.checks.kinds import of_model
+from byhand.doctor.checks.tapes import PICKS, Reading, name_of, readings
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
@@ -40,7 +41,7 @@ def broadcast_loss(evidence: Evidence) -> Iterator[Finding]:
             column, row = pair
             n = reading.n
             edits, text = _flat(evidence.program, op, op.inputs.index(column))
-            weighted = _of_model(reading, column) and _of_model(reading, row)
+            weighted = of_model(reading, column) and of_model(reading, row)
             yield Finding(
                 "broadcast-loss",
                 "error",
@@ -70,8 +71,8 @@ def _pair(reading: Reading, op: Op) -> tuple[int, int] | None:
     column, row = columns[0], rows[0]
     if name_of(op) == "mul" and _is_weighted(reading, op, column, row):
         return column, row
-    made, given = (column, row) if _of_model(reading, column) else (row, column)
-    meant = not _of_model(reading, made) or _of_model(reading, given) or not _of_labels(reading, given)
+    made, given = (column, row) if of_model(reading, column) else (row, column)
+    meant = not of_model(reading, made) or of_model(reading, given) or not _of_labels(reading, given)
     return None if meant else (column, row)
 
 
@@ -80,7 +81,7 @@ def _is_weighted(reading: Reading, op: Op, column: int, row: int) -> bool:
 
     Both were picked out by the labels, so that both are of one row, as (1 − p)^γ and −log p are.
     """
-    if not all(_of_model(reading, i) and _is_picked(reading, i) for i in (column, row)):
+    if not all(of_model(reading, i) and _is_picked(reading, i) for i in (column, row)):
         return False
     index = op.output
     while index != reading.tape.loss:
@@ -103,13 +104,6 @@ def _labels(reading: Reading, index: int) -> bool:
     """Whether a value is the labels, whatever its shape."""
     y = reading.array(index)
     return y is not None and 0 < y.size == len(reading.labels) and np.array_equal(y.ravel(), reading.labels)
-
-
-def _of_model(reading: Reading, index: int) -> bool:
-    """Whether the model had a part in a value: the forward's rows, a parameter, or a product."""
-    steps = list(reading.ancestors(index))
-    values = [reading.value(i) for i in {index}.union(*(op.inputs for op in steps))]
-    return any(v.rows or v.parameter is not None for v in values) or any(name_of(op) in PRODUCTS for op in steps)
 
 
 def _of_labels(reading: Reading, index: int) -> bool:

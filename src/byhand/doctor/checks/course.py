@@ -179,12 +179,10 @@ def chance(classes: int) -> float:
 
 
 def short(value: float) -> str:
-    """Three digits: 2.3, 0.0123, 41.2, 5,320."""
+    """Three digits: 2.3, 0.0123, 41.2, 5,320, 1.14e+12."""
     if not math.isfinite(value):
         return "not finite"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _error(errors: Array) -> float:

@@ -23,13 +23,13 @@ from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import constants, replace
 from byhand.doctor.text.program import Program
 
-__all__ = ["epsilon_in_log", "log_of_softmax"]
+__all__ = ["epsilon_in_log", "log_of_softmax", "one_step"]
 
 _SHARE: Final = 0.01
 """Of the rows that were looked at: so many capped ones are worth an experiment."""
 
-_LIMITS: Final = {"float32": (104, 88.7), "float64": (745, 709.8), "float16": (17, 11.1), "bfloat16": (92, 88.7)}
-"""Gap between scores at which a probability is 0, and the score whose exponential is infinite."""
+_GAPS: Final = {"float32": 104, "float64": 745, "float16": 17, "bfloat16": 92}
+"""Gap between scores at which a probability is 0."""
 
 _TINY: Final = 1e-30
 
@@ -47,21 +47,20 @@ def log_of_softmax(evidence: Evidence) -> Iterator[Finding]:
             exact = softmax.losses(reading)
             if exact is None or op.place in broken:
                 continue
-            fix = _one_step(evidence.program, reading, op, softmax)
+            fix = one_step(evidence.program, reading, op, softmax)
             p = _of_right_class(reading, softmax)
-            bad = ~(p > 0) if p is not None else np.zeros(0, np.bool_)
+            bad = p == 0 if p is not None else np.zeros(0, np.bool_)
             if bad.any():
                 broken[op.place] = _broken(reading, op, softmax, fix, exact, bad)
             elif id(op) in in_loss:
                 least, dtype = float(np.exp(-exact).min()), reading.value(softmax.output).summary.dtype
-                gap, high = _LIMITS.get(dtype, _LIMITS["float32"])
+                gap = _GAPS.get(dtype, _GAPS["float32"])
                 latent[op.place] = Finding(
                     "log-of-softmax",
                     "note",
                     fix.place or op.place,
                     f"the logarithm of a softmax, in two steps; the least probability of a right class was {least:.1g}",
-                    f"harmless here; it is -inf once the scores of a row lie {gap} apart"
-                    + ("" if softmax.shifted else f", and NaN once one is above {high}"),
+                    f"harmless here; it is -inf once the scores of a row lie {gap} apart",
                     fix.text or "log_softmax, which is one step",
                 )
     yield from broken.values()
@@ -113,16 +112,13 @@ def epsilon_in_log(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _logs(reading: Reading) -> Iterator[tuple[Op, Softmax]]:
-    """Logarithms of probabilities with nothing between, and log-softmaxes by hand that can overflow."""
+    """Logarithms of probabilities with nothing between."""
     found = softmaxes(reading)
     for op in reading.tape.ops:
         if name_of(op) == "log" and op.inputs:
             softmax = made_by(reading, op.inputs[0], found, THROUGH | PICKS)
             if softmax and not softmax.log:
                 yield op, softmax
-    for softmax in found:
-        if softmax.log and not softmax.shifted:
-            yield softmax.op, softmax
 
 
 def _guarded(reading: Reading) -> Iterator[tuple[Op, Softmax, float]]:
@@ -166,33 +162,26 @@ def _beside(op: Op, index: int) -> list[int]:
 
 
 def _of_right_class(reading: Reading, softmax: Softmax) -> NDArray[np.float64] | None:
-    """The program's own probability of each row's right class, (N,)."""
+    """The program's own probability of each row's right class, (N,); NaN in rows where an exponential overflowed."""
     p = reading.rows(softmax.output, softmax.axis)
     if p is None or len(reading.labels) != len(p):
         return None
     picked = np.take_along_axis(p, reading.labels[:, None], axis=1)[:, 0]
-    return np.where(np.isfinite(picked), np.exp(picked), 0) if softmax.log else picked
+    return np.where(np.isnan(p).any(axis=1), np.nan, picked)
 
 
 def _broken(
     reading: Reading, op: Op, softmax: Softmax, fix: Fix, exact: NDArray[np.float64], bad: NDArray[np.bool_]
 ) -> Finding:
     dtype = reading.value(softmax.output).summary.dtype
-    gap, high = _LIMITS.get(dtype, _LIMITS["float32"])
-    logits = reading.value(softmax.logits).summary
-    overflow = not softmax.shifted and logits.high is not None and logits.high > high
+    gap = _GAPS.get(dtype, _GAPS["float32"])
     where = f"at step {reading.tape.clock + 1:,}" if reading.train else "in an evaluation"
-    why = (
-        f"an exponential overflows: the scores go up to {logits.high:.4g}, and e^{high} is {dtype}'s limit"
-        if overflow
-        else f"p is 0 in {dtype}: the scores lie more than {gap} apart"
-    )
     return Finding(
         "log-of-softmax",
         "error",
         fix.place or op.place,
-        f"{where} the loss of {int(bad.sum())} of {len(bad)} rows is {'NaN' if overflow else 'infinite'}, since {why}; "
-        f"in float64 it is {exact[bad].mean():.1f} on the same scores",
+        f"{where} the loss of {int(bad.sum())} of {len(bad)} rows is infinite, since p is 0 in {dtype}: the scores lie "
+        f"more than {gap} apart; in float64 it is {exact[bad].mean():.1f} on the same scores",
         "one such row makes the whole loss and then every weight NaN",
         fix.text or "log_softmax of the scores, which is one step and exact",
         proof="arithmetic",
@@ -200,8 +189,8 @@ def _broken(
     )
 
 
-def _one_step(program: Program, reading: Reading, op: Op, softmax: Softmax) -> Fix:
-    """log_softmax in the place of log and softmax."""
+def one_step(program: Program, reading: Reading, op: Op, softmax: Softmax) -> Fix:
+    """log_softmax in the place of log and softmax, or of a log-softmax by hand; ``op`` is the logarithm."""
     unit = program.unit(op.place) if op.place else None
     if softmax.log and op.place and unit:
         for node in program.nodes(op.place, ast.BinOp):

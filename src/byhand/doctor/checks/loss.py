@@ -11,13 +11,14 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.fixes import along, logarithm, without
+from byhand.doctor.checks.kinds import one_hot
 from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
 from byhand.doctor.checks.tapes import PICKS, PRODUCTS, THROUGH, Reading, name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
 
-__all__ = ["probabilities_into_nll", "softmax_before_cross_entropy", "softmax_over_batch"]
+__all__ = ["expect_scores", "probabilities_into_nll", "softmax_before_cross_entropy", "softmax_over_batch", "use_of"]
 
 
 def softmax_before_cross_entropy(evidence: Evidence) -> Iterator[Finding]:
@@ -28,7 +29,7 @@ def softmax_before_cross_entropy(evidence: Evidence) -> Iterator[Finding]:
     seen: set[Place | None] = set()
     for reading in readings(evidence.trace):
         found = softmaxes(reading)
-        for loss, scores in _expect_scores(reading, found):
+        for loss, scores in expect_scores(reading, found):
             first = made_by(reading, scores, found, THROUGH | {"sub"} if loss.name == "div" else THROUGH)
             sigmoid = reading.maker(scores)
             by = first.op if first and not first.log else sigmoid if sigmoid and name_of(sigmoid) == "sigmoid" else None
@@ -92,12 +93,12 @@ def softmax_over_batch(evidence: Evidence) -> Iterator[Finding]:
     seen: set[Place | None] = set()
     for reading in readings(evidence.trace):
         found = softmaxes(reading)
-        taken = {scores for op, scores in _expect_scores(reading, found) if name_of(op) == "cross_entropy"}
+        taken = {scores for op, scores in expect_scores(reading, found) if name_of(op) == "cross_entropy"}
         for softmax in found:
             shape = reading.shape(softmax.output)
             if not _over_batch(reading, softmax) or softmax.output in taken:
                 continue
-            use = _use(reading, softmax)
+            use = use_of(reading, softmax)
             fix = along(evidence.program, reading, softmax, 1 - softmax.axis)
             if not use or fix.place in seen:
                 continue
@@ -116,7 +117,7 @@ def softmax_over_batch(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _expect_scores(reading: Reading, found: list[Softmax]) -> Iterator[tuple[Op, int]]:
+def expect_scores(reading: Reading, found: list[Softmax]) -> Iterator[tuple[Op, int]]:
     """What takes a softmax for a loss: cross_entropy, log_softmax, or a softmax whose logarithm is taken."""
     for op in reading.tape.ops:
         if name_of(op) == "cross_entropy" and op.inputs:
@@ -155,7 +156,7 @@ def _over_batch(reading: Reading, softmax: Softmax) -> bool:
     return classes >= 2 and classes != reading.n and 0 <= reading.labels.min() <= reading.labels.max() < classes
 
 
-def _use(reading: Reading, softmax: Softmax) -> str:
+def use_of(reading: Reading, softmax: Softmax) -> str:
     """What its values become: the loss, or a prediction that another axis would change; empty for anything else."""
     reached = {softmax.output}
     for op in reading.tape.ops:
@@ -163,7 +164,11 @@ def _use(reading: Reading, softmax: Softmax) -> str:
             reached.add(op.output)
             if op.output == reading.tape.loss or name_of(op) in ("nll_loss", "cross_entropy"):
                 return "the loss is made of them"
-            if reading.tape.loss is None and reading.train and any(_of_labels(reading, i) for i in op.inputs):
+            if (
+                reading.tape.loss is None
+                and reading.train
+                and any(reading.value(i).labels or one_hot(reading, i) for i in op.inputs)
+            ):
                 return "the gradient is made of them"
     z, p = reading.rows(softmax.logits), reading.rows(softmax.output)
     choices = [op for op in reading.tape.ops if name_of(op) in ("argmax", "argmin", "max", "topk")]
@@ -171,16 +176,6 @@ def _use(reading: Reading, softmax: Softmax) -> str:
         return ""
     changed = int((z.argmax(1) != p.argmax(1)).sum())
     return f"{changed} of the {reading.n} predictions are others for it" if changed else ""
-
-
-def _of_labels(reading: Reading, index: int) -> bool:
-    """Whether a value is the labels, or has a 1 for the label of each row and else 0."""
-    if reading.value(index).labels:
-        return True
-    t = reading.rows(index)
-    if t is None or len(reading.labels) != len(t) or not np.array_equal(t.argmax(axis=1), reading.labels):
-        return False
-    return bool((t.max(axis=1) == 1).all()) and bool((np.count_nonzero(t, axis=1) == 1).all())
 
 
 def _sums(reading: Reading, softmax: Softmax) -> str:

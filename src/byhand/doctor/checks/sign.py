@@ -4,12 +4,10 @@ import ast
 from collections.abc import Iterator
 from typing import Final, cast
 
-import numpy as np
-
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed
-from byhand.doctor.checks.softmaxes import Softmax, made_by, softmaxes
-from byhand.doctor.checks.tapes import PICKS, THROUGH, Reading, exact_losses, name_of, readings
+from byhand.doctor.checks.kinds import cross_entropy
+from byhand.doctor.checks.tapes import PICKS, Reading, name_of, readings
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
@@ -32,7 +30,7 @@ def loss_of_wrong_sign(evidence: Evidence) -> Iterator[Finding]:
     """
     runs: dict[int | None, list[tuple[Reading, float]]] = {}
     for reading in readings(evidence.trace):
-        exact = _cross_entropy(reading) if reading.train else None
+        exact = cross_entropy(reading) if reading.train else None
         if exact is not None and reading.tape.forward is not None:
             runs.setdefault(evidence.trace.forwards[reading.tape.forward].training, []).append((reading, exact))
     seen: set[Place | None] = set()
@@ -52,7 +50,7 @@ def _negative(evidence: Evidence, pairs: list[tuple[Reading, float]], story: str
     """If the loss is minus the cross-entropy of its own scores, at every tape."""
     losses = [reading.number(reading.tape.loss) for reading, _ in pairs]
     known = [(loss, exact) for loss, (_, exact) in zip(losses, pairs, strict=True) if loss is not None]
-    if len(known) < 3 or any(abs(loss + exact) > _CLOSE * max(exact, 0.05) for loss, exact in known):
+    if len(known) < 3 or not all(abs(loss + exact) <= _CLOSE * max(exact, 0.05) for loss, exact in known):
         return None
     reading = pairs[0][0]
     fix = _turned(evidence.program, reading)
@@ -131,27 +129,6 @@ def _turn(program: Program, unit: Unit, update: ast.AugAssign, now: str, then: s
     )
     before = program.text(between)
     return replace(between, before.replace(now, then, 1)) if now in before else None
-
-
-def _cross_entropy(reading: Reading) -> float | None:
-    """The mean cross-entropy in float64 of the scores that this forward's loss was made of."""
-    if not len(reading.labels):
-        return None
-    found = softmaxes(reading)
-    for op in reversed(reading.tape.ops):
-        if name_of(op) in ("cross_entropy", "nll_loss") and op.inputs:
-            turned = made_by(reading, op.inputs[0], found, THROUGH | {"neg"}) if name_of(op) == "nll_loss" else None
-            z = reading.rows(turned.logits, turned.axis) if turned and turned.log else reading.rows(op.inputs[0])
-            if z is not None and np.isfinite(z).all() and reading.labels.max() < z.shape[1]:
-                return float(exact_losses(z, reading.labels).mean())
-    losses = [softmax.losses(reading) for softmax in found if _classes(reading, softmax)]
-    known = [x for x in losses if x is not None]
-    return float(known[-1].mean()) if known else None
-
-
-def _classes(reading: Reading, softmax: Softmax) -> bool:
-    shape = reading.shape(softmax.output)
-    return len(shape) == 1 or (len(shape) == 2 and shape[1 - softmax.axis] == reading.n)
 
 
 def _turned(program: Program, reading: Reading) -> tuple[Place | None, str, tuple[tuple[Edit, ...], ...]]:

@@ -5,7 +5,9 @@ from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.biases import scalar_bias
 from byhand.doctor.checks.broadcast import broadcast_loss
+from byhand.doctor.checks.clipped import nonlinearity_on_logits
 from byhand.doctor.checks.clipping import clipped_in_vain
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
 from byhand.doctor.checks.dropped import evaluation_rows_dropped
@@ -25,12 +27,18 @@ from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cro
 from byhand.doctor.checks.model import all_zero_hidden_weights, evaluated_in_train_mode, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
 from byhand.doctor.checks.overfit import overfitting
+from byhand.doctor.checks.overflow import softmax_without_max
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
+from byhand.doctor.checks.regression import regression_on_class_numbers
 from byhand.doctor.checks.rounded import rounded_before_argmax
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.selection import test_set_selection
 from byhand.doctor.checks.sign import loss_of_wrong_sign
+from byhand.doctor.checks.summed import loss_summed_not_averaged
+from byhand.doctor.checks.swapped import loss_arguments_swapped
+from byhand.doctor.checks.twice import log_of_log_softmax
+from byhand.doctor.checks.unbounded import loss_unbounded_below
 from byhand.doctor.finding import Finding
 
 __all__ = ["CHECKS", "Check"]
@@ -59,11 +67,19 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "scaled-differently": scaled_differently,
         "softmax-before-cross-entropy": softmax_before_cross_entropy,
         "probabilities-into-nll": probabilities_into_nll,
+        "loss-arguments-swapped": loss_arguments_swapped,
+        "regression-on-class-numbers": regression_on_class_numbers,
+        "nonlinearity-on-logits": nonlinearity_on_logits,
+        "loss-unbounded-below": loss_unbounded_below,
+        "log-of-log-softmax": log_of_log_softmax,
+        "softmax-without-max": softmax_without_max,
         "log-of-softmax": log_of_softmax,
         "epsilon-in-log": epsilon_in_log,
         "softmax-over-batch": softmax_over_batch,
         "broadcast-loss": broadcast_loss,
         "loss-of-wrong-sign": loss_of_wrong_sign,
+        "loss-summed-not-averaged": loss_summed_not_averaged,
+        "scalar-bias": scalar_bias,
         "loss-not-finite": loss_not_finite,
         "gradients-never-zeroed": gradients_never_zeroed,
         "step-never-taken": step_never_taken,

@@ -34,7 +34,8 @@ EVIDENT: Final = frozenset(
 
 
 _OF_LOSS: Final = frozenset({
-    "broadcast-loss", "epsilon-in-log", "log-of-softmax", "loss-of-wrong-sign", "probabilities-into-nll",
+    "broadcast-loss", "epsilon-in-log", "log-of-softmax", "loss-arguments-swapped", "loss-of-wrong-sign",
+    "loss-summed-not-averaged", "loss-unbounded-below", "probabilities-into-nll", "regression-on-class-numbers",
     "softmax-before-cross-entropy", "softmax-over-batch",
 })  # fmt: skip
 """Checks whose fix makes the loss another quantity: before and after are then no measure of it."""
