@@ -24,6 +24,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "broadcast-loss",
         "labels-out-of-step",
         "all-zero-hidden-weights",
+        "trained-in-eval-mode",
     ),
     "loss-not-finite": (
         "raw-pixel-range",
@@ -45,6 +46,9 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "labels-out-of-step",
         "initial-loss-above-chance",
         "learning-rate-too-low",
+        "trained-in-eval-mode",
+        "partial-eval-mode",
+        "dropout-never-off",
     ),
     "constant-answer": (
         "step-never-taken",
@@ -59,6 +63,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "probabilities-into-nll",
         "epsilon-in-log",
         "all-zero-hidden-weights",
+        "trained-in-eval-mode",
         "loss-not-finite",
         "log-of-softmax",
         "learning-rate-too-high",

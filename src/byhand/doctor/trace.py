@@ -11,6 +11,7 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.layers import Layer
 from byhand.doctor.place import Place, Summary
 from byhand.doctor.tape import Tape
 
@@ -37,6 +38,7 @@ class Forward:
     loader: int | None  # in Trace.loaders, if the rows came from one
     training: int | None  # in Trace.trainings: the model that was used
     stack: tuple[Place, ...] = ()  # the user's calls around ``place``, from the inside out, ``place`` itself first
+    layers: tuple[int, ...] = ()  # in Trace.layers: dropout and batch norm as they ran here
 
 
 @final
@@ -270,3 +272,4 @@ class Trace:
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None
     libraries: tuple[str, ...] = field(default=())  # torch, numpy, sklearn, ... that the program imported
+    layers: tuple[Layer, ...] = ()

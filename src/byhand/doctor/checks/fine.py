@@ -78,6 +78,9 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "log-of-softmax": ("no log of a softmax that is 0", _trained),
         "epsilon-in-log": ("no ε in the log", _trained),
         "step-never-taken": ("steps taken", _went_back),
+        "partial-eval-mode": ("all of it in one mode", _moody),
+        "dropout-never-off": ("dropout off while it is judged", _moody),
+        "trained-in-eval-mode": ("trained in training mode", _moody),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
     }
 )

@@ -18,10 +18,12 @@ from byhand.doctor.checks.finite import loss_not_finite
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
-from byhand.doctor.checks.model import all_zero_hidden_weights, evaluated_in_train_mode, initial_loss_above_chance
+from byhand.doctor.checks.mode import evaluated_in_train_mode, partial_eval_mode, trained_in_eval_mode
+from byhand.doctor.checks.model import all_zero_hidden_weights, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
+from byhand.doctor.checks.regular import dropout_never_off
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.sign import loss_of_wrong_sign
 from byhand.doctor.finding import Finding
@@ -61,6 +63,9 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "stopped-while-learning": stopped_while_learning,
         "initial-loss-above-chance": initial_loss_above_chance,
         "evaluated-in-train-mode": evaluated_in_train_mode,
+        "partial-eval-mode": partial_eval_mode,
+        "dropout-never-off": dropout_never_off,
+        "trained-in-eval-mode": trained_in_eval_mode,
         "all-zero-hidden-weights": all_zero_hidden_weights,
     }
 )

@@ -51,6 +51,7 @@ def build(recorder: Recorder, end: End, files: tuple[SourceFile, ...], libraries
         recorder.forwards.trained.examples(),
         recorder.forwards.evaluated.examples(),
         libraries,
+        layers=tuple(recorder.layers.seen),
     )
 
 
@@ -71,6 +72,7 @@ def _forward(draft: ForwardDraft, slots: list[Slot]) -> Forward:
         draft.loader,
         training,
         draft.stack,
+        tuple(sorted(draft.layers)),
     )
 
 
