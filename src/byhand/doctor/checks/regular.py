@@ -93,7 +93,7 @@ def _dropped(evidence: Evidence, place: Place | None) -> str:
             if name_of(op) in _FUNCTIONS and op.place == place and op.inputs:
                 before, after = reading.array(op.inputs[0]), reading.array(op.output)
                 if before is not None and after is not None and before.any():
-                    return f" {(after == 0)[before != 0].mean():.0%} of its units"
+                    return f" {100 * (after == 0)[before != 0].mean():.0f} % of its units"
     return ""
 
 
@@ -150,8 +150,8 @@ def _by_hand(evidence: Evidence, one: Pass) -> Iterator[Finding]:
                 "dropout-never-off",
                 "warning",
                 place,
-                saw=f"{name or 'a random mask'} set {share:.0%} of the units to 0 in the training, and again while "
-                f"{n:,} held-out rows were judged",
+                saw=f"{name or 'a random mask'} set {100 * share:.0f} % of the units to 0 in the training, and again"
+                f" while {n:,} held-out rows were judged",
                 so="the same row gets another answer each time, from a random part of the units",
                 instead=f"{name or 'the mask'} only while it trains; all units, as they are, in the evaluation",
             )

@@ -15,6 +15,7 @@ from byhand.doctor.checks.evaluate import (
     sum_of_means_over_count,
 )
 from byhand.doctor.checks.finite import loss_not_finite
+from byhand.doctor.checks.flat import dead_relus, saturated_units
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
@@ -26,6 +27,7 @@ from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_
 from byhand.doctor.checks.regular import dropout_never_off
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.sign import loss_of_wrong_sign
+from byhand.doctor.checks.stacked import softmax_as_hidden_unit, stacked_linear_layers
 from byhand.doctor.finding import Finding
 
 __all__ = ["CHECKS", "Check"]
@@ -67,5 +69,9 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "dropout-never-off": dropout_never_off,
         "trained-in-eval-mode": trained_in_eval_mode,
         "all-zero-hidden-weights": all_zero_hidden_weights,
+        "dead-relus": dead_relus,
+        "saturated-units": saturated_units,
+        "stacked-linear-layers": stacked_linear_layers,
+        "softmax-as-hidden-unit": softmax_as_hidden_unit,
     }
 )
