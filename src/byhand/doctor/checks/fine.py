@@ -82,6 +82,8 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "dropout-never-off": ("dropout off while it is judged", _moody),
         "trained-in-eval-mode": ("trained in training mode", _moody),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
+        "rows-mixed-across-batch": ("each row judged by itself", _judged),
+        "vanishing-gradients": ("gradients that reach the first layer", _deep),
         "dead-relus": ("units that are not always 0", _deep),
         "saturated-units": ("units that are not always at an end", _deep),
         "stacked-linear-layers": ("a bend between layers", _deep),

@@ -16,9 +16,11 @@ from byhand.doctor.checks.evaluate import (
 )
 from byhand.doctor.checks.finite import loss_not_finite
 from byhand.doctor.checks.flat import dead_relus, saturated_units
+from byhand.doctor.checks.gradients import vanishing_gradients
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
+from byhand.doctor.checks.mixed import rows_mixed_across_batch
 from byhand.doctor.checks.mode import evaluated_in_train_mode, partial_eval_mode, trained_in_eval_mode
 from byhand.doctor.checks.model import all_zero_hidden_weights, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
@@ -64,11 +66,13 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,
         "initial-loss-above-chance": initial_loss_above_chance,
+        "rows-mixed-across-batch": rows_mixed_across_batch,
         "evaluated-in-train-mode": evaluated_in_train_mode,
         "partial-eval-mode": partial_eval_mode,
         "dropout-never-off": dropout_never_off,
         "trained-in-eval-mode": trained_in_eval_mode,
         "all-zero-hidden-weights": all_zero_hidden_weights,
+        "vanishing-gradients": vanishing_gradients,
         "dead-relus": dead_relus,
         "saturated-units": saturated_units,
         "stacked-linear-layers": stacked_linear_layers,

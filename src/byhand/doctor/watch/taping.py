@@ -7,10 +7,10 @@ import numpy as np
 from byhand.doctor.layers import Units
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op, Value
-from byhand.doctor.watch.activations import units_of
 from byhand.doctor.watch.arrays import as_numpy, is_array, pointer, summarize
 from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.lineage import Lineage
+from byhand.doctor.watch.unit_facts import units_of
 
 __all__ = ["TapeRecorder", "Taped"]
 
