@@ -39,9 +39,10 @@ def found(watched, tmp_path, forward):
     [
         ("h = self.c(x.view(-1, 3, 2)).relu()\n        return self.b(h.transpose(0, 1).reshape(len(x), -1))",
          "self.b(h.reshape(len(x), -1))"),
-        ("h = self.c(x.view(-1, 3, 2)).relu()\n        h = h.transpose(0, 1)\n        return self.b(h.reshape(len(x), -1))",
+        ("h = self.c(x.view(-1, 3, 2)).relu().transpose(0, 1)\n        return self.b(h.reshape(len(x), -1))",
          "self.b(h.transpose(0, 1).reshape(len(x), -1))"),
-        ("h = self.a(x).relu()\n        return self.d(h.t().reshape(len(x), 8))", "self.d(h.t().transpose(0, 1).reshape"),
+        ("h = self.a(x).relu()\n        return self.d(h.t().reshape(len(x), 8))",
+         "self.d(h.t().transpose(0, 1).reshape"),
     ],
 )  # fmt: skip
 def test_a_reshape_where_axes_are_to_be_exchanged(watched, tmp_path, forward, fixed):

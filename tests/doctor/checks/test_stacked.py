@@ -62,6 +62,7 @@ def test_two_layers_that_are_one(watched, tmp_path, forward, line):
         ("return self.b(self.a(x).relu())", 16),
         ("return self.b(self.norm(self.a(x)))", 16),
         ("h = self.a(x)\n        return self.b(h * h)", 16),
+        ("k = x @ train_x[:16].T\n        return self.b(k * k) + self.c(x)", 16),
         ("h = self.a(x)\n        return self.b(h * torch.sigmoid(h))", 16),
         ("h = self.a(x)\n        return self.b(h) + self.c(x) * h.std(1, keepdim=True)", 16),
         ("h = self.a(x)\n        return self.b(torch.max_pool1d(h[:, None], 2)[:, 0])", 8),

@@ -68,12 +68,18 @@ def products(reading: Reading) -> list[Product]:
         if len(sides) < 2:
             continue
         weights = [_parameter(reading, side) for side in sides]
-        matrices = [reading.value(side).rows for side in sides]
-        if weights[1] is not None or (matrices[0] and weights[0] is None):
+        # A weight that was turned before the forward began is not known any more; rows times rows have none.
+        outside = [_is_outside(reading, side) and reading.value(other).rows for side, other in (sides, sides[::-1])]
+        if weights[1] is not None or (outside[1] and weights[0] is None):
             found.append(Product(op, weights[1], sides[0], False))
-        elif weights[0] is not None or matrices[1]:
+        elif weights[0] is not None or outside[0]:
             found.append(Product(op, weights[0], sides[1], True))
     return found
+
+
+def _is_outside(reading: Reading, index: int) -> bool:
+    """Whether a matrix was there before the forward began, and is not its rows."""
+    return not reading.value(index).rows and index not in reading.makers and len(reading.shape(index)) == 2
 
 
 def _parameter(reading: Reading, index: int) -> int | None:

@@ -46,7 +46,8 @@ def rows_mixed_across_batch(evidence: Evidence) -> Iterator[Finding]:
 
 def _scores(reading: Reading) -> set[int]:
     """What predictions are chosen from, and the same before a softmax or a view."""
-    chosen = [op.inputs[0] for op in reading.tape.ops if name_of(op) in _CHOICES and op.inputs]
+    choices = [op.inputs[0] for op in reading.tape.ops if name_of(op) in _CHOICES and op.inputs]
+    chosen = [index for index in choices if reading.shape(index)[:1] == (reading.n,)]  # a class for each row
     found = set(chosen)
     for index in chosen:
         while (op := reading.makers.get(index)) and op.inputs and name_of(op) in ("view", "softmax", "log_softmax"):
