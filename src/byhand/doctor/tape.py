@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.layers import Units
 from byhand.doctor.place import Place, Summary
 
 __all__ = ["Op", "Tape", "Value"]
@@ -23,6 +24,7 @@ class Value:
     parameter: int | None  # in Trace.parameters
     labels: bool  # these are the labels of the forward
     rows: bool  # these are the rows of the forward
+    units: Units | None = None  # of a hidden layer, that this is the output of
 
 
 @final

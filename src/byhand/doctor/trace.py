@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.clip import Clip
+from byhand.doctor.layers import Layer
 from byhand.doctor.place import Place, Summary
 from byhand.doctor.tape import Tape
 
@@ -38,6 +39,7 @@ class Forward:
     loader: int | None  # in Trace.loaders, if the rows came from one
     training: int | None  # in Trace.trainings: the model that was used
     stack: tuple[Place, ...] = ()  # the user's calls around ``place``, from the inside out, ``place`` itself first
+    layers: tuple[int, ...] = ()  # in Trace.layers: dropout and batch norm as they ran here
 
 
 @final
@@ -273,3 +275,4 @@ class Trace:
     evaluated_on: Examples | None = None
     libraries: tuple[str, ...] = field(default=())  # torch, numpy, sklearn, ... that the program imported
     clips: tuple[Clip, ...] = ()
+    layers: tuple[Layer, ...] = ()

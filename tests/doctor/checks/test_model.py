@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from byhand.doctor.checks import model
+from byhand.doctor.checks import mode, model
 from byhand.doctor.tape import Op, Tape, Value
 from byhand.doctor.trace import LossCall
 from tests.doctor.checks._traces import Story, parameter, patched, pictures, summary
@@ -119,7 +119,7 @@ def judged(times=1, source=MODE, **fields):
 
 def test_dropout_in_an_evaluation_is_switched_off_and_on_again():
     evidence = judged(noisy=("Dropout",))
-    (finding,) = found(model.evaluated_in_train_mode, evidence)
+    (finding,) = found(mode.evaluated_in_train_mode, evidence)
     assert finding.saw == "Dropout was in training mode while 200 held-out rows were judged"
     assert finding.place.line == 3
     text = patched(evidence, finding.edits[0])
@@ -128,7 +128,7 @@ def test_dropout_in_an_evaluation_is_switched_off_and_on_again():
 
 
 def test_batch_norm_makes_answers_depend_on_the_batch():
-    (finding,) = found(model.evaluated_in_train_mode, judged(noisy=("BatchNorm1d",)))
+    (finding,) = found(mode.evaluated_in_train_mode, judged(noisy=("BatchNorm1d",)))
     assert finding.so == "a row's answer depends on its batch"
 
 
@@ -137,15 +137,15 @@ def test_the_models_own_forward_is_not_the_place_to_switch():
     story = Story(source)
     story.learn(X, Y, at=("self.fc(x)", "net(xb)"))
     story.judge(*APART, at=("self.fc(x)", "model(xb)", "validate(valid_dl)"), noisy=("Dropout",))
-    (finding,) = found(model.evaluated_in_train_mode, story.evidence())
+    (finding,) = found(mode.evaluated_in_train_mode, story.evidence())
     assert finding.place.line == 3
 
 
 def test_evaluation_mode_models_without_such_layers_and_dropout_on_purpose_are_left_alone():
-    assert not found(model.evaluated_in_train_mode, judged())
-    assert not found(model.evaluated_in_train_mode, judged(fixed=("Dropout",)))
-    assert not found(model.evaluated_in_train_mode, judged(noisy=("Dropout",), fixed=("Dropout",)))
-    assert not found(model.evaluated_in_train_mode, judged(times=5, noisy=("Dropout",)))
+    assert not found(mode.evaluated_in_train_mode, judged())
+    assert not found(mode.evaluated_in_train_mode, judged(fixed=("Dropout",)))
+    assert not found(mode.evaluated_in_train_mode, judged(noisy=("Dropout",), fixed=("Dropout",)))
+    assert not found(mode.evaluated_in_train_mode, judged(times=5, noisy=("Dropout",)))
 
 
 # all-zero-hidden-weights

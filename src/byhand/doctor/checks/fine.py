@@ -105,6 +105,15 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "test-set-selection": ("nothing chosen by test rows", _held_out),
         "fixed-batches": ("batches that are draws of all rows", _trained),
         "overfitting": ("no training on after the best", _followed),
+        "partial-eval-mode": ("all of it in one mode", _moody),
+        "dropout-never-off": ("dropout off while it is judged", _moody),
+        "trained-in-eval-mode": ("trained in training mode", _moody),
+        "rows-mixed-across-batch": ("each row judged by itself", _judged),
+        "vanishing-gradients": ("gradients that reach the first layer", _deep),
+        "dead-relus": ("units that are not always 0", _deep),
+        "saturated-units": ("units that are not always at an end", _deep),
+        "stacked-linear-layers": ("a bend between layers", _deep),
+        "softmax-as-hidden-unit": ("no softmax within", _deep),
     }
 )
 """Each check: what its silence says, and what it needs to have seen. Those that a reader asks for first stand first."""

@@ -1,4 +1,4 @@
-"""Faults of the model: how it starts (and, from ``mode``, how it is judged)."""
+"""Faults of the model: how it starts."""
 
 import math
 from collections.abc import Iterator
@@ -10,12 +10,11 @@ import numpy as np
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks import starts
 from byhand.doctor.checks.course import best, chance, number_of_classes, short
-from byhand.doctor.checks.mode import evaluated_in_train_mode
 from byhand.doctor.checks.tapes import Reading, name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.trace import Examples, Parameter, Trace
 
-__all__ = ["all_zero_hidden_weights", "evaluated_in_train_mode", "initial_loss_above_chance"]
+__all__ = ["all_zero_hidden_weights", "initial_loss_above_chance"]
 
 _LOGARITHMS: Final = frozenset({"cross_entropy", "nll_loss", "log", "log_softmax", "logsumexp", "log_loss"})
 _CALLS: Final = frozenset({"cross_entropy", "nll_loss", "log_loss"})

@@ -20,21 +20,27 @@ from byhand.doctor.checks.evaluate import (
 )
 from byhand.doctor.checks.finite import loss_not_finite
 from byhand.doctor.checks.fixed import fixed_batches
+from byhand.doctor.checks.flat import dead_relus, saturated_units
+from byhand.doctor.checks.gradients import vanishing_gradients
 from byhand.doctor.checks.held_out import no_held_out_data
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
-from byhand.doctor.checks.model import all_zero_hidden_weights, evaluated_in_train_mode, initial_loss_above_chance
+from byhand.doctor.checks.mixed import rows_mixed_across_batch
+from byhand.doctor.checks.mode import evaluated_in_train_mode, partial_eval_mode, trained_in_eval_mode
+from byhand.doctor.checks.model import all_zero_hidden_weights, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
 from byhand.doctor.checks.overfit import overfitting
 from byhand.doctor.checks.overflow import softmax_without_max
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
 from byhand.doctor.checks.regression import regression_on_class_numbers
+from byhand.doctor.checks.regular import dropout_never_off
 from byhand.doctor.checks.rounded import rounded_before_argmax
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.selection import test_set_selection
 from byhand.doctor.checks.sign import loss_of_wrong_sign
+from byhand.doctor.checks.stacked import softmax_as_hidden_unit, stacked_linear_layers
 from byhand.doctor.checks.summed import loss_summed_not_averaged
 from byhand.doctor.checks.swapped import loss_arguments_swapped
 from byhand.doctor.checks.twice import log_of_log_softmax
@@ -90,7 +96,16 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "stopped-while-learning": stopped_while_learning,
         "overfitting": overfitting,
         "initial-loss-above-chance": initial_loss_above_chance,
+        "rows-mixed-across-batch": rows_mixed_across_batch,
         "evaluated-in-train-mode": evaluated_in_train_mode,
+        "partial-eval-mode": partial_eval_mode,
+        "dropout-never-off": dropout_never_off,
+        "trained-in-eval-mode": trained_in_eval_mode,
         "all-zero-hidden-weights": all_zero_hidden_weights,
+        "vanishing-gradients": vanishing_gradients,
+        "dead-relus": dead_relus,
+        "saturated-units": saturated_units,
+        "stacked-linear-layers": stacked_linear_layers,
+        "softmax-as-hidden-unit": softmax_as_hidden_unit,
     }
 )

@@ -52,6 +52,7 @@ def build(recorder: Recorder, end: End, files: tuple[SourceFile, ...], libraries
         recorder.forwards.evaluated.examples(),
         libraries,
         clips=tuple(recorder.clips),
+        layers=tuple(recorder.layers.seen),
     )
 
 
@@ -72,6 +73,7 @@ def _forward(draft: ForwardDraft, slots: list[Slot]) -> Forward:
         draft.loader,
         training,
         draft.stack,
+        tuple(sorted(draft.layers)),
     )
 
 

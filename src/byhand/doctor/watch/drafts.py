@@ -25,6 +25,7 @@ class ForwardDraft:
         "input",
         "kind",
         "labels",
+        "layers",
         "loader",
         "n",
         "noisy",
@@ -51,6 +52,7 @@ class ForwardDraft:
         self.input: Summary | None = None
         self.noisy: set[str] = set()
         self.fixed: set[str] = set()
+        self.layers: set[int] = set()
         self.loader: int | None = None
         self.training: int | None = None
         self.operand: tuple[int, int] = (0, 0)  # pointer of the rows

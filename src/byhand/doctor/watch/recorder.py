@@ -12,6 +12,7 @@ from byhand.doctor.watch.evaluations import Evaluations
 from byhand.doctor.watch.forwards import Forwards
 from byhand.doctor.watch.frames import Frames
 from byhand.doctor.watch.labels import INDEX, Labels
+from byhand.doctor.watch.layers import Layers
 from byhand.doctor.watch.lineage import Lineage
 from byhand.doctor.watch.loops import Loops
 from byhand.doctor.watch.safe import Safe
@@ -48,6 +49,7 @@ class Recorder:
         self.frames = frames
         self.loops = Loops()
         self.labels = Labels()
+        self.layers = Layers(frames)
         self.lineage = Lineage(frames, self.loops.now)
         self.tape = TapeRecorder(self.lineage)
         samples = Samples(self.lineage.parameters)

@@ -4,11 +4,13 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from byhand.doctor.layers import Units
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op, Value
 from byhand.doctor.watch.arrays import as_numpy, is_array, pointer, summarize
 from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.lineage import Lineage
+from byhand.doctor.watch.unit_facts import units_of
 
 __all__ = ["TapeRecorder", "Taped"]
 
@@ -82,9 +84,11 @@ class TapeRecorder:
             return
         arrays = tuple(self._value(value) for value in inputs if is_array(value))
         numbers = tuple(float(value) for value in inputs if type(value) in (int, float))
-        tape.ops.append(Op(name, place, arrays, numbers, options, self._value(output, fresh=True), module))
+        units = units_of(name, inputs, output, tape.draft.n)
+        made = self._value(output, fresh=True, units=units)
+        tape.ops.append(Op(name, place, arrays, numbers, options, made, module))
 
-    def _value(self, array: Any, fresh: bool = False) -> int:
+    def _value(self, array: Any, fresh: bool = False, units: Units | None = None) -> int:
         """The number of an array on this tape. An operation in place gives its array a new number."""
         known = self._index.get(id(array))
         if known is not None and not fresh:
@@ -111,6 +115,7 @@ class TapeRecorder:
             slot.index if slot else None,
             is_labels,
             pointer(array) == draft.operand,
+            units,
         )
         tape.values.append(value)
         self._index[id(array)] = len(tape.values) - 1

@@ -195,7 +195,7 @@ class _Mode(TorchFunctionMode):
             recorder.forwards.use(bias)
         if name == "batch_norm" and recorder.forwards.current is not None:
             training = kwargs.get("training", args[5] if len(args) > 5 else False)
-            (recorder.forwards.current.noisy if training else recorder.forwards.current.fixed).add("BatchNorm")
+            recorder.layers.ran(recorder.forwards.current, "BatchNorm", training)
         result = func(*args, **kwargs)
         if unknown:
             recorder.lineage.derive(result, True)
@@ -288,7 +288,7 @@ class _Mode(TorchFunctionMode):
         p = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
         training = kwargs.get("training", args[2] if len(args) > 2 else True)
         if draft is not None and isinstance(p, int | float) and p > 0:
-            (draft.noisy if training else draft.fixed).add("Dropout")
+            self._recorder.layers.ran(draft, "Dropout", training)
         return func(*args, **kwargs)
 
     def _index(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
