@@ -18,6 +18,9 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
     "learning-rate-too-high": ("raw-pixel-range", "gradients-never-zeroed", "loss-of-wrong-sign"),
     "learning-rate-too-low": (
         "step-never-taken",
+        "detached-loss",
+        "step-before-backward",
+        "optimizer-of-other-parameters",
         "softmax-before-cross-entropy",
         "softmax-over-batch",
         "probabilities-into-nll",
@@ -34,9 +37,17 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
     ),
     "log-of-softmax": ("raw-pixel-range",),
     "epsilon-in-log": ("raw-pixel-range", "initial-loss-above-chance"),
-    "parameter-never-updated": ("step-never-taken", "all-zero-hidden-weights"),
+    "parameter-never-updated": (
+        "step-never-taken",
+        "detached-loss",
+        "optimizer-of-other-parameters",
+        "all-zero-hidden-weights",
+    ),
     "stopped-while-learning": (
         "step-never-taken",
+        "detached-loss",
+        "step-before-backward",
+        "optimizer-of-other-parameters",
         "raw-pixel-range",
         "softmax-before-cross-entropy",
         "softmax-over-batch",
@@ -48,6 +59,9 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
     ),
     "constant-answer": (
         "step-never-taken",
+        "detached-loss",
+        "step-before-backward",
+        "optimizer-of-other-parameters",
         "raw-pixel-range",
         "broadcast-loss",
         "gradients-never-zeroed",

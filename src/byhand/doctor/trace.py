@@ -156,6 +156,7 @@ class Optimizer:
     rate: float
     steps: int
     parameters: tuple[int, ...]  # in Trace.parameters
+    idle: bool = False  # each of its steps that was looked at found no gradient, or only zeros
 
 
 @final

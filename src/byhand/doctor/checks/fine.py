@@ -23,6 +23,10 @@ def _went_back(evidence: Evidence) -> bool:
     return bool(evidence.trace.backwards)
 
 
+def _optimized(evidence: Evidence) -> bool:
+    return any(optimizer.steps for optimizer in evidence.trace.optimizers)
+
+
 def _judged(evidence: Evidence) -> bool:
     return any(one.accuracy is not None for one in evidence.audit.passes)
 
@@ -78,6 +82,9 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "log-of-softmax": ("no log of a softmax that is 0", _trained),
         "epsilon-in-log": ("no ε in the log", _trained),
         "step-never-taken": ("steps taken", _went_back),
+        "detached-loss": ("a graph from the loss to every parameter", _went_back),
+        "step-before-backward": ("each step after its gradient", _went_back),
+        "optimizer-of-other-parameters": ("an optimizer of this model's parameters", _optimized),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
     }
 )

@@ -7,6 +7,7 @@ from typing import Final
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.broadcast import broadcast_loss
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
+from byhand.doctor.checks.detached import detached_loss
 from byhand.doctor.checks.evaluate import (
     broadcast_accuracy,
     evaluated_on_training_rows,
@@ -20,6 +21,8 @@ from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
 from byhand.doctor.checks.model import all_zero_hidden_weights, evaluated_in_train_mode, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
+from byhand.doctor.checks.order import step_before_backward
+from byhand.doctor.checks.owners import optimizer_of_other_parameters
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
@@ -55,6 +58,9 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "loss-not-finite": loss_not_finite,
         "gradients-never-zeroed": gradients_never_zeroed,
         "step-never-taken": step_never_taken,
+        "detached-loss": detached_loss,
+        "step-before-backward": step_before_backward,
+        "optimizer-of-other-parameters": optimizer_of_other_parameters,
         "parameter-never-updated": parameter_never_updated,
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,

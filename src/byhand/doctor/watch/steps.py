@@ -1,6 +1,7 @@
 """Backward passes and updates: what is trained, by whom, at which rate."""
 
 import time
+from dataclasses import replace
 from typing import Any, Final, final
 
 from byhand.doctor.place import Place
@@ -112,7 +113,12 @@ class Steps:
         if optimizer is not None:
             old = self.optimizers[optimizer]
             listed = old.parameters or tuple(slot.index for slot in slots if slot is not None)
-            self.optimizers[optimizer] = Optimizer(old.name, old.place, old.rate, old.steps + 1, listed)
+            self.optimizers[optimizer] = replace(old, steps=old.steps + 1, parameters=listed)
+
+    def found(self, optimizer: int, gradients: bool) -> None:
+        """An optimizer object is about to step; whether its parameters have a gradient that is not zero."""
+        old = self.optimizers[optimizer]
+        self.optimizers[optimizer] = replace(old, idle=not gradients and (old.idle or old.steps == 0))
 
     def backward(self, loss: Any, place: Place | None, marks: set[int], leaves: list[Any]) -> None:
         """``backward()`` is about to run on a loss; ``leaves`` are those that its graph reaches, if it was walked."""
