@@ -210,6 +210,17 @@ class Made:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """A plain number that an assignment gave to a name that learning rates go by."""
+
+    name: str  # lr, self.alpha
+    place: Place  # of the statement, or of the value that was assigned
+    clock: int
+    value: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Examples:
     """Rows that went through the model, each once, up to a limit."""
 
@@ -267,6 +278,7 @@ class Trace:
     loaders: tuple[Loader, ...] = ()
     printed: tuple[Printed, ...] = ()
     made: tuple[Made, ...] = ()
+    settings: tuple[Setting, ...] = ()  # in order, each change
     tapes: tuple[Tape, ...] = ()
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None

@@ -27,6 +27,10 @@ def _optimized(evidence: Evidence) -> bool:
     return any(optimizer.steps for optimizer in evidence.trace.optimizers)
 
 
+def _scheduled(evidence: Evidence) -> bool:
+    return any(len(training.rates) > 1 for training in evidence.trace.trainings)
+
+
 def _judged(evidence: Evidence) -> bool:
     return any(one.accuracy is not None for one in evidence.audit.passes)
 
@@ -73,6 +77,7 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "argmax-over-batch": ("the best class of each row", _judged),
         "argmin-as-prediction": ("the best score, not the worst", _judged),
         "constant-answer": ("more than one answer", _judged),
+        "schedule-decays-to-nothing": ("a rate that lasts", _scheduled),
         "stopped-while-learning": ("trained to its end", _coursed),
         "probabilities-into-nll": ("log-probabilities in the loss", _trained),
         "softmax-over-batch": ("softmax over the classes", _trained),

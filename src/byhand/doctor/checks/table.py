@@ -26,6 +26,7 @@ from byhand.doctor.checks.owners import optimizer_of_other_parameters
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
+from byhand.doctor.checks.schedule import schedule_decays_to_nothing
 from byhand.doctor.checks.sign import loss_of_wrong_sign
 from byhand.doctor.finding import Finding
 
@@ -62,6 +63,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "step-before-backward": step_before_backward,
         "optimizer-of-other-parameters": optimizer_of_other_parameters,
         "parameter-never-updated": parameter_never_updated,
+        "schedule-decays-to-nothing": schedule_decays_to_nothing,
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,

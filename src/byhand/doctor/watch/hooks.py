@@ -236,6 +236,8 @@ class Hooks:
     def named(self, k: int, name: str, value: Any) -> None:
         """``name = value``."""
         if type(value) in _PLAIN:
+            if type(value) is float and self._recorder.settings.wants(name):
+                self._recorder.set(name, value, self._places[k])
             return
         if not is_array(value):
             with self._recorder.safe, self._unwatched():
@@ -250,6 +252,9 @@ class Hooks:
 
     def changed(self, k: int, name: str, sign: str, value: Any) -> None:
         """``name -= ...`` is done."""
+        if type(value) in _PLAIN:
+            self.named(k, name, value)
+            return
         if not self._recorder.on or sign not in ("add", "sub"):
             return
         if is_numpy(value) or (is_tensor(value) and not value.requires_grad):

@@ -15,6 +15,7 @@ from byhand.doctor.watch.lineage import Lineage
 from byhand.doctor.watch.loops import Loops
 from byhand.doctor.watch.safe import Safe
 from byhand.doctor.watch.samples import Samples
+from byhand.doctor.watch.settings import Settings
 from byhand.doctor.watch.steps import Steps
 from byhand.doctor.watch.taping import TapeRecorder
 from byhand.doctor.watch.written import Told
@@ -43,6 +44,7 @@ class Recorder:
         self.loader_of: dict[int, int] = {}  # id of a loader → its position
         self.made: list[Made] = []
         self.printed: list[tuple[ForwardDraft | None, Printed]] = []
+        self.settings = Settings()
         self.frames = frames
         self.loops = Loops()
         self.labels = Labels()
@@ -69,6 +71,11 @@ class Recorder:
         if first and len(self.made) < _MADE:
             self.made.append(Made(name, place, summarize(array), self.forwards.clock))
         self.labels.candidate(array, length(array), self.lineage.role(array) == "data")
+
+    def set(self, name: str, value: float, place: Place) -> None:
+        """An assignment gave a plain number to a name that rates go by."""
+        if self.on:
+            self.settings.set(name, value, place, self.forwards.clock)
 
     def objects(self, name: str, value: Any, place: Place) -> None:
         """An assignment named a module or a loader: its parameters are known by it."""
