@@ -221,6 +221,18 @@ class Setting:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A sum or a list that holds autograd's graphs of many rounds, and through which no backward pass ever went."""
+
+    name: str  # the sum; empty for a list
+    place: Place  # of the statement that adds, or of the value that is appended
+    count: int  # the most rounds that were held at a time
+    nodes: int  # of autograd's, in each round
+    bytes: int  # of tensors that these nodes hold, in each round; 0 where a backward pass has freed them
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Examples:
     """Rows that went through the model, each once, up to a limit."""
 
@@ -279,6 +291,7 @@ class Trace:
     printed: tuple[Printed, ...] = ()
     made: tuple[Made, ...] = ()
     settings: tuple[Setting, ...] = ()  # in order, each change
+    kept: tuple[Kept, ...] = ()
     tapes: tuple[Tape, ...] = ()
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None

@@ -90,6 +90,7 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "detached-loss": ("a graph from the loss to every parameter", _went_back),
         "step-before-backward": ("each step after its gradient", _went_back),
         "optimizer-of-other-parameters": ("an optimizer of this model's parameters", _optimized),
+        "graph-kept-by-total": ("no graph kept by a total", _went_back),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
     }
 )

@@ -16,6 +16,7 @@ from byhand.doctor.checks.evaluate import (
     sum_of_means_over_count,
 )
 from byhand.doctor.checks.finite import loss_not_finite
+from byhand.doctor.checks.graphs import graph_kept_by_total
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
@@ -67,6 +68,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,
+        "graph-kept-by-total": graph_kept_by_total,
         "initial-loss-above-chance": initial_loss_above_chance,
         "evaluated-in-train-mode": evaluated_in_train_mode,
         "all-zero-hidden-weights": all_zero_hidden_weights,

@@ -10,6 +10,7 @@ from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.evaluations import Evaluations
 from byhand.doctor.watch.forwards import Forwards
 from byhand.doctor.watch.frames import Frames
+from byhand.doctor.watch.kept import KeptGraphs
 from byhand.doctor.watch.labels import INDEX, Labels
 from byhand.doctor.watch.lineage import Lineage
 from byhand.doctor.watch.loops import Loops
@@ -45,6 +46,7 @@ class Recorder:
         self.made: list[Made] = []
         self.printed: list[tuple[ForwardDraft | None, Printed]] = []
         self.settings = Settings()
+        self.kept_graphs = KeptGraphs()
         self.frames = frames
         self.loops = Loops()
         self.labels = Labels()
@@ -76,6 +78,10 @@ class Recorder:
         """An assignment gave a plain number to a name that rates go by."""
         if self.on:
             self.settings.set(name, value, place, self.forwards.clock)
+
+    def grown(self, k: int, name: str, value: Any, place: Place) -> None:
+        """A sum got another term."""
+        self.kept_graphs.grown(k, name, value, place, len(self.forwards.drafts))
 
     def objects(self, name: str, value: Any, place: Place) -> None:
         """An assignment named a module or a loader: its parameters are known by it."""

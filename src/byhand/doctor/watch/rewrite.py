@@ -122,7 +122,10 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        if last_name(node.func) not in CALLS:
+        name = last_name(node.func)
+        if name == "append" and len(node.args) == 1 and isinstance(node.args[0], ast.Name | ast.Call | ast.Attribute):
+            node.args[0] = self._hook(node, "kept", node.args[0], at=node.args[0])
+        if name not in CALLS:
             return node
         at: ast.expr = node
         if isinstance(node.func, ast.Attribute) and node.func.end_lineno != node.lineno:
