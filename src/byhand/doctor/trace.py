@@ -11,6 +11,7 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.aside import Kept, Option, Setting
 from byhand.doctor.place import Place, Summary
 from byhand.doctor.tape import Tape
 
@@ -210,29 +211,6 @@ class Made:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A plain number that an assignment gave to a name that learning rates go by."""
-
-    name: str  # lr, self.alpha
-    place: Place  # of the statement, or of the value that was assigned
-    clock: int
-    value: float
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A sum or a list that holds autograd's graphs of many rounds, and through which no backward pass ever went."""
-
-    name: str  # the sum; empty for a list
-    place: Place  # of the statement that adds, or of the value that is appended
-    count: int  # the most rounds that were held at a time
-    nodes: int  # of autograd's, in each round
-    bytes: int  # of tensors that these nodes hold, in each round; 0 where a backward pass has freed them
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Examples:
     """Rows that went through the model, each once, up to a limit."""
 
@@ -292,6 +270,7 @@ class Trace:
     made: tuple[Made, ...] = ()
     settings: tuple[Setting, ...] = ()  # in order, each change
     kept: tuple[Kept, ...] = ()
+    options: tuple[Option, ...] = ()
     tapes: tuple[Tape, ...] = ()
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None

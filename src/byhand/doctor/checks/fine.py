@@ -31,6 +31,14 @@ def _scheduled(evidence: Evidence) -> bool:
     return any(len(training.rates) > 1 for training in evidence.trace.trainings)
 
 
+def _has_options(evidence: Evidence) -> bool:
+    return evidence.trace.end.how == "done" and bool(evidence.trace.options)
+
+
+def _is_notebook(evidence: Evidence) -> bool:
+    return evidence.program.notebook and evidence.trace.end.how == "done"
+
+
 def _judged(evidence: Evidence) -> bool:
     return any(one.accuracy is not None for one in evidence.audit.passes)
 
@@ -90,6 +98,8 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "detached-loss": ("a graph from the loss to every parameter", _went_back),
         "step-before-backward": ("each step after its gradient", _went_back),
         "optimizer-of-other-parameters": ("an optimizer of this model's parameters", _optimized),
+        "hidden-notebook-state": ("cells that work from the top", _is_notebook),
+        "option-never-used": ("every option used", _has_options),
         "graph-kept-by-total": ("no graph kept by a total", _went_back),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
     }

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from byhand.doctor.aside import Kept
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.finding import Finding
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Kept
 
 __all__ = ["graph_kept_by_total"]
 

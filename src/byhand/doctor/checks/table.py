@@ -6,6 +6,7 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.broadcast import broadcast_loss
+from byhand.doctor.checks.cells import hidden_notebook_state
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
 from byhand.doctor.checks.detached import detached_loss
 from byhand.doctor.checks.evaluate import (
@@ -22,6 +23,7 @@ from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
 from byhand.doctor.checks.model import all_zero_hidden_weights, evaluated_in_train_mode, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
+from byhand.doctor.checks.options import option_never_used
 from byhand.doctor.checks.order import step_before_backward
 from byhand.doctor.checks.owners import optimizer_of_other_parameters
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
@@ -68,6 +70,8 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,
+        "hidden-notebook-state": hidden_notebook_state,
+        "option-never-used": option_never_used,
         "graph-kept-by-total": graph_kept_by_total,
         "initial-loss-above-chance": initial_loss_above_chance,
         "evaluated-in-train-mode": evaluated_in_train_mode,

@@ -7,8 +7,8 @@ purpose: a pass that goes through more than one of the terms excuses them all.
 import weakref
 from typing import Any, Final, final
 
+from byhand.doctor.aside import Kept
 from byhand.doctor.place import Place
-from byhand.doctor.trace import Kept
 
 __all__ = ["KeptGraphs", "mark_of"]
 

@@ -111,6 +111,7 @@ class _Observer:
         set_seeds(self._job.seed)
         recorder.shift = self._job.shift
         watch_seeds(recorder)
+        recorder.options.watch()
         recorder.loops.limit = self._job.steps
         recorder.tape.wanted = frozenset(self._job.clocks)
         recorder.tape.only = recorder.forwards.trained.off = recorder.forwards.evaluated.off = self._job.light

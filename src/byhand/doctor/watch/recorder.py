@@ -14,6 +14,7 @@ from byhand.doctor.watch.kept import KeptGraphs
 from byhand.doctor.watch.labels import INDEX, Labels
 from byhand.doctor.watch.lineage import Lineage
 from byhand.doctor.watch.loops import Loops
+from byhand.doctor.watch.options import Options
 from byhand.doctor.watch.safe import Safe
 from byhand.doctor.watch.samples import Samples
 from byhand.doctor.watch.settings import Settings
@@ -46,6 +47,7 @@ class Recorder:
         self.made: list[Made] = []
         self.printed: list[tuple[ForwardDraft | None, Printed]] = []
         self.settings = Settings()
+        self.options = Options(frames)
         self.kept_graphs = KeptGraphs()
         self.frames = frames
         self.loops = Loops()

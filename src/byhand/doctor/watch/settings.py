@@ -3,8 +3,8 @@
 import math
 from typing import Final, final
 
+from byhand.doctor.aside import Setting
 from byhand.doctor.place import Place
-from byhand.doctor.trace import Setting
 
 __all__ = ["RATE_NAMES", "Settings"]
 
