@@ -271,6 +271,7 @@ class Trace:
     settings: tuple[Setting, ...] = ()  # in order, each change
     kept: tuple[Kept, ...] = ()
     options: tuple[Option, ...] = ()
+    drew: tuple[str, ...] = ()  # torch, numpy, random: whose global generator gave numbers
     tapes: tuple[Tape, ...] = ()
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None

@@ -39,6 +39,10 @@ def _is_notebook(evidence: Evidence) -> bool:
     return evidence.program.notebook and evidence.trace.end.how == "done"
 
 
+def _drew(evidence: Evidence) -> bool:
+    return _trained(evidence) and bool(evidence.trace.drew)
+
+
 def _judged(evidence: Evidence) -> bool:
     return any(one.accuracy is not None for one in evidence.audit.passes)
 
@@ -99,6 +103,7 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "step-before-backward": ("each step after its gradient", _went_back),
         "optimizer-of-other-parameters": ("an optimizer of this model's parameters", _optimized),
         "hidden-notebook-state": ("cells that work from the top", _is_notebook),
+        "unseeded": ("a seed", _drew),
         "option-never-used": ("every option used", _has_options),
         "graph-kept-by-total": ("no graph kept by a total", _went_back),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),

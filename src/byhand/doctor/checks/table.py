@@ -31,6 +31,7 @@ from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.schedule import schedule_decays_to_nothing
 from byhand.doctor.checks.sign import loss_of_wrong_sign
+from byhand.doctor.checks.unseeded import unseeded
 from byhand.doctor.finding import Finding
 
 __all__ = ["CHECKS", "Check"]
@@ -73,6 +74,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "hidden-notebook-state": hidden_notebook_state,
         "option-never-used": option_never_used,
         "graph-kept-by-total": graph_kept_by_total,
+        "unseeded": unseeded,
         "initial-loss-above-chance": initial_loss_above_chance,
         "evaluated-in-train-mode": evaluated_in_train_mode,
         "all-zero-hidden-weights": all_zero_hidden_weights,

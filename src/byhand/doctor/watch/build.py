@@ -45,6 +45,7 @@ def build(recorder: Recorder, end: End, files: tuple[SourceFile, ...], libraries
         tuple(recorder.settings.seen),
         tuple(recorder.kept_graphs.seen()),
         tuple(recorder.options.seen()),
+        recorder.drew,
         tuple(
             Tape(
                 of(taped.draft), taped.draft.clock, taped.draft.kind, tuple(taped.values), tuple(taped.ops), taped.loss

@@ -37,6 +37,7 @@ class Recorder:
         self.on = True
         self.stepping = False  # an optimizer's step is under way
         self.seeded = False
+        self.drew: tuple[str, ...] = ()  # libraries whose global generator gave numbers
         self.shift = 0  # added to every seed that the program sets
         self.notes: list[str] = []
         self.safe = Safe(self.notes)
