@@ -89,6 +89,8 @@ def test_a_rate_that_is_named_and_not_used(watched):
         "lr = 0.05\n" + LOOP + "train(nn.Linear(6, 3), globals()['lr'], 25)\n",
         "class Config:\n    lr = 0.05\n" + LOOP + "train(nn.Linear(6, 3), Config().lr * 2, 25)\n",
         "batch_size = 40\n" + LOOP + "train(nn.Linear(6, 3), 0.5, 25)\ntrain(nn.Linear(6, 3), 0.5, 40)\n",
+        "epoch = 0\nsteps = 7\nalpha = 0.9\n" + LOOP + "train(nn.Linear(6, 3), 0.5, 25)\n",  # no settings
+        "lr = 0.1\nlr = 0.05\n" + LOOP + "train(nn.Linear(6, 3), 0.5, 25)\n",
         LOOP + "train(nn.Linear(6, 3), 0.5, 25)\nif len(x) < 5:\n    lr = 0.3\n",
     ],
 )

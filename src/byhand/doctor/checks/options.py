@@ -29,6 +29,11 @@ _EFFECTS: Final = frozenset(
 )  # fmt: skip
 """Other names whose number changes what a program reaches."""
 
+_SETTINGS: Final = frozenset(
+    {"lr", "learning_rate", "lrate", "lr0", "epochs", "n_epochs", "num_epochs", "max_epochs", "batch_size", "bs"}
+)
+"""Names that are nothing but a setting: ``epoch``, ``alpha`` or ``steps`` may be a counter, or another number."""
+
 _ALL_AT_ONCE: Final = frozenset({"globals", "locals", "vars", "eval", "exec"})
 
 
@@ -181,11 +186,12 @@ def _named(unit: Unit) -> Iterator[tuple[ast.Module | ast.FunctionDef, ast.Assig
     """The scope, statement, name and number of each ``lr = 0.1`` of a file and of its functions."""
     scopes = [unit.tree, *(node for node in ast.walk(unit.tree) if isinstance(node, ast.FunctionDef))]
     for scope in scopes:
+        stored = Counter(n.id for n in _own(scope) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         for node in _own(scope):
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
                     number = _number(value)
-                    if number is not None and name.lower() in (*RATES, *ROUNDS, *_BATCHES):
+                    if number and number > 0 and name.lower() in _SETTINGS and stored[name] == 1:
                         yield scope, node, name, number
                 case _:
                     pass

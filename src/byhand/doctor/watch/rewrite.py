@@ -8,6 +8,7 @@ what they stand for, a rewritten program does what it did.
     y = x @ w       →  y = __byhand__.binary(0, "matmul", x, w); __byhand__.named(0, "y", y)
     w -= lr * g     →  w -= ...; __byhand__.changed(1, "w", "sub", w)
     w = w - lr * g  →  w = __byhand__.rebound(2, "w", w, ...)
+    l.append(loss)  →  l.append(__byhand__.kept(2, loss))
     for x in dl:    →  for x in __byhand__.enter(3, dl): if __byhand__.tick(3): break ...; then __byhand__.leave(3)
 
 The number that comes first is the position in a list of places. A loop that a ``return`` or an exception ends is never
