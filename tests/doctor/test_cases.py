@@ -23,6 +23,7 @@ from byhand.doctor.run.workshop import Workshop
 from byhand.doctor.show.pages import about
 from byhand.doctor.show.report import make_report, needed, status
 from byhand.doctor.show.terminal import terminal
+from byhand.doctor.text.reading import read_program
 
 CASES = Path(str(resources.files("byhand.doctor") / "cases"))
 WRITE = bool(os.environ.get("BYHAND_WRITE_EXPECTED"))  # read here: the tests' home hides it
@@ -35,7 +36,9 @@ PROVEN = (  # these are proven in the quick suite too: a metric, data, the two k
     "parameter-never-updated",
 )
 BUDGET = 300.0  # seconds: nothing is left untried on a busy machine
-TITLE = re.compile(r"^([a-z-]+)(?: \((warning|note)\))?   bad\.py:(\d+)\b", re.MULTILINE)
+PLACE = r"(?:bad\.py:|cell \d+, line )(\d+)"
+TITLE = re.compile(rf"^([a-z-]+)(?: \((warning)\))?   {PLACE}\b", re.MULTILINE)
+NOTE = re.compile(rf"^note: ([a-z-]+), {PLACE}:", re.MULTILINE)
 NUMBER = re.compile(r"(?<![\w.:])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")  # but for the line in bad.py:12
 TOLERANCE = 0.02
 CHAOTIC = {
@@ -73,9 +76,16 @@ def shared(workshops: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("byhand.doctor.examine.Workshop", shop)
 
 
+def program(check: str, which: str) -> Path:
+    """A case's program: a script, or a notebook."""
+    script = CASES / check / f"{which}.py"
+    return script if script.exists() else script.with_suffix(".ipynb")
+
+
 def look(check: str, which: str, **options: Any) -> Examination:
-    shutil.copy(CASES / check / which, which)
-    return examine(Path(which), budget=BUDGET, **options)
+    file = program(check, which)
+    shutil.copy(file, file.name)
+    return examine(Path(file.name), budget=BUDGET, **options)
 
 
 def suspected(e: Examination) -> list[Finding]:
@@ -85,7 +95,9 @@ def suspected(e: Examination) -> list[Finding]:
 
 def title(check: str) -> tuple[str, str | None, int]:
     """The only finding of ``expected.txt``: its check, its level where that is not error, and its line."""
-    [(name, level, line)] = TITLE.findall((CASES / check / "expected.txt").read_text("utf-8"))
+    text = (CASES / check / "expected.txt").read_text("utf-8")
+    noted = [(name, "note", line) for name, line in NOTE.findall(text)]
+    [(name, level, line)] = TITLE.findall(text) or noted
     return name, level or None, int(line)
 
 
@@ -102,7 +114,8 @@ def test_every_check_has_its_case_and_every_case_its_check() -> None:
     assert {folder.name for folder in CASES.iterdir()} == set(CHECKS)
     for check in CHECKS:
         files = {file.name for file in (CASES / check).iterdir() if not file.name.startswith("__")}
-        assert files == {"bad.py", "good.py", "why.md", "expected.txt"}, check
+        end = program(check, "bad").suffix
+        assert files == {f"bad{end}", f"good{end}", "why.md", "expected.txt"}, check
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -115,8 +128,8 @@ def test_a_page_begins_with_its_name_and_a_sentence_that_says_what_is_wrong(chec
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_case_runs_without_byhand(check: str) -> None:
-    for which in ("bad.py", "good.py"):
-        source = (CASES / check / which).read_text("utf-8")
+    for which in ("bad", "good"):
+        source = "\n".join(unit.code for unit in read_program(program(check, which)).units) + "\n"
         assert "byhand" not in source
         assert 20 <= source.count("\n") <= 60
 
@@ -124,7 +137,7 @@ def test_a_case_runs_without_byhand(check: str) -> None:
 @pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_fault_is_seen_at_its_line_and_no_other_is_certain(check: str) -> None:
-    e = look(check, "bad.py", proofs=False)
+    e = look(check, "bad", proofs=False)
     assert e.trace.end.how == "done"
     name, _, line = title(check)
     assert name == check
@@ -136,7 +149,7 @@ def test_a_fault_is_seen_at_its_line_and_no_other_is_certain(check: str) -> None
 @pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_program_put_right_raises_no_suspicion(check: str) -> None:
-    e = look(check, "good.py", proofs=False)
+    e = look(check, "good", proofs=False)
     assert e.trace.end.how == "done"
     assert suspected(e) == []
     assert e.findings == ()
@@ -147,7 +160,7 @@ def test_the_program_put_right_raises_no_suspicion(check: str) -> None:
     "check", [pytest.param(check, marks=() if check in PROVEN else pytest.mark.full) for check in CHECKS]
 )
 def test_the_report_of_a_fault_is_the_expected_one(check: str) -> None:
-    e = look(check, "bad.py", reserve=needed)
+    e = look(check, "bad", reserve=needed)
     text = terminal(make_report(e, budget=BUDGET)) + "\n"
     file = CASES / check / "expected.txt"
     if WRITE:

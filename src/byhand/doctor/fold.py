@@ -49,6 +49,10 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "dead-relus",
         "saturated-units",
         "vanishing-gradients",
+        "detached-loss",
+        "step-before-backward",
+        "optimizer-of-other-parameters",
+        "schedule-decays-to-nothing",
     ),
     "loss-not-finite": (
         "raw-pixel-range",
@@ -68,8 +72,17 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "softmax-without-max",
     ),
     "softmax-without-max": ("raw-pixel-range", "loss-summed-not-averaged"),
-    "epsilon-in-log": ("raw-pixel-range", "initial-loss-above-chance"),
-    "parameter-never-updated": ("step-never-taken", "all-zero-hidden-weights", "dead-relus"),
+    "epsilon-in-log": (
+        "raw-pixel-range",
+        "initial-loss-above-chance",
+    ),
+    "parameter-never-updated": (
+        "step-never-taken",
+        "all-zero-hidden-weights",
+        "dead-relus",
+        "detached-loss",
+        "optimizer-of-other-parameters",
+    ),
     # Units and gradients, under what makes them so.
     "dead-relus": (
         "raw-pixel-range",
@@ -128,6 +141,10 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "dead-relus",
         "saturated-units",
         "vanishing-gradients",
+        "detached-loss",
+        "step-before-backward",
+        "optimizer-of-other-parameters",
+        "schedule-decays-to-nothing",
     ),
     "constant-answer": (
         "step-never-taken",
@@ -160,6 +177,9 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "log-of-softmax",
         "learning-rate-too-high",
         "learning-rate-too-low",
+        "detached-loss",
+        "step-before-backward",
+        "optimizer-of-other-parameters",
     ),
     "overfitting": (
         "labels-out-of-step",
@@ -171,9 +191,18 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "learning-rate-too-high",
     ),
     # The same printed number, wrong for more than one reason.
-    "mean-of-batch-means": ("broadcast-accuracy", "argmax-over-batch"),
-    "last-batch-metric": ("broadcast-accuracy", "argmax-over-batch"),
-    "sum-of-means-over-count": ("broadcast-accuracy", "argmax-over-batch"),
+    "mean-of-batch-means": (
+        "broadcast-accuracy",
+        "argmax-over-batch",
+    ),
+    "last-batch-metric": (
+        "broadcast-accuracy",
+        "argmax-over-batch",
+    ),
+    "sum-of-means-over-count": (
+        "broadcast-accuracy",
+        "argmax-over-batch",
+    ),
     "evaluation-rows-dropped": ("broadcast-accuracy", "argmax-over-batch"),
     "validation-inside-training": ("evaluated-on-training-rows",),
     "no-held-out-data": ("evaluated-on-training-rows", "validation-inside-training"),

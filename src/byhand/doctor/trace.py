@@ -11,6 +11,7 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.aside import Kept, Option, Setting
 from byhand.doctor.clip import Clip
 from byhand.doctor.layers import Layer
 from byhand.doctor.place import Place, Summary
@@ -160,6 +161,7 @@ class Optimizer:
     rate: float
     steps: int
     parameters: tuple[int, ...]  # in Trace.parameters
+    idle: bool = False  # each of its steps that was looked at found no gradient, or only zeros
 
 
 @final
@@ -270,6 +272,10 @@ class Trace:
     loaders: tuple[Loader, ...] = ()
     printed: tuple[Printed, ...] = ()
     made: tuple[Made, ...] = ()
+    settings: tuple[Setting, ...] = ()  # in order, each change
+    kept: tuple[Kept, ...] = ()
+    options: tuple[Option, ...] = ()
+    drew: tuple[str, ...] = ()  # torch, numpy, random: whose global generator gave numbers
     tapes: tuple[Tape, ...] = ()
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None

@@ -79,6 +79,10 @@ class Neutral:
     def named(self, k: int, name: str, value: Any) -> None:
         self.events.append(("named", k, name, value))
 
+    def kept(self, k: int, value: Any) -> Any:
+        self.events.append(("kept", k, value))
+        return value
+
     def enter(self, k: int, iterable: Any) -> Any:
         self.events.append(("enter", k))
         return iterable

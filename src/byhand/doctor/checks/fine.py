@@ -29,6 +29,26 @@ def _clipped(evidence: Evidence) -> bool:
     return bool(evidence.trace.clips) and _went_back(evidence)
 
 
+def _optimized(evidence: Evidence) -> bool:
+    return any(optimizer.steps for optimizer in evidence.trace.optimizers)
+
+
+def _scheduled(evidence: Evidence) -> bool:
+    return any(len(training.rates) > 1 for training in evidence.trace.trainings)
+
+
+def _has_options(evidence: Evidence) -> bool:
+    return evidence.trace.end.how == "done" and bool(evidence.trace.options)
+
+
+def _is_notebook(evidence: Evidence) -> bool:
+    return evidence.program.notebook and evidence.trace.end.how == "done"
+
+
+def _drew(evidence: Evidence) -> bool:
+    return _trained(evidence) and bool(evidence.trace.drew)
+
+
 def _judged(evidence: Evidence) -> bool:
     return any(one.accuracy is not None for one in evidence.audit.passes)
 
@@ -80,6 +100,7 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "argmax-over-batch": ("the best class of each row", _judged),
         "argmin-as-prediction": ("the best score, not the worst", _judged),
         "constant-answer": ("more than one answer", _judged),
+        "schedule-decays-to-nothing": ("a rate that lasts", _scheduled),
         "stopped-while-learning": ("trained to its end", _coursed),
         "probabilities-into-nll": ("log-probabilities in the loss", _trained),
         "softmax-over-batch": ("softmax over the classes", _trained),
@@ -98,6 +119,13 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "epsilon-in-log": ("no ε in the log", _trained),
         "step-never-taken": ("steps taken", _went_back),
         "clipped-in-vain": ("gradients clipped between backward pass and step", _clipped),
+        "detached-loss": ("a graph from the loss to every parameter", _went_back),
+        "step-before-backward": ("each step after its gradient", _went_back),
+        "optimizer-of-other-parameters": ("an optimizer of this model's parameters", _optimized),
+        "hidden-notebook-state": ("cells that work from the top", _is_notebook),
+        "unseeded": ("a seed", _drew),
+        "option-never-used": ("every option used", _has_options),
+        "graph-kept-by-total": ("no graph kept by a total", _went_back),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
         "evaluation-rows-dropped": ("hits divided by the rows that were judged", _printed),
         "rounded-before-argmax": ("scores as they are until the choice", _judged),

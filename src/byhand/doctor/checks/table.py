@@ -7,9 +7,11 @@ from typing import Final
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.biases import scalar_bias
 from byhand.doctor.checks.broadcast import broadcast_loss
+from byhand.doctor.checks.cells import hidden_notebook_state
 from byhand.doctor.checks.clipped import nonlinearity_on_logits
 from byhand.doctor.checks.clipping import clipped_in_vain
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
+from byhand.doctor.checks.detached import detached_loss
 from byhand.doctor.checks.dropped import evaluation_rows_dropped
 from byhand.doctor.checks.evaluate import (
     broadcast_accuracy,
@@ -22,6 +24,7 @@ from byhand.doctor.checks.finite import loss_not_finite
 from byhand.doctor.checks.fixed import fixed_batches
 from byhand.doctor.checks.flat import dead_relus, saturated_units
 from byhand.doctor.checks.gradients import vanishing_gradients
+from byhand.doctor.checks.graphs import graph_kept_by_total
 from byhand.doctor.checks.held_out import no_held_out_data
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
@@ -30,14 +33,18 @@ from byhand.doctor.checks.mixed import rows_mixed_across_batch
 from byhand.doctor.checks.mode import evaluated_in_train_mode, partial_eval_mode, trained_in_eval_mode
 from byhand.doctor.checks.model import all_zero_hidden_weights, initial_loss_above_chance
 from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
+from byhand.doctor.checks.options import option_never_used
+from byhand.doctor.checks.order import step_before_backward
 from byhand.doctor.checks.overfit import overfitting
 from byhand.doctor.checks.overflow import softmax_without_max
+from byhand.doctor.checks.owners import optimizer_of_other_parameters
 from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
 from byhand.doctor.checks.regression import regression_on_class_numbers
 from byhand.doctor.checks.regular import dropout_never_off
 from byhand.doctor.checks.rounded import rounded_before_argmax
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
+from byhand.doctor.checks.schedule import schedule_decays_to_nothing
 from byhand.doctor.checks.selection import test_set_selection
 from byhand.doctor.checks.sign import loss_of_wrong_sign
 from byhand.doctor.checks.stacked import softmax_as_hidden_unit, stacked_linear_layers
@@ -45,6 +52,7 @@ from byhand.doctor.checks.summed import loss_summed_not_averaged
 from byhand.doctor.checks.swapped import loss_arguments_swapped
 from byhand.doctor.checks.twice import log_of_log_softmax
 from byhand.doctor.checks.unbounded import loss_unbounded_below
+from byhand.doctor.checks.unseeded import unseeded
 from byhand.doctor.finding import Finding
 
 __all__ = ["CHECKS", "Check"]
@@ -89,12 +97,20 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "loss-not-finite": loss_not_finite,
         "gradients-never-zeroed": gradients_never_zeroed,
         "step-never-taken": step_never_taken,
+        "detached-loss": detached_loss,
+        "step-before-backward": step_before_backward,
+        "optimizer-of-other-parameters": optimizer_of_other_parameters,
         "parameter-never-updated": parameter_never_updated,
         "clipped-in-vain": clipped_in_vain,
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,
         "overfitting": overfitting,
+        "schedule-decays-to-nothing": schedule_decays_to_nothing,
+        "hidden-notebook-state": hidden_notebook_state,
+        "option-never-used": option_never_used,
+        "graph-kept-by-total": graph_kept_by_total,
+        "unseeded": unseeded,
         "initial-loss-above-chance": initial_loss_above_chance,
         "rows-mixed-across-batch": rows_mixed_across_batch,
         "evaluated-in-train-mode": evaluated_in_train_mode,

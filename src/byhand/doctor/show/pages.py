@@ -42,9 +42,9 @@ def shown(check: str, width: int) -> str:
 
 def example(check: str) -> str:
     """The check's two programs: how they differ, if that is short, and where they stand."""
-    bad, good = _case(check) / "bad.py", _case(check) / "good.py"
+    bad, good = (_program(check, which) for which in ("bad", "good"))
     old, new = (file.read_text("utf-8").splitlines() for file in (bad, good))
-    changes = list(difflib.unified_diff(old, new, "bad.py", "good.py", lineterm="", n=1))
+    changes = list(difflib.unified_diff(old, new, bad.name, good.name, lineterm="", n=1))
     changed = [line for line in changes[2:] if line[:1] in "+-"]
     lines = [f"with it: {bad}", f"without: {good}"]
     if 0 < len(changed) <= _CHANGED:
@@ -56,6 +56,12 @@ def _case(check: str) -> Traversable:
     if check not in CHECKS:
         raise UsageError(f"{check} is no check; byhand doctor --list names them")
     return resources.files("byhand.doctor") / "cases" / check
+
+
+def _program(check: str, which: str) -> Traversable:
+    """A case's program: a script, or a notebook."""
+    script = _case(check) / f"{which}.py"
+    return script if script.is_file() else _case(check) / f"{which}.ipynb"
 
 
 def _lines(text: str, width: int) -> Iterator[str]:

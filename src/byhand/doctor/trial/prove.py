@@ -28,7 +28,14 @@ from byhand.doctor.trial.trial import LONGER, Trial, harms, is_luck, joint
 __all__ = ["EVIDENT", "Proven", "prove"]
 
 EVIDENT: Final = frozenset(
-    {"class-sorted-batches", "gradients-never-zeroed", "evaluated-in-train-mode", "probabilities-into-nll"}
+    {
+        "class-sorted-batches",
+        "gradients-never-zeroed",
+        "evaluated-in-train-mode",
+        "probabilities-into-nll",
+        "detached-loss",
+        "step-before-backward",
+    }
 )
 """Checks whose evidence is more than a suspicion: where there was no time for an experiment, they stand as warnings."""
 

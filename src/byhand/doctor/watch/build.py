@@ -42,6 +42,10 @@ def build(recorder: Recorder, end: End, files: tuple[SourceFile, ...], libraries
         tuple(recorder.loaders),
         tuple(_printed(record, of(draft)) for draft, record in recorder.printed),
         tuple(recorder.made),
+        tuple(recorder.settings.seen),
+        tuple(recorder.kept_graphs.seen()),
+        tuple(recorder.options.seen()),
+        recorder.drew,
         tuple(
             Tape(
                 of(taped.draft), taped.draft.clock, taped.draft.kind, tuple(taped.values), tuple(taped.ops), taped.loss

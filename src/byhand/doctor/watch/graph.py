@@ -4,12 +4,15 @@ from typing import Any
 
 import torch
 
+from byhand.doctor.watch.kept import mark_of
+
 __all__ = ["walk"]
 
 
-def walk(loss: torch.Tensor) -> tuple[set[int], list[Any]]:
-    """The forwards and the leaves that a loss's graph comes from."""
+def walk(loss: torch.Tensor) -> tuple[set[int], list[Any], list[int]]:
+    """The forwards and the leaves that a loss's graph comes from, and the lines that hold parts of it."""
     marks: set[int] = set()
+    kept: list[int] = []
     leaves: list[Any] = []
     seen: set[Any] = set()
     todo: list[Any] = [loss.grad_fn]
@@ -25,5 +28,8 @@ def walk(loss: torch.Tensor) -> tuple[set[int], list[Any]]:
         mark = node.metadata.get("byhand")
         if mark is not None:
             marks.add(mark)
+        line = mark_of(node)
+        if line is not None:
+            kept.append(line)
         todo.extend(following for following, _ in node.next_functions)
-    return marks, leaves
+    return marks, leaves, kept

@@ -11,11 +11,12 @@ from typing import Any, Final, cast, final
 import numpy as np
 
 from byhand.doctor.place import Place
-from byhand.doctor.watch.arrays import as_numpy, is_array, is_float, is_listed, is_numpy, is_tensor, remade
+from byhand.doctor.watch.arrays import is_array, is_listed, is_numpy, is_tensor, remade
 from byhand.doctor.watch.coarse import CASTS, ROUNDINGS
 from byhand.doctor.watch.labels import INDEX, classes_in
 from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.watch.recorder import Recorder
+from byhand.doctor.watch.scalars import class_number, is_number
 
 __all__ = ["Hooks"]
 
@@ -59,7 +60,7 @@ class Hooks:
                 self._lists(k, name, left, right)
             elif len(compared) == known and (is_tensor(left) or is_tensor(right)):
                 with self._unwatched():
-                    classes = _class_number(left), _class_number(right)
+                    classes = class_number(left), class_number(right)
                 if None not in classes:
                     self._scalars(k, *classes)
         return outcome
@@ -128,7 +129,7 @@ class Hooks:
                 text = str(kwargs.get("sep") or " ").join(str(arg) for arg in args)
             except Exception:  # noqa: BLE001, the user's own __str__ fails: print will say so
                 return
-            values = tuple(float(arg) for arg in args if _is_number(arg))
+            values = tuple(float(arg) for arg in args if is_number(arg))
         self._recorder.print(text[:2000], values, self._places[k])
 
     def _metric(self, k: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -242,6 +243,8 @@ class Hooks:
     def named(self, k: int, name: str, value: Any) -> None:
         """``name = value``."""
         if type(value) in _PLAIN:
+            if type(value) is float and self._recorder.settings.wants(name):
+                self._recorder.set(name, value, self._places[k])
             return
         if not is_array(value):
             with self._recorder.safe, self._unwatched():
@@ -256,16 +259,25 @@ class Hooks:
 
     def changed(self, k: int, name: str, sign: str, value: Any) -> None:
         """``name -= ...`` is done."""
+        if type(value) in _PLAIN:
+            self.named(k, name, value)
+            return
         if not self._recorder.on or sign not in ("add", "sub"):
             return
         if is_numpy(value) or (is_tensor(value) and not value.requires_grad):
             with self._recorder.safe, self._unwatched():
                 self._recorder.steps.change(name, value, self._places[k])
+        elif is_tensor(value):
+            with self._recorder.safe, self._unwatched():
+                self._recorder.grown(k, name, value, self._places[k])
 
     def rebound(self, k: int, name: str, old: Any, new: Any) -> Any:
         """``name = name - ...``, or a list or a dictionary of such."""
         if self._recorder.on and old is not new:
             with self._recorder.safe:
+                if is_tensor(new) and new.requires_grad:
+                    with self._unwatched():
+                        self._recorder.grown(k, name, new, self._places[k])
                 for part, before, after in remade(name, old, new):
                     self._rebind(k, part, before, after)
         return new
@@ -278,6 +290,13 @@ class Hooks:
         with self._unwatched():
             self._recorder.steps.rebind(name, old, new, self._places[k])
             self._recorder.name(name, new, self._places[k], times < _NAMED_ONCE)
+
+    def kept(self, k: int, value: Any) -> Any:
+        """``list.append(value)``."""
+        if type(value) not in _PLAIN and is_tensor(value) and self._recorder.on and value.requires_grad:
+            with self._recorder.safe, self._unwatched():
+                self._recorder.kept_graphs.listed(k, value, self._places[k])
+        return value
 
     # Loops, and what a notebook shows.
 
@@ -307,7 +326,7 @@ class Hooks:
             with self._recorder.told:
                 print(text)  # noqa: T201, as a notebook does
             if self._recorder.on:
-                values = (float(value),) if _is_number(value) else ()
+                values = (float(value),) if is_number(value) else ()
                 self._recorder.print(text[:2000], values, self._places[k])
 
     def _unwatched(self) -> Any:
@@ -320,19 +339,3 @@ class _Nothing:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
-
-
-def _class_number(value: Any) -> int | None:
-    """A whole number out of a tensor of one element, or itself; None where it is none or cannot be read."""
-    if not is_tensor(value):
-        return int(cast("Any", value)) if isinstance(value, int | np.integer) else None
-    array = as_numpy(value) if value.numel() == 1 and not is_float(value) else None
-    return None if array is None else int(array.reshape(-1)[0])
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, float | np.floating):
-        return True
-    return is_array(value) and value.ndim == 0 and as_numpy(value) is not None

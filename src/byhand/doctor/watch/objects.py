@@ -34,6 +34,12 @@ def watch_optimizers(recorder: Recorder) -> None:
     def before(optimizer: Any, args: Any, kwargs: Any) -> Any:
         recorder.stepping = True
         closure: Any = args[1] if len(args) > 1 else kwargs.get("closure")
+        index = made.get(id(optimizer))
+        if recorder.on and index is not None:
+            with recorder.safe:
+                n = recorder.steps.optimizers[index].steps
+                if n < 4 or n & (n - 1) == 0:
+                    recorder.steps.found(index, closure is not None or _has_gradient(optimizer))
         if closure is None:
             return None
 
@@ -58,6 +64,11 @@ def watch_optimizers(recorder: Recorder) -> None:
     torch.optim.Optimizer.__init__ = init  # type: ignore[method-assign]
     register_optimizer_step_pre_hook(before)
     register_optimizer_step_post_hook(after)
+
+
+def _has_gradient(optimizer: Any) -> bool:
+    gradients = (p.grad for group in optimizer.param_groups for p in group["params"])
+    return any(gradient is not None and bool(gradient.count_nonzero()) for gradient in gradients)
 
 
 def watch_loaders(recorder: Recorder) -> None:

@@ -31,7 +31,7 @@ from byhand.doctor.watch.imports import run as run_code
 from byhand.doctor.watch.loops import Stopped
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.rewrite import rewrite
-from byhand.doctor.watch.seeds import set_seeds, watch_seeds
+from byhand.doctor.watch.seeds import moved, set_seeds, states, watch_seeds
 from byhand.doctor.watch.stand_ins import Left, held_back, stand_in
 from byhand.doctor.watch.warned import watch_warnings
 from byhand.doctor.watch.written import watch_streams
@@ -78,6 +78,7 @@ class _Observer:
         self._hooks = Hooks(self.recorder, self._places)
         self._root = Path(os.path.realpath(job.home)) if job.home else Path(os.path.realpath(job.program)).parent
         self._notebook = False
+        self._generators: dict[str, bytes] = {}
 
     def take(self, unit: Unit, shown: bool) -> None:
         """Compile the script, or the next cell of the notebook."""
@@ -110,8 +111,9 @@ class _Observer:
         watch_warnings(self._frames.is_own)
         install(self._root, self._module)
         set_seeds(self._job.seed)
-        recorder.shift = self._job.shift
+        recorder.shift, self._generators = self._job.shift, states()
         watch_seeds(recorder)
+        recorder.options.watch()
         recorder.loops.limit = self._job.steps
         recorder.tape.wanted = frozenset(self._job.clocks)
         recorder.tape.only = recorder.forwards.trained.off = recorder.forwards.evaluated.off = self._job.light
@@ -140,6 +142,8 @@ class _Observer:
         with recorder.safe:
             self._hooks.flush()
         recorder.on = False
+        with recorder.safe:
+            recorder.drew = moved(self._generators)
         if how == "done" and recorder.loops.shortened:
             how = "shortened"
         return End(how, time.monotonic() - began, error, place, training=recorder.steps.seconds())

@@ -11,12 +11,15 @@ from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.evaluations import Evaluations
 from byhand.doctor.watch.forwards import Forwards
 from byhand.doctor.watch.frames import Frames
+from byhand.doctor.watch.kept import KeptGraphs
 from byhand.doctor.watch.labels import INDEX, Labels
 from byhand.doctor.watch.layers import Layers
 from byhand.doctor.watch.lineage import Lineage
 from byhand.doctor.watch.loops import Loops
+from byhand.doctor.watch.options import Options
 from byhand.doctor.watch.safe import Safe
 from byhand.doctor.watch.samples import Samples
+from byhand.doctor.watch.settings import Settings
 from byhand.doctor.watch.steps import Steps
 from byhand.doctor.watch.taping import TapeRecorder
 from byhand.doctor.watch.written import Told
@@ -36,6 +39,7 @@ class Recorder:
         self.on = True
         self.stepping = False  # an optimizer's step is under way
         self.seeded = False
+        self.drew: tuple[str, ...] = ()  # libraries whose global generator gave numbers
         self.shift = 0  # added to every seed that the program sets
         self.notes: list[str] = []
         self.safe = Safe(self.notes)
@@ -46,6 +50,9 @@ class Recorder:
         self.made: list[Made] = []
         self.clips: list[Clip] = []
         self.printed: list[tuple[ForwardDraft | None, Printed]] = []
+        self.settings = Settings()
+        self.options = Options(frames)
+        self.kept_graphs = KeptGraphs()
         self.frames = frames
         self.loops = Loops()
         self.labels = Labels()
@@ -73,6 +80,15 @@ class Recorder:
         if first and len(self.made) < _MADE:
             self.made.append(Made(name, place, summarize(array), self.forwards.clock))
         self.labels.candidate(array, length(array), self.lineage.role(array) == "data")
+
+    def set(self, name: str, value: float, place: Place) -> None:
+        """An assignment gave a plain number to a name that rates go by."""
+        if self.on:
+            self.settings.set(name, value, place, self.forwards.clock)
+
+    def grown(self, k: int, name: str, value: Any, place: Place) -> None:
+        """A sum got another term."""
+        self.kept_graphs.grown(k, name, value, place, len(self.forwards.drafts))
 
     def objects(self, name: str, value: Any, place: Place) -> None:
         """An assignment named a module or a loader: its parameters are known by it."""

@@ -8,6 +8,7 @@ what they stand for, a rewritten program does what it did.
     y = x @ w       →  y = __byhand__.binary(0, "matmul", x, w); __byhand__.named(0, "y", y)
     w -= lr * g     →  w -= ...; __byhand__.changed(1, "w", "sub", w)
     w = w - lr * g  →  w = __byhand__.rebound(2, "w", w, ...)
+    l.append(loss)  →  l.append(__byhand__.kept(2, loss))
     for x in dl:    →  for x in __byhand__.enter(3, dl): if __byhand__.tick(3): break ...; then __byhand__.leave(3)
 
 The number that comes first is the position in a list of places. A loop that a ``return`` or an exception ends is never
@@ -122,7 +123,10 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        if last_name(node.func) not in CALLS:
+        name = last_name(node.func)
+        if name == "append" and len(node.args) == 1 and isinstance(node.args[0], ast.Name | ast.Call | ast.Attribute):
+            node.args[0] = self._hook(node, "kept", node.args[0], at=node.args[0])
+        if name not in CALLS:
             return node
         at: ast.expr = node
         if isinstance(node.func, ast.Attribute) and node.func.end_lineno != node.lineno:

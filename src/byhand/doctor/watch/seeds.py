@@ -3,13 +3,13 @@
 import random
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from byhand.doctor.watch.recorder import Recorder
 
-__all__ = ["set_seeds", "watch_seeds"]
+__all__ = ["moved", "set_seeds", "states", "watch_seeds"]
 
 
 def set_seeds(seed: int) -> None:
@@ -18,6 +18,21 @@ def set_seeds(seed: int) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002, the program's own generator
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
+
+
+def states() -> dict[str, bytes]:
+    """The state of each global generator that is there, by its library's name."""
+    _, keys, position, _, _ = cast("tuple[str, Any, int, int, float]", np.random.get_state())  # noqa: NPY002
+    found = {"random": repr(random.getstate()).encode(), "numpy": bytes(keys) + position.to_bytes(4, "little")}
+    if "torch" in sys.modules:
+        found["torch"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
+    return found
+
+
+def moved(before: dict[str, bytes]) -> tuple[str, ...]:
+    """The libraries whose global generator gave numbers since then."""
+    now = states()
+    return tuple(sorted(name for name, state in before.items() if now[name] != state))
 
 
 def watch_seeds(recorder: Recorder) -> None:

@@ -1,6 +1,8 @@
 """Backward passes and updates: what is trained, by whom, at which rate."""
 
+import math
 import time
+from dataclasses import replace
 from typing import Any, Final, final
 
 from byhand.doctor.place import Place
@@ -17,6 +19,7 @@ from byhand.doctor.watch.taping import TapeRecorder
 __all__ = ["Steps"]
 
 _MOST: Final = 60_000  # backward passes
+_EXACT: Final = 1_000  # changes of a rate that are all kept
 
 
 @final
@@ -63,7 +66,7 @@ class Steps:
             self._span = (self._span[0] if self._span else now, now)
             self._samples.updates = training.updates
             self._loops.training(training, slot.born)
-        if rate is not None and (not training.rates or training.rates[-1][1] != rate) and len(training.rates) < 1000:
+        if rate is not None and _is_news(training.rates, rate):
             training.rates.append((self._forwards.clock - 1, rate))
         if hand and (not self.backwards or is_numpy(slot.current())):
             slot.reached = True
@@ -117,7 +120,12 @@ class Steps:
         if optimizer is not None:
             old = self.optimizers[optimizer]
             listed = old.parameters or tuple(slot.index for slot in slots if slot is not None)
-            self.optimizers[optimizer] = Optimizer(old.name, old.place, old.rate, old.steps + 1, listed)
+            self.optimizers[optimizer] = replace(old, steps=old.steps + 1, parameters=listed)
+
+    def found(self, optimizer: int, gradients: bool) -> None:
+        """An optimizer object is about to step; whether its parameters have a gradient that is not zero."""
+        old = self.optimizers[optimizer]
+        self.optimizers[optimizer] = replace(old, idle=not gradients and (old.idle or old.steps == 0))
 
     def backward(self, loss: Any, place: Place | None, marks: set[int], leaves: list[Any]) -> None:
         """``backward()`` is about to run on a loss; ``leaves`` are those that its graph reaches, if it was walked."""
@@ -179,7 +187,19 @@ class Steps:
         """The run is over: take the last values, and the rates that the steps show."""
         self._lineage.parameters.finish()
         for slot in self._lineage.parameters.slots:
-            rates = [sample.rate for sample in slot.samples if sample.rate is not None]
             training = self.trainings[slot.training] if slot.training is not None else None
-            if training is not None and not training.rates and rates:
-                training.rates.append((slot.samples[0].clock, rates[0]))
+            if training is not None and not training.rates:
+                for sample in slot.samples:
+                    if sample.rate is not None and _is_other(training.rates, sample.rate):
+                        training.rates.append((sample.clock, sample.rate))
+
+
+def _is_news(rates: list[tuple[int, float]], rate: float) -> bool:
+    """Whether a rate is another than the last one; after a thousand changes, whether it differs by a fiftieth."""
+    if not rates or rates[-1][1] != rate:
+        return len(rates) < _EXACT or (len(rates) < 10 * _EXACT and _is_other(rates, rate))
+    return False
+
+
+def _is_other(rates: list[tuple[int, float]], rate: float) -> bool:
+    return not rates or not math.isclose(rates[-1][1], rate, rel_tol=0.02)

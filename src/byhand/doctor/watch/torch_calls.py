@@ -247,7 +247,8 @@ class _Mode(TorchFunctionMode):
         if not isinstance(loss, torch.Tensor):
             return func(*args, **kwargs)
         place = recorder.frames.innermost()
-        marks, leaves = walk(loss) if recorder.steps.must_walk() else (set[int](), [])
+        marks, leaves, kept = walk(loss) if recorder.steps.must_walk() else (set[int](), [], [])
+        recorder.kept_graphs.passed(loss, kept)
         recorder.steps.backward(loss, place, marks, leaves)
         result = func(*args, **kwargs)
         pairs: list[tuple[Any, Any]] = []
