@@ -22,6 +22,7 @@ from byhand.doctor.place import Place
 from byhand.doctor.text.program import Unit
 from byhand.doctor.text.reading import read_program, read_source
 from byhand.doctor.trace import End, SourceFile
+from byhand.doctor.watch.branch import end_branch
 from byhand.doctor.watch.build import build
 from byhand.doctor.watch.frames import Frames
 from byhand.doctor.watch.hooks import Hooks
@@ -135,6 +136,7 @@ class _Observer:
         except BaseException as raised:  # noqa: BLE001, a program that fails is a report too
             how, error, place = "error", _one_line(raised), self._frames.of_error(raised)
             self._show(raised)
+        end_branch(recorder)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with recorder.safe:
             self._hooks.flush()

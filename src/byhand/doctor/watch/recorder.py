@@ -32,6 +32,7 @@ class Recorder:
 
     def __init__(self, frames: Frames) -> None:
         self.on = True
+        self.branched = False  # this process is a branch of the run
         self.stepping = False  # an optimizer's step is under way
         self.seeded = False
         self.shift = 0  # added to every seed that the program sets
