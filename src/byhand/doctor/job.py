@@ -30,6 +30,7 @@ class Job:
     hard: float = math.inf  # seconds from the start: SIGTERM, and SIGKILL to its whole group a little later
     light: bool = False  # a replay: no network, no experiment tracking, no writing outside ``copy``
     clocks: tuple[int, ...] = ()  # numbers of updates at which every operation is to be written down
+    probe: tuple[int, ...] = ()  # numbers of updates before which finite differences are taken; it ends after the last
     threads: int | None = None  # of torch and the BLAS; None: as they come
     observer: str = "byhand.doctor.watch.observe:observe"  # module:function, called as f(job, trace folder)
 
@@ -73,6 +74,7 @@ class Job:
             "folder": Path(record["folder"]),
             "arguments": tuple(record["arguments"]),
             "clocks": tuple(record["clocks"]),
+            "probe": tuple(record["probe"]),
             "copy": None if copy is None else {Path(original): Path(place) for original, place in copy.items()},
         }
         return cls(**fields)

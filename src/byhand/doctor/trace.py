@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.place import Place, Summary
+from byhand.doctor.slopes import Probe
 from byhand.doctor.tape import Tape
 
 LIMIT: Final = 1_000_000
@@ -270,3 +271,4 @@ class Trace:
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None
     libraries: tuple[str, ...] = field(default=())  # torch, numpy, sklearn, ... that the program imported
+    probes: tuple[Probe, ...] = ()  # from a run of their own

@@ -51,6 +51,7 @@ def build(recorder: Recorder, end: End, files: tuple[SourceFile, ...], libraries
         recorder.forwards.trained.examples(),
         recorder.forwards.evaluated.examples(),
         libraries,
+        tuple(recorder.probes),
     )
 
 

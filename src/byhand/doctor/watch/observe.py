@@ -29,6 +29,7 @@ from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.imports import install, main_module
 from byhand.doctor.watch.imports import run as run_code
 from byhand.doctor.watch.loops import Stopped
+from byhand.doctor.watch.probing import Probing
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.rewrite import rewrite
 from byhand.doctor.watch.seeds import set_seeds, watch_seeds
@@ -115,6 +116,8 @@ class _Observer:
         recorder.loops.limit = self._job.steps
         recorder.tape.wanted = frozenset(self._job.clocks)
         recorder.tape.only = recorder.forwards.trained.off = recorder.forwards.evaluated.off = self._job.light
+        if self._job.probe:
+            Probing(self._hooks, recorder, self._places, self._job.probe, began + self._job.soft)
         os.register_at_fork(after_in_child=self._off)
         signal.signal(signal.SIGUSR1, self._shorten)
         signal.signal(signal.SIGTERM, self._stop)

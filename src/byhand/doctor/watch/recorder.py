@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Final, final
 
 from byhand.doctor.place import Place
+from byhand.doctor.slopes import Probe
 from byhand.doctor.trace import Loader, Made, Printed
 from byhand.doctor.watch.arrays import length, pointer, summarize
 from byhand.doctor.watch.drafts import ForwardDraft
@@ -44,6 +45,7 @@ class Recorder:
         self.loader_of: dict[int, int] = {}  # id of a loader → its position
         self.made: list[Made] = []
         self.printed: list[tuple[ForwardDraft | None, Printed]] = []
+        self.probes: list[Probe] = []
         self.frames = frames
         self.loops = Loops()
         self.labels = Labels()

@@ -1,0 +1,350 @@
+"""When an iteration of a training is probed, and what comes of it: the record that the trace keeps.
+
+An iteration is a round of the innermost loop in which both a forward and an update happen. It is gone through once in a
+branch to see what it does, and then in two branches for each direction in which a parameter is moved.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.doctor.place import Place
+from byhand.doctor.slopes import ALIKE, Found, Probe, Scalar, Slopes, Straight, cosine
+from byhand.doctor.watch.activations import DROPPED, FORMULA, OUTPUT, Site
+from byhand.doctor.watch.addends import Addends
+from byhand.doctor.watch.arrays import is_float, is_numpy
+from byhand.doctor.watch.branch import start
+from byhand.doctor.watch.finite_differences import Differences, Move, replace_activations
+from byhand.doctor.watch.hooks import Hooks
+from byhand.doctor.watch.iteration import Iteration, Made, Seen
+from byhand.doctor.watch.listening import replacing
+from byhand.doctor.watch.recorder import Recorder
+
+__all__ = ["Probing"]
+
+Array = NDArray[np.float64]
+
+_SMALL: Final = 16  # elements of a parameter that is moved element by element
+_DIRECTIONS: Final = 16  # of a larger one
+_FEWEST: Final = 6  # directions, or nothing is said
+_AGAIN: Final = 6  # directions that are gone along once more, with a wider step, and with other activations
+_LARGEST: Final = 4_000_000  # elements of a parameter
+_STEP: Final = {False: 1e-5, True: 4e-3}  # of the size of the elements, in float64 and in float32
+_WIDER: Final = 10.0
+_ZERO: Final = 0.05  # the size of the elements of a parameter that is 0
+_ANSWERS: Final = 1e-12  # relative change from which a number answers
+_SITES: Final = 4
+
+
+@final
+class Probing:
+    """Waits in a run for the iterations to probe. The run ends after the last of them.
+
+    Args:
+        hooks: of the run.
+        recorder: of the run.
+        places: of the hooks' events.
+        clocks: probe the first iteration from each of these clocks on; in order.
+        until: when the run has to be over, on the monotonic clock.
+    """
+
+    def __init__(
+        self, hooks: Hooks, recorder: Recorder, places: list[Place], clocks: Sequence[int], until: float
+    ) -> None:
+        self._hooks, self._recorder, self._places = hooks, recorder, places
+        self._clocks, self._until = list(clocks), until
+        self._addends = Addends(hooks, recorder, places)
+        self._rounds: dict[int, int] = {}  # by loop: the forwards before its current round
+        self._top: int | None = None  # the loop whose rounds are iterations
+        self._settled = False  # one look was enough
+        self._over: Any = None  # what this branch does when its iteration is over
+        update: Any = recorder.steps.update
+
+        def updated(*args: Any, **kwargs: Any) -> None:
+            clock = recorder.forwards.clock
+            update(*args, **kwargs)
+            if recorder.forwards.clock != clock:
+                self._find_top()
+
+        setattr(recorder.steps, "update", updated)  # noqa: B010 - it is looked up there by name
+        replacing(hooks, "tick", self._tick)
+        replacing(hooks, "leave", self._leave)
+
+    def _find_top(self) -> None:
+        """An update begins: the innermost loop around it that has had a forward in this round is the one."""
+        count = len(self._recorder.forwards.drafts)
+        around = [key for key in self._recorder.loops.around if self._rounds.get(key, count) < count]
+        if around and self._over is None:
+            self._top = around[-1]
+
+    def _tick(self, usual: Any, k: int) -> bool:
+        if self._over is not None:
+            if k == self._top:
+                self._over()
+            return usual(k)
+        over = usual(k)
+        self._rounds[k] = len(self._recorder.forwards.drafts)
+        if not over and k == self._top and self._clocks and self._recorder.forwards.clock >= self._clocks[0]:
+            self._clocks.pop(0)
+            with self._recorder.safe:
+                self._probe()
+            if (self._settled or not self._clocks) and self._over is None:
+                self._recorder.loops.stopping = True
+        return over
+
+    def _leave(self, usual: Any, k: int) -> None:
+        if self._over is not None and k == self._top:
+            self._over()
+        usual(k)
+
+    def _wait(self, over: Any) -> None:
+        self._over = over
+
+    # One iteration.
+
+    def _probe(self) -> None:
+        began = time.monotonic()
+        until = began + (self._until - began) / (len(self._clocks) + 1)
+        names, arrays, slots = self._parameters()
+        seen = self._go_through(arrays, slots, until - began)
+        if seen is None or self._over is not None:
+            return
+        single = any(array.dtype.itemsize < 8 for array in arrays.values())
+        differences = Differences(self._hooks, self._recorder, arrays, seen.keys, self._wait, both=single)
+        plans = {number: _Plan(number, array, single) for number, array in arrays.items()}
+        rounds = max(len(plan.directions) for plan in plans.values())
+        moves = [(number, i) for i in range(rounds) for number, plan in plans.items() if i < len(plan.directions)]
+        measured = differences.along((plans[number].move(i) for number, i in moves), until)
+        if measured is None:
+            return
+        for (number, i), answer in zip(moves, measured, strict=True):
+            plans[number].take(i, answer)
+        complete = [plan for plan in plans.values() if plan.count >= min(_FEWEST, len(plan.directions))]
+        if len(complete) < len(plans):
+            return
+        answering = _answering(seen, complete)
+        records: list[Slopes] = []
+        asked = {
+            plan.number: plan
+            for plan in complete
+            if seen.taken[plan.number].any() and not self._explained(plan, seen, answering, single)
+        }
+        self._settled = not asked and not self._addends.others()
+        for plan in complete:
+            wider, straight = np.zeros((len(answering), 0)), ()
+            if plan.number in asked and answering:
+                looked = self._look_closer(plan, seen, differences, answering, until)
+                if looked is None:
+                    return
+                wider, straight = looked
+            records.append(self._record(plan, names[plan.number], seen, answering, wider, straight))
+        self._recorder.probes.append(
+            Probe(
+                self._recorder.forwards.clock,
+                seen.rows,
+                single,
+                self._addends.rounds,
+                tuple(
+                    Scalar(
+                        self._places[seen.keys[key][0]],
+                        seen.names.get(seen.keys[key], ""),
+                        seen.keys[key][1],
+                        bool(summed),
+                        float((seen.sums if summed else seen.last)[key]),
+                    )
+                    for key, summed in answering
+                ),
+                tuple(records),
+                differences.branches,
+                time.monotonic() - began,
+            )
+        )
+
+    def _parameters(self) -> tuple[dict[int, tuple[str, Place | None]], dict[int, Any], dict[int, int]]:
+        """What is moved: names and arrays by number, and the recorder's numbers of those that it knows."""
+        names: dict[int, tuple[str, Place | None]] = {}
+        arrays: dict[int, Any] = {}
+        slots: dict[int, int] = {}
+        last = len(self._recorder.steps.trainings) - 1
+        for slot in self._recorder.lineage.parameters.slots:
+            array = slot.current()
+            if slot.training == last and _movable(array):
+                slots[len(arrays)] = slot.index
+                names[len(arrays)], arrays[len(arrays)] = (slot.name, None), array
+        for place, array in self._addends.others():
+            if _movable(array):
+                names[len(arrays)], arrays[len(arrays)] = (self._recorder.lineage.known_name(array) or "", place), array
+        return names, arrays, slots
+
+    def _go_through(self, arrays: dict[int, Any], slots: dict[int, int], seconds: float) -> Seen | None:
+        if not slots:
+            return None
+        branch = start(self._recorder, max(1.0, seconds))
+        if branch.inside:
+            iteration = Iteration(self._hooks, self._recorder, arrays, slots)
+            self._wait(lambda: branch.tell(iteration.tell()))
+            return None
+        told = branch.answer()
+        return None if told is None else Seen.read(told, arrays)
+
+    def _explained(self, plan: "_Plan", seen: Seen, answering: list[tuple[int, int]], single: bool) -> bool:
+        """Whether some number's slopes are those of the update, or of an array that was made before it."""
+        slopes = plan.slopes(answering)
+        made = [seen.taken[plan.number], *(one.values for one in seen.made[plan.number])]
+        gradients = [plan.along(values) for values in made]
+        return any(abs(cosine(row, gradient)) >= ALIKE[single] for row in slopes for gradient in gradients)
+
+    def _look_closer(
+        self, plan: "_Plan", seen: Seen, differences: Differences, answering: list[tuple[int, int]], until: float
+    ) -> tuple[Array, tuple[Straight, ...]] | None:
+        """Once more with a wider step, and with other activations; None where this process is a branch."""
+        count = min(_AGAIN, plan.count) if not plan.units else plan.count
+        wider = differences.along((plan.move(i, _WIDER) for i in range(count)), until)
+        if wider is None:
+            return None
+        again = plan.rows(wider, answering, _WIDER)
+        straight: list[Straight] = []
+        for sites, how in _ways(seen):
+
+            def prepare(sites: tuple[Site, ...] = sites, how: str = how) -> None:
+                replace_activations(self._hooks, seen.activations, sites, how)
+
+            other = differences.along((plan.move(i, 1.0, prepare) for i in range(count)), until)
+            if other is None:
+                return None
+            rows = plan.rows(other, answering, 1.0)
+            if rows.shape[1] == count:
+                straight.append(Straight(how, tuple(self._places[site[0]] for site in sites), rows))
+        return again, tuple(straight)
+
+    def _record(
+        self,
+        plan: "_Plan",
+        name: tuple[str, Place | None],
+        seen: Seen,
+        answering: list[tuple[int, int]],
+        wider: Array,
+        straight: tuple[Straight, ...],
+    ) -> Slopes:
+        taken = seen.taken[plan.number]
+        array = plan.array
+        return Slopes(
+            name[0],
+            seen.updates.get(plan.number, name[1]),
+            tuple(array.shape),
+            plan.number in seen.updates,
+            self._addends.still(array) if plan.number not in seen.updates else not taken.any(),
+            not array.any(),
+            plan.units,
+            plan.step,
+            float(np.linalg.norm(taken)),
+            plan.along(taken),
+            plan.along(np.array(array, np.float64)),
+            plan.slopes(answering),
+            wider,
+            tuple(self._found(plan, one, taken) for one in seen.made[plan.number]),
+            straight,
+        )
+
+    def _found(self, plan: "_Plan", one: Made, taken: Array) -> Found:
+        values = one.values.reshape(plan.array.shape)
+        square = values.ndim == 2 and values.shape[0] == values.shape[1]
+        return Found(
+            self._places[one.k],
+            one.inputs,
+            one.fresh,
+            tuple(self._places[k] for k in one.sources),
+            cosine(values, taken),
+            float(np.linalg.norm(values)),
+            bool(np.ptp(values) <= 1e-9 * abs(values).max()),
+            plan.along(values),
+            plan.along(values.T) if square else np.zeros(0),
+        )
+
+
+@final
+class _Plan:
+    """The directions in which one parameter is moved, and the answers."""
+
+    def __init__(self, number: int, array: Any, single: bool) -> None:
+        self.number, self.array = number, array
+        self.units = array.size <= _SMALL
+        if self.units:
+            self.directions = list(np.eye(array.size).reshape(-1, *array.shape))
+        else:
+            rng = np.random.default_rng([7, number])
+            self.directions = [rng.standard_normal(array.shape) for _ in range(_DIRECTIONS)]
+        size = float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
+        self.step = _STEP[single] * (size if size > 0 else _ZERO)
+        if self.units:
+            self.step *= float(np.sqrt(array.size))
+        self._answers: list[Array | None] = [None] * len(self.directions)
+
+    def move(self, i: int, times: float = 1.0, prepare: Any = None) -> Move:
+        """Along direction i."""
+        return Move(self.number, times * self.step * self.directions[i], prepare)
+
+    def take(self, i: int, answer: Array | None) -> None:
+        """The differences (S, 2) along direction i."""
+        self._answers[i] = None if answer is None else answer / self.step
+
+    @property
+    def count(self) -> int:
+        """Directions with an answer, without a gap from the first on."""
+        return next((i for i, answer in enumerate(self._answers) if answer is None), len(self._answers))
+
+    def slopes(self, answering: list[tuple[int, int]]) -> Array:
+        """(S, K) of the numbers that answer."""
+        whole = np.array(self._answers[: self.count], np.float64)  # (K, S, 2)
+        return np.array([whole[:, key, summed] for key, summed in answering]).reshape(len(answering), self.count)
+
+    def rows(self, differences: list[Array | None], answering: list[tuple[int, int]], times: float) -> Array:
+        """The same of other differences; without those from the first on that is missing."""
+        known = list(itertools.takewhile(lambda one: one is not None, differences))
+        if not known:
+            return np.zeros((len(answering), 0))
+        whole = np.array(known, np.float64) / (self.step * times)
+        return np.array([whole[:, key, summed] for key, summed in answering]).reshape(len(answering), len(known))
+
+    def along(self, values: Array) -> Array:
+        """(K,) products of an array with the directions."""
+        return np.array([np.vdot(values.reshape(self.array.shape), one) for one in self.directions[: self.count]])
+
+
+def _movable(array: Any) -> bool:
+    return (
+        is_numpy(array) and is_float(array) and array.flags.writeable and 0 < array.size <= _LARGEST
+        and array.ndim > 0 and bool(np.isfinite(array).all())
+    )  # fmt: skip
+
+
+def _answering(seen: Seen, plans: list[_Plan]) -> list[tuple[int, int]]:
+    """The numbers that answer to a parameter, last and summed where the two differ: (position, 0 or 1)."""
+    found: list[tuple[int, int]] = []
+    for key in range(len(seen.keys)):
+        for summed in (0, 1):
+            value = (seen.sums if summed else seen.last)[key]
+            if (summed and value == seen.last[key]) or not np.isfinite(value):
+                continue
+            rows = [plan.slopes([(key, summed)])[0] for plan in plans]
+            if all(np.isfinite(row).all() for row in rows):
+                moved = max(float(abs(row).max()) * plan.step for row, plan in zip(rows, plans, strict=True))
+                if moved > _ANSWERS * abs(value):
+                    found.append((key, summed))
+    return found
+
+
+def _ways(seen: Seen) -> Iterator[tuple[tuple[Site, ...], str]]:
+    """Activations whose derivative may have been forgotten: each alone, and all but those that come last."""
+    sites = list(seen.activations.of)[:_SITES]
+    for site in sites:
+        yield (site,), DROPPED
+        if seen.activations.kind(site) != "relu":
+            yield (site,), OUTPUT
+            yield (site,), FORMULA
+    if len(sites) > 2:
+        yield tuple(sites[:-1]), DROPPED
