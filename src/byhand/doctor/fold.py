@@ -15,8 +15,16 @@ NOTES: Final = 6
 UNDER: Final[dict[str, tuple[str, ...]]] = {
     # What training that goes wrong looks like, under what makes it so.
     "initial-loss-above-chance": ("raw-pixel-range", "scaled-differently"),
-    "learning-rate-too-high": ("raw-pixel-range", "gradients-never-zeroed", "loss-of-wrong-sign"),
+    "learning-rate-too-high": (
+        "raw-pixel-range",
+        "gradients-never-zeroed",
+        "loss-of-wrong-sign",
+        "gradient-wrong",
+        "gradient-misscaled",
+    ),
     "learning-rate-too-low": (
+        "gradient-wrong",
+        "gradient-misscaled",
         "step-never-taken",
         "softmax-before-cross-entropy",
         "softmax-over-batch",
@@ -26,6 +34,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "all-zero-hidden-weights",
     ),
     "loss-not-finite": (
+        "gradient-wrong",
         "raw-pixel-range",
         "log-of-softmax",
         "epsilon-in-log",
@@ -34,9 +43,12 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
     ),
     "log-of-softmax": ("raw-pixel-range",),
     "epsilon-in-log": ("raw-pixel-range", "initial-loss-above-chance"),
-    "parameter-never-updated": ("step-never-taken", "all-zero-hidden-weights"),
+    "parameter-never-updated": ("step-never-taken", "all-zero-hidden-weights", "bias-never-moves"),
+    "gradient-wrong": ("loss-of-wrong-sign",),
     "stopped-while-learning": (
         "step-never-taken",
+        "gradient-wrong",
+        "gradient-misscaled",
         "raw-pixel-range",
         "softmax-before-cross-entropy",
         "softmax-over-batch",
@@ -47,6 +59,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "learning-rate-too-low",
     ),
     "constant-answer": (
+        "gradient-wrong",
         "step-never-taken",
         "raw-pixel-range",
         "broadcast-loss",

@@ -43,6 +43,7 @@ class Found:
     inputs: tuple[int, ...]  # of the same shape, positions in Slopes.found
     made: bool  # of arrays of other shapes: where a gradient begins
     sources: tuple[Place, ...]  # where those were made
+    time: int  # operations before it
     like: float  # cosine with what the update took away; 0 where nothing was
     norm: float
     even: bool  # all its elements are equal
@@ -56,6 +57,7 @@ class Straight:
     """Slopes with the derivative of activations replaced: what a backward pass gives that has it so."""
 
     what: str  # "dropped", "of its output", "formula of its input"
+    kind: str  # of the first activation: relu, tanh, sigmoid
     places: tuple[Place, ...]  # of the activations
     slopes: Array  # (S, K) for the first K of the directions
 

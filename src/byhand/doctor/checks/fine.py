@@ -6,6 +6,7 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.course import best, course
+from byhand.doctor.checks.probes import reference
 
 __all__ = ["FINE", "looked"]
 
@@ -47,6 +48,11 @@ def _deep(evidence: Evidence) -> bool:
     return any(wide.count(training) > 1 for training in set(wide))
 
 
+def _matched(evidence: Evidence) -> bool:
+    """Whether finite differences were taken, and some gradient is that of a loss."""
+    return any(reference(probe) is not None for probe in evidence.trace.probes)
+
+
 FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxyType(
     {
         "gradients-never-zeroed": ("gradients zeroed", _went_back),
@@ -78,6 +84,10 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "log-of-softmax": ("no log of a softmax that is 0", _trained),
         "epsilon-in-log": ("no ε in the log", _trained),
         "step-never-taken": ("steps taken", _went_back),
+        "gradient-wrong": ("gradients that match the loss", _matched),
+        "gradient-misscaled": ("gradients of one scale", _matched),
+        "bias-never-moves": ("biases that move", _matched),
+        "update-not-of-printed-loss": ("the loss that is shown is the one that falls", _matched),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
     }
 )

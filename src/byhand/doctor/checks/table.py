@@ -5,8 +5,10 @@ from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.biases import bias_never_moves
 from byhand.doctor.checks.broadcast import broadcast_loss
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
+from byhand.doctor.checks.descended import update_not_of_printed_loss
 from byhand.doctor.checks.evaluate import (
     broadcast_accuracy,
     evaluated_on_training_rows,
@@ -15,6 +17,7 @@ from byhand.doctor.checks.evaluate import (
     sum_of_means_over_count,
 )
 from byhand.doctor.checks.finite import loss_not_finite
+from byhand.doctor.checks.gradients import gradient_misscaled, gradient_wrong
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
@@ -56,6 +59,10 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "gradients-never-zeroed": gradients_never_zeroed,
         "step-never-taken": step_never_taken,
         "parameter-never-updated": parameter_never_updated,
+        "gradient-wrong": gradient_wrong,
+        "gradient-misscaled": gradient_misscaled,
+        "bias-never-moves": bias_never_moves,
+        "update-not-of-printed-loss": update_not_of_printed_loss,
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class Made:
     inputs: tuple[int, ...]  # of the same shape, positions in the same list
     fresh: bool  # made of arrays of other shapes
     sources: tuple[int, ...]  # the positions of the places where those were made
+    time: int
     values: Array
 
 
@@ -50,6 +51,7 @@ class _Kept:
     inputs: tuple[int, ...]
     fresh: bool
     sources: tuple[int, ...]
+    time: int
     values: Array
     array: Any  # itself, so that its id stays its own
 
@@ -75,16 +77,15 @@ class Seen:
         with np.load(io.BytesIO(message), allow_pickle=False) as file:
             kept = {name: file[name] for name in file.files}
         text = json.loads(kept.pop("text").tobytes())
-        groups = [
+        groups: list[list[Made]] = [
             [
-                Made(k, tuple(inputs), fresh, tuple(sources), kept[f"made {g} {i}"])
-                for i, (k, inputs, fresh, sources) in enumerate(group)
+                Made(k, tuple(inputs), fresh, tuple(sources), time, kept[f"made {g} {i}"])
+                for i, (k, inputs, fresh, sources, time) in enumerate(group)
             ]
             for g, group in enumerate(text["made"])
         ]
-        made: dict[int, tuple[Made, ...]] = {}
-        for number, (group, count) in zip(arrays, text["before"], strict=True):
-            made[number] = tuple(groups[group][:count])
+        before: list[tuple[int, int]] = text["before"]
+        made = {number: tuple(groups[group][:count]) for number, (group, count) in zip(arrays, before, strict=True)}
         return cls(
             tuple((k, assumed) for k, assumed in text["keys"]),
             kept["last"],
@@ -123,6 +124,7 @@ class Iteration:
     _before: dict[int, int] = field(default_factory=dict[int, int])  # arrays of its shape before its update
     _updates: dict[int, Place] = field(default_factory=dict[int, Place])
     _room: int = _ROOM
+    _time: int = 0
 
     def __post_init__(self) -> None:
         self._start = {number: np.array(array, np.float64) for number, array in self.arrays.items()}
@@ -141,18 +143,24 @@ class Iteration:
 
     def _result(self, k: int, name: str, operands: tuple[Any, ...], result: Any) -> None:
         with self.recorder.safe:
+            self._time += 1
             self._scalars.share(k, name, result)
             if name in ("sub", "subtract") and not any(value is one for value in operands for one in self._own):
                 self._scalars.differ(k, *operands[:2])
             sources = tuple(self._maker[id(value)] for value in operands if id(value) in self._maker)
+            number: Any = result
             if is_numpy(result):
                 self._maker[id(result)] = sources[0] if name == "transpose" and sources else k
                 self._activations.note(k, name, operands, result)
                 self._make(k, operands, result, sources)
-            elif isinstance(result, np.floating) and any(is_numpy(value) and value.size > 1 for value in operands):
+            elif isinstance(number, np.floating) and any(is_numpy(value) and value.size > 1 for value in operands):
                 for shape in self._made:
                     if len(shape) == 1:
-                        self._add(shape, np.full(shape, float(result)), _Kept(k, (), True, sources, _NONE, result))
+                        self._add(
+                            shape,
+                            np.full(shape, float(cast("Any", number))),
+                            _Kept(k, (), True, sources, self._time, _NONE, result),
+                        )
 
     def _make(self, k: int, operands: tuple[Any, ...], result: Any, sources: tuple[int, ...]) -> None:
         shape = _shape(result)
@@ -160,7 +168,7 @@ class Iteration:
             known = [self._index.get(id(value)) for value in operands]
             fresh = any(is_numpy(value) and value.size > 1 and _shape(value) != shape for value in operands)
             inputs = tuple(one[1] for one in known if one and one[0] == shape)
-            self._add(shape, result, _Kept(k, inputs, fresh, sources if fresh else (), _NONE, result))
+            self._add(shape, result, _Kept(k, inputs, fresh, sources if fresh else (), self._time, _NONE, result))
 
     def _name(self, k: int, value: Any) -> None:
         """An array has a name now, or was changed where it stands."""
@@ -170,7 +178,7 @@ class Iteration:
         known = self._index.get(id(value))
         if known and np.array_equal(self._made[shape][known[1]].values.ravel(), value.ravel()):
             return
-        self._add(shape, value, _Kept(k, (known[1],) if known else (), False, (), _NONE, value))
+        self._add(shape, value, _Kept(k, (known[1],) if known else (), False, (), self._time, _NONE, value))
 
     def _add(self, shape: Shape, value: Any, kept: _Kept) -> None:
         group = self._made[shape]
@@ -203,8 +211,8 @@ class Iteration:
         arrays: dict[str, Any] = {}
         for number, start in self._start.items():
             now = current.get(self.slots[number]) if number in self.slots else self.arrays[number]
-            same = now is not None and now.shape == start.shape
-            arrays[f"taken {number}"] = start - now if same else np.zeros(start.shape)
+            moved = now is not None and now.shape == start.shape
+            arrays[f"taken {number}"] = start - now if now is not None and moved else np.zeros(start.shape)
         self._scalars.label(labels_of(self.recorder, self._forwards))
         keys = list(self._scalars.last)
         arrays["last"] = np.array([self._scalars.last[key] for key in keys])
@@ -218,7 +226,9 @@ class Iteration:
         description = {
             "keys": keys,
             "names": [[*key, name] for key, name in self._scalars.names.items()],
-            "made": [[[one.k, one.inputs, one.fresh, one.sources] for one in self._made[shape]] for shape in groups],
+            "made": [
+                [[one.k, one.inputs, one.fresh, one.sources, one.time] for one in self._made[shape]] for shape in groups
+            ],
             "before": [
                 [groups.index(_shape(array)), self._before.get(number, len(self._made[_shape(array)]))]
                 for number, array in self.arrays.items()
@@ -228,7 +238,8 @@ class Iteration:
             "sites": sites,
         }
         buffer = io.BytesIO()
-        np.savez(buffer, text=np.frombuffer(json.dumps(description).encode(), np.uint8), **arrays, **numbers)
+        arrays.update(numbers, text=np.frombuffer(json.dumps(description).encode(), np.uint8))
+        np.savez(buffer, **arrays)
         return buffer.getvalue()
 
 

@@ -133,10 +133,12 @@ class Probing:
             for plan in complete
             if seen.taken[plan.number].any() and not self._explained(plan, seen, answering, single)
         }
-        self._settled = not asked and not self._addends.others()
+        asked.update({plan.number: plan for plan in self._against(complete, seen, answering, single)})
+        moving = all(seen.taken[number].any() for number in slots)
+        self._settled = moving and not asked and not self._addends.others()
         for plan in complete:
             wider, straight = np.zeros((len(answering), 0)), ()
-            if plan.number in asked and answering:
+            if plan.number in asked and len(asked) < len(slots):
                 looked = self._look_closer(plan, seen, differences, answering, until)
                 if looked is None:
                     return
@@ -198,6 +200,18 @@ class Probing:
         gradients = [plan.along(values) for values in made]
         return any(abs(cosine(row, gradient)) >= ALIKE[single] for row in slopes for gradient in gradients)
 
+    def _against(
+        self, plans: list["_Plan"], seen: Seen, answering: list[tuple[int, int]], single: bool
+    ) -> list["_Plan"]:
+        """The fewer of those that go up and those that go down, for the number with which most of them do either."""
+        best: tuple[list[_Plan], list[_Plan]] = [], []
+        for i in range(len(answering)):
+            fits = [(plan, cosine(plan.slopes(answering)[i], plan.along(seen.taken[plan.number]))) for plan in plans]
+            down = [plan for plan, fit in fits if fit >= ALIKE[single]]
+            up = [plan for plan, fit in fits if fit <= -ALIKE[single]]
+            best = max(best, (down, up), key=lambda pair: len(pair[0]) + len(pair[1]))
+        return min(best, key=len)
+
     def _look_closer(
         self, plan: "_Plan", seen: Seen, differences: Differences, answering: list[tuple[int, int]], until: float
     ) -> tuple[Array, tuple[Straight, ...]] | None:
@@ -218,7 +232,9 @@ class Probing:
                 return None
             rows = plan.rows(other, answering, 1.0)
             if rows.shape[1] == count:
-                straight.append(Straight(how, tuple(self._places[site[0]] for site in sites), rows))
+                straight.append(
+                    Straight(how, seen.activations.kind(sites[0]), tuple(self._places[site[0]] for site in sites), rows)
+                )
         return again, tuple(straight)
 
     def _record(
@@ -237,7 +253,7 @@ class Probing:
             seen.updates.get(plan.number, name[1]),
             tuple(array.shape),
             plan.number in seen.updates,
-            self._addends.still(array) if plan.number not in seen.updates else not taken.any(),
+            self._addends.still(array) and not taken.any(),
             not array.any(),
             plan.units,
             plan.step,
@@ -258,6 +274,7 @@ class Probing:
             one.inputs,
             one.fresh,
             tuple(self._places[k] for k in one.sources),
+            one.time,
             cosine(values, taken),
             float(np.linalg.norm(values)),
             bool(np.ptp(values) <= 1e-9 * abs(values).max()),
@@ -272,13 +289,13 @@ class _Plan:
 
     def __init__(self, number: int, array: Any, single: bool) -> None:
         self.number, self.array = number, array
-        self.units = array.size <= _SMALL
+        self.units: bool = array.size <= _SMALL
         if self.units:
-            self.directions = list(np.eye(array.size).reshape(-1, *array.shape))
+            self.directions: list[Array] = [one.reshape(array.shape) for one in np.eye(int(array.size))]
         else:
             rng = np.random.default_rng([7, number])
             self.directions = [rng.standard_normal(array.shape) for _ in range(_DIRECTIONS)]
-        size = float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
+        size = float(np.linalg.norm(array)) / float(np.sqrt(int(array.size)))
         self.step = _STEP[single] * (size if size > 0 else _ZERO)
         if self.units:
             self.step *= float(np.sqrt(array.size))
@@ -312,7 +329,8 @@ class _Plan:
 
     def along(self, values: Array) -> Array:
         """(K,) products of an array with the directions."""
-        return np.array([np.vdot(values.reshape(self.array.shape), one) for one in self.directions[: self.count]])
+        values = values.reshape(self.array.shape)
+        return np.array([float(np.vdot(values, one)) for one in self.directions[: self.count]])
 
 
 def _movable(array: Any) -> bool:

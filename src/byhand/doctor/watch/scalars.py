@@ -1,6 +1,6 @@
 """The numbers that one iteration computes, each by where it comes up, and the losses that it leaves uncomputed."""
 
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ __all__ = ["Key", "Scalars"]
 _LARGE: Final = 4_000_000  # elements of an output
 _TINY: Final = 1e-300
 
+Array = NDArray[np.float64]
 Key = tuple[int, str]  # the position of its place, and which loss was assumed; "" for a number of the program's own
 
 
@@ -28,12 +29,13 @@ class Scalars:
 
     def note(self, k: int, value: Any, name: str = "") -> None:
         """A value came up; if it is one number it is kept."""
-        kind = value.__class__
-        if kind is not float and not isinstance(value, np.floating):
-            if not is_numpy(value) or value.size != 1 or not is_float(value):
+        if is_numpy(value):
+            if value.size != 1 or not is_float(value):
                 return
             value = value.reshape(-1)[0]
-        self._keep((k, ""), float(value))
+        elif not isinstance(value, float | np.floating):
+            return
+        self._keep((k, ""), float(cast("Any", value)))
         if name:
             self.names[k, ""] = name
 
@@ -47,7 +49,8 @@ class Scalars:
             return
         if "f" not in (left.dtype.kind, right.dtype.kind):
             return
-        a, b = left.astype(np.float64, copy=False), right.astype(np.float64, copy=False)
+        a: Array = left.astype(np.float64, copy=False)
+        b: Array = right.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
             apart = a - b
             self._keep((k, "squared error"), float(np.vdot(apart, apart)) / 2)

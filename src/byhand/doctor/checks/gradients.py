@@ -1,0 +1,182 @@
+"""Gradients derived on paper, against finite differences of the loss: one that is wrong, one that has another scale."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.probes import WRONG, Judged, Reference, factor, gradient, judge, origin, plain, reference
+from byhand.doctor.checks.remedies import Remedy, remedy
+from byhand.doctor.checks.resembles import forgotten, resembles
+from byhand.doctor.finding import Finding
+from byhand.doctor.place import Place
+from byhand.doctor.slopes import ALIKE, Probe, Slopes, cosine
+
+__all__ = ["calls_it", "gradient_misscaled", "gradient_wrong", "loss_of"]
+
+_CLOSE: Final = 0.01  # relative difference of a factor and the number of rows
+_FEW: Final = 8  # rows, with which a factor could be a matter of taste
+
+
+def gradient_wrong(evidence: Evidence) -> Iterator[Finding]:
+    """What an update takes for the gradient is not that of the loss which the other updates descend.
+
+    Seen at two iterations of one training. Where no loss fits any parameter nothing is said: there may be one that
+    is not computed and not usual.
+    """
+    probes = evidence.trace.probes
+    if len(probes) < 2:
+        return
+    first, last = probes[-2], probes[-1]
+    before, loss = reference(first), reference(last)
+    if before is None or loss is None:
+        return
+    early = {one.index for one in judge(first, before)}
+    wrong = [
+        one for one in judge(last, loss) if one.index in early and (one.cosine < WRONG or resembles(last, loss, one))
+    ]
+    if not wrong:
+        return
+    wrong.sort(key=lambda one: _began(last.parameters[one.index]))
+    cause = wrong[0]
+    parameter = last.parameters[cause.index]
+    beside = [one for one in wrong[1:] if _source(parameter, last.parameters[one.index])]
+    after = [one for one in wrong[1:] if one not in beside]
+    what = resembles(last, loss, cause)
+    place, fix = _place(evidence, last, loss, cause, beside)
+    saw = (
+        f"{_list([calls_it(last.parameters[one.index]) for one in (cause, *beside)])}: the gradient has cosine "
+        f"{_list([f'{one.cosine:.2f}' for one in (cause, *beside)])} with the slope of {loss_of(last, loss)} "
+        f"({_directions(parameter)}); {_right(last, loss)}"
+    )
+    if what:
+        saw += f"; it is {what}"
+    if after:
+        names = [calls_it(last.parameters[one.index]) for one in after]
+        saw += f"; what the backward pass makes of it is wrong too: {_list(names)}"
+    yield Finding(
+        "gradient-wrong",
+        "error",
+        place,
+        saw,
+        _so(cause, parameter),
+        fix.text,
+        proof="arithmetic",
+        edits=fix.edits,
+    )
+
+
+def _began(parameter: Slopes) -> int:
+    found = gradient(parameter)
+    return origin(parameter, found).time if found else 1 << 62
+
+
+def _source(one: Slopes, other: Slopes) -> Place | None:
+    """Where the array was made that two gradients begin with."""
+    mine, its = gradient(one), gradient(other)
+    if mine is None or its is None:
+        return None
+    common = [place for place in origin(one, mine).sources if place in origin(other, its).sources]
+    return common[-1] if common else None
+
+
+def _place(
+    evidence: Evidence, probe: Probe, loss: Reference, cause: Judged, beside: Sequence[Judged]
+) -> tuple[Place | None, Remedy]:
+    """The line where the gradient went wrong, and what to write there."""
+    parameter = probe.parameters[cause.index]
+    found = gradient(parameter)
+    begins = origin(parameter, found) if found else None
+    place = begins.place if begins else parameter.place
+    shared = _source(parameter, probe.parameters[beside[0].index]) if beside else None
+    if shared is None and forgotten(probe, loss, cause):  # what is missing is missing before the product
+        others = (_source(parameter, one) for one in probe.parameters if len(one.shape) == 1 or min(one.shape) == 1)
+        shared = next((source for source in others if source), None)
+    fix = remedy(evidence, probe, loss, cause, place, shared)
+    return fix.place, fix
+
+
+def _so(wrong: Judged, parameter: Slopes) -> str:
+    name = parameter.name or "it"
+    if wrong.cosine <= -0.98:
+        return f"every step of {name} makes the loss larger"
+    if wrong.cosine < 0.02:
+        return f"the steps of {name} do not lead downhill, whatever the rate"
+    return f"of each step of {name} {wrong.cosine:.0%} lead downhill; the rest is somewhere else, whatever the rate"
+
+
+def calls_it(parameter: Slopes) -> str:
+    """A parameter by its name and its shape."""
+    return f"{parameter.name or 'an array'} ({' × '.join(map(str, parameter.shape))})"
+
+
+def loss_of(probe: Probe, loss: Reference) -> str:
+    """The loss that a training descends, as a reader knows it."""
+    scalar = probe.scalars[loss.index]
+    if scalar.assumed:
+        return f"the {scalar.assumed}, assumed, since no loss that fits is computed before the update"
+    return f"your own loss ({f'{scalar.name}, ' if scalar.name else ''}line {scalar.place.line})"
+
+
+def _directions(parameter: Slopes) -> str:
+    count = parameter.slopes.shape[1]
+    how = f"each of its {count} elements" if parameter.units else f"{count} random directions"
+    return f"finite differences, {how}"
+
+
+def _right(probe: Probe, loss: Reference) -> str:
+    names = [calls_it(probe.parameters[i]) for i in sorted(loss.right)]
+    return f"{_list(names)} {'has' if len(names) == 1 else 'have'} 1.00"
+
+
+def _list(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def gradient_misscaled(evidence: Evidence) -> Iterator[Finding]:
+    """One parameter's gradient is as many times too large, or too small, as there are rows; the others' are not.
+
+    A factor that all parameters share is a matter of the rate, and so is one that has nothing to do with the rows.
+    """
+    for probe in evidence.trace.probes[-1:]:
+        loss = reference(probe)
+        if loss is None or probe.rows < _FEW:
+            continue
+        factors = {
+            i: factor(loss.sign * one.slopes[loss.index], one.taken)
+            for i in sorted(loss.right)
+            if plain(one := probe.parameters[i])
+            and abs(cosine(one.slopes[loss.index], one.taken)) >= ALIKE[probe.single]
+        }
+        usual = _usual(probe, factors)
+        for i, size in factors.items():
+            times = size / usual if usual else 0.0
+            if min(abs(times / probe.rows - 1), abs(times * probe.rows - 1)) > _CLOSE:
+                continue
+            parameter = probe.parameters[i]
+            found = gradient(parameter)
+            place = found.place if found else parameter.place
+            more = times > 1
+            others = _list([calls_it(probe.parameters[j]) for j in factors if j != i])
+            yield Finding(
+                "gradient-misscaled",
+                "error",
+                place,
+                f"measured by the slope of {loss_of(probe, loss)}, the update of {calls_it(parameter)} is {times:.4g} "
+                f"times that of {others}: {'' if more else 'one over '}the {probe.rows} rows of the batch",
+                f"its rate is {probe.rows} times {'larger' if more else 'smaller'} than the others', and changes with "
+                "the size of the batch",
+                f"divide by the number of rows, as the others are: ({evidence.program.text(place)}) / {probe.rows}"
+                if more and place
+                else "divide by the number of rows once, as the others are",
+                proof="arithmetic",
+            )
+
+
+def _usual(probe: Probe, factors: dict[int, float]) -> float:
+    """The factor of most parameters; of the weights, where there are as many of one as of the other."""
+    best: tuple[int, int, float] = (0, 0, 0.0)
+    for size in factors.values():
+        own = [i for i, other in factors.items() if abs(other / size - 1) < _CLOSE]
+        weights = sum(min(probe.parameters[i].shape, default=1) > 1 and len(probe.parameters[i].shape) > 1 for i in own)
+        best = max(best, (len(own), weights, size), key=lambda one: one[:2])
+    return best[2]
