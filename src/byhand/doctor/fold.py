@@ -14,7 +14,7 @@ NOTES: Final = 6
 
 UNDER: Final[dict[str, tuple[str, ...]]] = {
     # What training that goes wrong looks like, under what makes it so.
-    "initial-loss-above-chance": ("raw-pixel-range", "scaled-differently"),
+    "initial-loss-above-chance": ("raw-pixel-range", "scaled-differently", "gradient-wrong", "gradient-misscaled"),
     "learning-rate-too-high": (
         "raw-pixel-range",
         "gradients-never-zeroed",
@@ -43,7 +43,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
     ),
     "log-of-softmax": ("raw-pixel-range",),
     "epsilon-in-log": ("raw-pixel-range", "initial-loss-above-chance"),
-    "parameter-never-updated": ("step-never-taken", "all-zero-hidden-weights", "bias-never-moves"),
+    "parameter-never-updated": ("step-never-taken", "all-zero-hidden-weights"),
     "gradient-wrong": ("loss-of-wrong-sign",),
     "stopped-while-learning": (
         "step-never-taken",

@@ -6,11 +6,11 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.gradients import calls_it, loss_of
+from byhand.doctor.checks.optim import parameter_never_updated
 from byhand.doctor.checks.probes import Reference, known, reference
-from byhand.doctor.finding import Edit, Finding
+from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.slopes import ALIKE, Found, Probe, Slopes, cosine
-from byhand.doctor.text.edits import replace
 
 __all__ = ["bias_never_moves"]
 
@@ -22,17 +22,31 @@ def bias_never_moves(evidence: Evidence) -> Iterator[Finding]:
 
     Only if it is all zeros, as a bias starts, or its gradient is computed: an offset on purpose has neither.
     """
+    if not evidence.trace.probes:
+        return
+    named = {one.place.line for one in parameter_never_updated(evidence) if one.place}  # told by the text, with a fix
     for probe in evidence.trace.probes[-1:]:
         loss = reference(probe)
         if loss is None or probe.since < _UPDATES:
             continue
-        for parameter in probe.parameters:
-            if parameter.moved > 0 or not parameter.still or not known(probe, parameter, loss.index):
-                continue
-            steady = all(_still(other, parameter) for other in evidence.trace.probes)
-            own = _gradients(probe, loss, parameter)
-            if steady and (own or parameter.zero):
-                yield _finding(evidence, probe, loss, parameter, own)
+        for place, those in _by_line(evidence, probe, loss).items():
+            if place is None or place.line not in named:
+                yield _finding(evidence, probe, loss, place, those)
+
+
+def _by_line(evidence: Evidence, probe: Probe, loss: Reference) -> dict[Place | None, list[tuple[Slopes, list[Found]]]]:
+    """The biases that stand still, each with its gradients, by the line where they should be moved."""
+    found: dict[Place | None, list[tuple[Slopes, list[Found]]]] = {}
+    update = probe.parameters[max(loss.right)].place
+    for parameter in probe.parameters:
+        if parameter.moved > 0 or not parameter.still or not known(probe, parameter, loss.index):
+            continue
+        own = _gradients(probe, loss, parameter)
+        if (own or parameter.zero) and all(_still(other, parameter) for other in evidence.trace.probes):
+            alike = [one for one in own if abs(cosine(one.along, own[0].along)) >= ALIKE[probe.single]]
+            becomes = [one.place for one in own if one not in alike]  # its new value, which goes to another name
+            found.setdefault(becomes[-1] if becomes else update, []).append((parameter, own))
+    return found
 
 
 def _still(probe: Probe, parameter: Slopes) -> bool:
@@ -51,38 +65,34 @@ def _gradients(probe: Probe, loss: Reference, parameter: Slopes) -> list[Found]:
     return [parameter.found[i] for i in sorted(positions)]
 
 
-def _finding(evidence: Evidence, probe: Probe, loss: Reference, parameter: Slopes, own: list[Found]) -> Finding:
-    place = own[-1].place if own else parameter.place
-    name = parameter.name or "the bias"
-    stays = "at 0" if parameter.zero else "as it was"
+def _finding(
+    evidence: Evidence, probe: Probe, loss: Reference, place: Place | None, those: list[tuple[Slopes, list[Found]]]
+) -> Finding:
+    names = [one.name or _added(evidence, one.place) or "the bias" for one, _ in those]
+    computed = [f"line {own[0].place.line}" for _, own in those if own]
+    stays = "at 0" if all(one.zero for one, _ in those) else "as it was"
+    said = [f"{name} ({' × '.join(map(str, one.shape))})" for name, (one, _) in zip(names, those, strict=True)]
+    weights = probe.parameters[min(loss.right)]
     saw = (
-        f"{calls_it(parameter)} stays {stays}, to the bit, over {probe.since} updates, while "
-        f"{len(loss.right)} other parameters move; {loss_of(probe, loss)} answers to it"
+        f"{' and '.join(said)} stays {stays}, to the bit, over {probe.since} updates, while {calls_it(weights)} moves; "
+        f"{loss_of(probe, loss)} answers to it"
     )
-    if own:
-        saw += f"; its gradient is computed in line {own[0].place.line}, and goes nowhere"
-    text, edits = _kept(evidence, name, place) if own else ("", ())
+    if computed:
+        saw += f"; its gradient is computed ({', '.join(dict.fromkeys(computed))}) and goes nowhere"
+    units = sum(max(one.shape) for one, _ in those)
     return Finding(
         "bias-never-moves",
-        "error" if own else "warning",
+        "error" if computed else "warning",
         place,
         saw,
-        f"the {max(parameter.shape)} units that it belongs to cannot move their thresholds",
-        text or f"update {name} as the weights are updated",
-        proof="arithmetic" if own else None,
-        edits=edits,
+        f"the {units} units that it belongs to cannot move their thresholds",
+        f"update {' and '.join(names)} as {weights.name or 'the weights'} is updated",
+        proof="arithmetic" if computed else None,
     )
 
 
-def _kept(evidence: Evidence, name: str, place: Place | None) -> tuple[str, tuple[tuple[Edit, ...], ...]]:
-    """``b = self.b - ...`` with the attribute for its target."""
-    statements = evidence.program.nodes(place, ast.Assign) if place else []
+def _added(evidence: Evidence, place: Place | None) -> str:
+    """What the addition at a place adds, in the program's words."""
+    nodes = evidence.program.nodes(place, ast.BinOp) if place else []
     unit = evidence.program.unit(place) if place else None
-    if not statements or unit is None or len(statements[0].targets) != 1:
-        return "", ()
-    target, value = statements[0].targets[0], statements[0].value
-    if not isinstance(target, ast.Name) or not any(ast.unparse(node) == name for node in ast.walk(value)):
-        return "", ()
-    where = unit.place(target)
-    text = f"{name} = {evidence.program.text(unit.place(value))}"
-    return text, ((replace(where, name),),)
+    return evidence.program.text(unit.place(nodes[0].right)) if nodes and unit else ""

@@ -5,7 +5,7 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.probes import WRONG, Judged, Reference, factor, gradient, judge, origin, plain, reference
-from byhand.doctor.checks.remedies import Remedy, remedy
+from byhand.doctor.checks.remedies import Remedy, divided, remedy
 from byhand.doctor.checks.resembles import forgotten, resembles
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
@@ -43,16 +43,16 @@ def gradient_wrong(evidence: Evidence) -> Iterator[Finding]:
     after = [one for one in wrong[1:] if one not in beside]
     what = resembles(last, loss, cause)
     place, fix = _place(evidence, last, loss, cause, beside)
+    fits = _list([f"{one.cosine:.2f}" for one in (cause, *beside)])
     saw = (
-        f"{_list([calls_it(last.parameters[one.index]) for one in (cause, *beside)])}: the gradient has cosine "
-        f"{_list([f'{one.cosine:.2f}' for one in (cause, *beside)])} with the slope of {loss_of(last, loss)} "
-        f"({_directions(parameter)}); {_right(last, loss)}"
+        f"the update of {_names(last, [one.index for one in (cause, *beside)])} has cosine about {fits} with the "
+        f"gradient of {loss_of(last, loss)}, by finite differences along {_directions(parameter)}; "
+        f"{_right(last, loss)}"
     )
     if what:
         saw += f"; it is {what}"
     if after:
-        names = [calls_it(last.parameters[one.index]) for one in after]
-        saw += f"; what the backward pass makes of it is wrong too: {_list(names)}"
+        saw += f"; what the backward pass makes of it is wrong too: {_names(last, [one.index for one in after])}"
     yield Finding(
         "gradient-wrong",
         "error",
@@ -113,19 +113,17 @@ def loss_of(probe: Probe, loss: Reference) -> str:
     """The loss that a training descends, as a reader knows it."""
     scalar = probe.scalars[loss.index]
     if scalar.assumed:
-        return f"the {scalar.assumed}, assumed, since no loss that fits is computed before the update"
+        return f"the {scalar.assumed} (assumed: no loss that fits is computed with the update)"
     return f"your own loss ({f'{scalar.name}, ' if scalar.name else ''}line {scalar.place.line})"
 
 
 def _directions(parameter: Slopes) -> str:
     count = parameter.slopes.shape[1]
-    how = f"each of its {count} elements" if parameter.units else f"{count} random directions"
-    return f"finite differences, {how}"
+    return f"each of its {count} elements" if parameter.units else f"{count} random directions"
 
 
 def _right(probe: Probe, loss: Reference) -> str:
-    names = [calls_it(probe.parameters[i]) for i in sorted(loss.right)]
-    return f"{_list(names)} {'has' if len(names) == 1 else 'have'} 1.00"
+    return f"{_names(probe, sorted(loss.right))} {'has' if len(loss.right) == 1 else 'have'} 1.00"
 
 
 def _list(words: Sequence[str]) -> str:
@@ -148,28 +146,32 @@ def gradient_misscaled(evidence: Evidence) -> Iterator[Finding]:
             and abs(cosine(one.slopes[loss.index], one.taken)) >= ALIKE[probe.single]
         }
         usual = _usual(probe, factors)
+        odd: dict[tuple[Place | None, bool], list[int]] = {}
         for i, size in factors.items():
             times = size / usual if usual else 0.0
-            if min(abs(times / probe.rows - 1), abs(times * probe.rows - 1)) > _CLOSE:
-                continue
-            parameter = probe.parameters[i]
-            found = gradient(parameter)
-            place = found.place if found else parameter.place
-            more = times > 1
-            others = _list([calls_it(probe.parameters[j]) for j in factors if j != i])
+            if min(abs(times / probe.rows - 1), abs(times * probe.rows - 1)) <= _CLOSE:
+                found = gradient(probe.parameters[i])
+                odd.setdefault((found.place if found else probe.parameters[i].place, times > 1), []).append(i)
+        for (place, more), those in odd.items():
+            others = [i for i in factors if abs(factors[i] / usual - 1) < _CLOSE]
+            fix = divided(evidence, [probe.parameters[i] for i in others], place) if more else Remedy(place, "")
+            size = "larger" if more else "smaller"
             yield Finding(
                 "gradient-misscaled",
                 "error",
                 place,
-                f"measured by the slope of {loss_of(probe, loss)}, the update of {calls_it(parameter)} is {times:.4g} "
-                f"times that of {others}: {'' if more else 'one over '}the {probe.rows} rows of the batch",
-                f"its rate is {probe.rows} times {'larger' if more else 'smaller'} than the others', and changes with "
+                f"by the gradient of {loss_of(probe, loss)}, the update of {_names(probe, those)} is "
+                f"{probe.rows} times {size} than that of {_names(probe, others)}: as many times as the batch has rows",
+                f"the rate of {_names(probe, those)} is {probe.rows} times {size} than the others', and changes with "
                 "the size of the batch",
-                f"divide by the number of rows, as the others are: ({evidence.program.text(place)}) / {probe.rows}"
-                if more and place
-                else "divide by the number of rows once, as the others are",
+                fix.text or "divide by the number of rows once, as the others are",
                 proof="arithmetic",
+                edits=fix.edits,
             )
+
+
+def _names(probe: Probe, those: Sequence[int]) -> str:
+    return _list([calls_it(probe.parameters[i]) for i in those])
 
 
 def _usual(probe: Probe, factors: dict[int, float]) -> float:

@@ -4,6 +4,7 @@ A gradient is right if its products with the directions are the slopes of some n
 one factor. Which number that is need not be known beforehand: what is no loss does not fit all parameters by accident.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -36,6 +37,7 @@ WRONG: Final = 0.98
 OTHER: Final = MappingProxyType({False: 0.999, True: WRONG})
 """Cosine below which it is another one if that one is known, in float64 and in float32."""
 
+_LOSS: Final = re.compile("loss|cost|err|nll|mse|entropy|objective")  # which of several that fit is named
 _PROPORTIONAL: Final = 1 - 1e-6
 _NOISE: Final = {False: 1e-10, True: 3e-5}  # relative change of a number that is more than rounding
 _LEAST: Final = 1e-3  # a number nearer to 0 may be what is left of others
@@ -119,14 +121,15 @@ def reference(probe: Probe) -> Reference | None:
 
     None where none fits any parameter that is updated.
     """
-    best: tuple[tuple[int, bool, bool, int], Reference] | None = None
+    best: tuple[tuple[int, bool, int, int], Reference] | None = None
     moving = [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
     for index, scalar in enumerate(probe.scalars):
         fitting = [i for i in moving if known(probe, probe.parameters[i], index)]
         total = sum(_fits(probe, probe.parameters[i], index) for i in fitting)
         sign = 1.0 if total >= 0 else -1.0
         right = frozenset(i for i in fitting if _explains(probe, probe.parameters[i], index, sign))
-        order = len(right), not scalar.assumed and sign > 0, bool(scalar.name), index
+        named = 2 if _LOSS.search(scalar.name.lower()) else int(bool(scalar.name))
+        order = len(right), not scalar.assumed and sign > 0, named, index
         if right and (best is None or order > best[0]):
             best = order, Reference(index, sign, right)
     return best[1] if best else None

@@ -1,6 +1,7 @@
 """What to write in the place of a wrong gradient, where its own text tells."""
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -15,7 +16,7 @@ from byhand.doctor.slopes import ALIKE, Probe, Slopes, Straight
 from byhand.doctor.text.edits import argument, replace
 from byhand.doctor.text.tree import function_around
 
-__all__ = ["Remedy", "remedy"]
+__all__ = ["Remedy", "divided", "remedy"]
 
 
 @final
@@ -104,3 +105,19 @@ def _with_derivative(evidence: Evidence, other: Straight, at: Place, place: Plac
     if not output or not same or "\n" in text:
         return Remedy(place, text if output else f"{text}, where a is what line {at.line} gives")
     return Remedy(place, text, ((replace(place, text),),))
+
+
+def divided(evidence: Evidence, others: Sequence[Slopes], place: Place | None) -> Remedy:
+    """What was made at ``place`` over the number of rows, under the name that the others' gradients are divided by."""
+    program = evidence.program
+    unit = program.unit(place) if place else None
+    if place is None or unit is None:
+        return Remedy(place, "")
+    for one in (one for parameter in others for one in parameter.found):
+        for node in program.nodes(one.place, ast.BinOp)[:1]:
+            by = program.text(unit.place(node.right))
+            same = function_around(unit, unit.place(node)) == function_around(unit, place)
+            if unit.place(node) == one.place and isinstance(node.op, ast.Div) and same and one.place.file == place.file:
+                text = f"{bracketed(program, place)} / {by}"
+                return Remedy(place, text, ((replace(place, text),),))
+    return Remedy(place, f"{bracketed(program, place)} over the number of rows")

@@ -13,6 +13,7 @@ What a branch writes goes nowhere: not to standard output, and files only where 
 light run, on a copy.
 """
 
+import gc
 import os
 import select
 import signal
@@ -97,6 +98,7 @@ def start(recorder: Recorder, seconds: float) -> Branch:
     os.close(nowhere)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)  # the pool of threads has not come along
+    gc.disable()  # it would touch, and so copy, every object that there is
     recorder.on = recorder.branched = True  # at a fork it is switched off, for processes that the program starts
     return Branch(0, writing, 0.0)
 

@@ -29,9 +29,11 @@ __all__ = ["Probing"]
 Array = NDArray[np.float64]
 
 _SMALL: Final = 16  # elements of a parameter that is moved element by element
-_DIRECTIONS: Final = 16  # of a larger one
+_DIRECTIONS: Final = 12  # of a larger one
 _FEWEST: Final = 6  # directions, or nothing is said
-_AGAIN: Final = 6  # directions that are gone along once more, with a wider step, and with other activations
+_WIDE: Final = 3  # directions that are gone along once more, with a wider step
+_OTHERWISE: Final = 5  # with other activations
+_LATER: Final = 0.35  # of the time, for those
 _LARGEST: Final = 4_000_000  # elements of a parameter
 _STEP: Final = {False: 1e-5, True: 4e-3}  # of the size of the elements, in float64 and in float32
 _WIDER: Final = 10.0
@@ -118,7 +120,7 @@ class Probing:
         plans = {number: _Plan(number, array, single) for number, array in arrays.items()}
         rounds = max(len(plan.directions) for plan in plans.values())
         moves = [(number, i) for i in range(rounds) for number, plan in plans.items() if i < len(plan.directions)]
-        measured = differences.along((plans[number].move(i) for number, i in moves), until)
+        measured = differences.along((plans[number].move(i) for number, i in moves), until - _LATER * (until - began))
         if measured is None:
             return
         for (number, i), answer in zip(moves, measured, strict=True):
@@ -216,12 +218,12 @@ class Probing:
         self, plan: "_Plan", seen: Seen, differences: Differences, answering: list[tuple[int, int]], until: float
     ) -> tuple[Array, tuple[Straight, ...]] | None:
         """Once more with a wider step, and with other activations; None where this process is a branch."""
-        count = min(_AGAIN, plan.count) if not plan.units else plan.count
-        wider = differences.along((plan.move(i, _WIDER) for i in range(count)), until)
+        wider = differences.along((plan.move(i, _WIDER) for i in range(min(_WIDE, plan.count))), until)
         if wider is None:
             return None
         again = plan.rows(wider, answering, _WIDER)
         straight: list[Straight] = []
+        count = min(_OTHERWISE, plan.count)
         for sites, how in _ways(seen):
 
             def prepare(sites: tuple[Site, ...] = sites, how: str = how) -> None:
