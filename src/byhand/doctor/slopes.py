@@ -44,6 +44,7 @@ class Found:
     made: bool  # of arrays of other shapes: where a gradient begins
     sources: tuple[Place, ...]  # where those were made
     time: int  # operations before it
+    old: bool  # something of its shape from before the iteration went into it: a momentum, the parameter itself
     like: float  # cosine with what the update took away; 0 where nothing was
     norm: float
     even: bool  # all its elements are equal

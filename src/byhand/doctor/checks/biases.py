@@ -41,12 +41,20 @@ def _by_line(evidence: Evidence, probe: Probe, loss: Reference) -> dict[Place | 
     for parameter in probe.parameters:
         if parameter.moved > 0 or not parameter.still or not known(probe, parameter, loss.index):
             continue
+        if any(_beside(probe, loss, parameter, probe.parameters[i]) for i in loss.right):
+            continue
         own = _gradients(probe, loss, parameter)
         if (own or parameter.zero) and all(_still(other, parameter) for other in evidence.trace.probes):
             alike = [one for one in own if abs(cosine(one.along, own[0].along)) >= ALIKE[probe.single]]
             becomes = [one.place for one in own if one not in alike]  # its new value, which goes to another name
             found.setdefault(becomes[-1] if becomes else update, []).append((parameter, own))
     return found
+
+
+def _beside(probe: Probe, loss: Reference, parameter: Slopes, other: Slopes) -> bool:
+    """Whether a parameter that moves is added to the same units, and does what this one could."""
+    mine, its = parameter.slopes[loss.index], other.slopes[loss.index]
+    return parameter.slopes.shape == other.slopes.shape and cosine(mine, its) >= ALIKE[probe.single]
 
 
 def _still(probe: Probe, parameter: Slopes) -> bool:
@@ -73,12 +81,13 @@ def _finding(
     stays = "at 0" if all(one.zero for one, _ in those) else "as it was"
     said = [f"{name} ({' × '.join(map(str, one.shape))})" for name, (one, _) in zip(names, those, strict=True)]
     weights = probe.parameters[min(loss.right)]
+    verb = "stays" if len(said) == 1 else "stay"
     saw = (
-        f"{' and '.join(said)} stays {stays}, to the bit, over {probe.since} updates, while {calls_it(weights)} moves; "
-        f"{loss_of(probe, loss)} answers to it"
+        f"{' and '.join(said)} {verb} {stays}, to the bit, over {probe.since} updates, while "
+        f"{calls_it(weights)} moves; {loss_of(probe, loss)} answers to it"
     )
     if computed:
-        saw += f"; its gradient is computed ({', '.join(dict.fromkeys(computed))}) and goes nowhere"
+        saw += f"; what would move it is computed ({', '.join(dict.fromkeys(computed))}) and goes nowhere"
     units = sum(max(one.shape) for one, _ in those)
     return Finding(
         "bias-never-moves",

@@ -70,7 +70,7 @@ def _another(probe: Probe, loss: Reference, shown: int, parameters: list[Slopes]
     fits = ", ".join(f"{cosine(one.slopes[shown], one.taken):.2f}" for one in parameters)
     return Finding(
         "update-not-of-printed-loss",
-        "note",
+        "warning",
         scalar.place,
         f"{scalar.name} is the {usual[0]}; the updates are the gradient of the {other.assumed} (cosine 1.00 for all "
         f"{len(parameters)} parameters; with {scalar.name} {fits})",
@@ -98,7 +98,7 @@ def _without_penalty(probe: Probe, loss: Reference, shown: int, parameters: list
     scalar = probe.scalars[shown]
     return Finding(
         "update-not-of-printed-loss",
-        "note",
+        "warning",
         scalar.place,
         f"{scalar.name} has a penalty on the weights, {strengths[0] / 2:.3g} · Σ w²; the updates of {', '.join(names)} "
         f"are the gradient of {loss_of(probe, loss)} without it",

@@ -20,20 +20,19 @@ _FEW: Final = 8  # rows, with which a factor could be a matter of taste
 def gradient_wrong(evidence: Evidence) -> Iterator[Finding]:
     """What an update takes for the gradient is not that of the loss which the other updates descend.
 
-    Seen at two iterations of one training. Where no loss fits any parameter nothing is said: there may be one that
-    is not computed and not usual.
+    Seen at two iterations of one training, or at one where it is known what was forgotten: a training that breaks shows
+    nothing later on. Where no loss fits any parameter nothing is said: there may be one that is not computed.
     """
-    probes = evidence.trace.probes
-    if len(probes) < 2:
+    seen = [(probe, loss) for probe in evidence.trace.probes if (loss := reference(probe))]
+    if not seen:
         return
-    first, last = probes[-2], probes[-1]
-    before, loss = reference(first), reference(last)
-    if before is None or loss is None:
-        return
-    early = {one.index for one in judge(first, before)}
-    wrong = [
-        one for one in judge(last, loss) if one.index in early and (one.cosine < WRONG or resembles(last, loss, one))
-    ]
+    last, loss = seen[-1]
+    early = {one.index for probe, before in seen[:-1] for one in judge(probe, before)}
+    wrong = [one for one in judge(last, loss) if one.index in early and _certain(last, loss, one)]
+    if not wrong:
+        right = loss.right if len(seen) > 1 else frozenset[int]()
+        last, loss = seen[0]
+        wrong = [one for one in judge(last, loss) if one.index not in right and resembles(last, loss, one)]
     if not wrong:
         return
     wrong.sort(key=lambda one: _began(last.parameters[one.index]))
@@ -65,6 +64,10 @@ def gradient_wrong(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
+def _certain(probe: Probe, loss: Reference, one: Judged) -> bool:
+    return one.cosine < WRONG or bool(resembles(probe, loss, one))
+
+
 def _began(parameter: Slopes) -> int:
     found = gradient(parameter)
     return origin(parameter, found).time if found else 1 << 62
@@ -89,8 +92,8 @@ def _place(
     place = begins.place if begins else parameter.place
     shared = _source(parameter, probe.parameters[beside[0].index]) if beside else None
     if shared is None and forgotten(probe, loss, cause):  # what is missing is missing before the product
-        others = (_source(parameter, one) for one in probe.parameters if len(one.shape) == 1 or min(one.shape) == 1)
-        shared = next((source for source in others if source), None)
+        others = (one for i, one in enumerate(probe.parameters) if i not in loss.right and one is not parameter)
+        shared = next((source for one in others if (source := _source(parameter, one))), None)
     fix = remedy(evidence, probe, loss, cause, place, shared)
     return fix.place, fix
 

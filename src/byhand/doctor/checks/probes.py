@@ -85,7 +85,7 @@ def gradient(parameter: Slopes) -> Found | None:
     made = [one for one in parameter.found if one.made]
     if like and like[0].even:  # every array of equal numbers is a multiple of it
         return [one for one in like if one.even][-1]
-    if like and (like[0].made or not any(_reaches(parameter, like[0], one) for one in made)):
+    if like and (like[0].made or not made or _whole(parameter, like[0])):
         return like[0]
     return max(made, key=lambda one: abs(one.like), default=like[0] if like else None)
 
@@ -93,19 +93,21 @@ def gradient(parameter: Slopes) -> Found | None:
 def origin(parameter: Slopes, found: Found) -> Found:
     """Where a gradient begins: back through sums and multiples to what was made of arrays of other shapes."""
     while not found.made and found.inputs:
-        found = parameter.found[max(found.inputs)]
+        inputs = [parameter.found[i] for i in sorted(found.inputs)]
+        found = next((one for one in reversed(inputs) if one.made), inputs[-1])
     return found
 
 
-def _reaches(parameter: Slopes, later: Found, earlier: Found) -> bool:
-    waiting, seen = [later], set[int]()
+def _whole(parameter: Slopes, found: Found) -> bool:
+    """Whether nothing went into it but what this iteration made: no momentum, no decay."""
+    waiting, seen = [found], set[int]()
     while waiting:
         one = waiting.pop()
-        if one is earlier:
-            return True
-        waiting += [parameter.found[i] for i in one.inputs if i not in seen]
+        if one.old:
+            return False
+        waiting += [] if one.made else [parameter.found[i] for i in one.inputs if i not in seen]
         seen.update(one.inputs)
-    return False
+    return True
 
 
 def _explains(probe: Probe, parameter: Slopes, scalar: int, sign: float) -> bool:

@@ -57,6 +57,14 @@ class Activations:
             site = k, tuple(result.shape)
             self.of.setdefault(site, []).append(_One(kind, np.array(z, np.float64), np.array(result, np.float64)))
 
+    def sites(self) -> list[Site]:
+        """Those with outcomes of their own: a function gives what its last line gives, and a derivative may call it."""
+        own: list[Site] = []
+        for site, (first, *_) in self.of.items():
+            if not any(np.array_equal(self.of[other][0].a, first.a) for other in own):
+                own.append(site)
+        return own
+
     def kind(self, site: Site) -> str:
         """relu, tanh, or sigmoid."""
         return self.of[site][0].kind

@@ -41,6 +41,7 @@ class Made:
     fresh: bool  # made of arrays of other shapes
     sources: tuple[int, ...]  # the positions of the places where those were made
     time: int
+    old: bool  # something of its shape from before the iteration went into it: a momentum, the parameter itself
     values: Array
 
 
@@ -52,6 +53,7 @@ class _Kept:
     fresh: bool
     sources: tuple[int, ...]
     time: int
+    old: bool
     values: Array
     array: Any  # itself, so that its id stays its own
 
@@ -79,8 +81,8 @@ class Seen:
         text = json.loads(kept.pop("text").tobytes())
         groups: list[list[Made]] = [
             [
-                Made(k, tuple(inputs), fresh, tuple(sources), time, kept[f"made {g} {i}"])
-                for i, (k, inputs, fresh, sources, time) in enumerate(group)
+                Made(k, tuple(inputs), fresh, tuple(sources), time, old, kept[f"made {g} {i}"])
+                for i, (k, inputs, fresh, sources, time, old) in enumerate(group)
             ]
             for g, group in enumerate(text["made"])
         ]
@@ -152,23 +154,29 @@ class Iteration:
             if is_numpy(result):
                 self._maker[id(result)] = sources[0] if name == "transpose" and sources else k
                 self._activations.note(k, name, operands, result)
-                self._make(k, operands, result, sources)
+                self._make(k, name, operands, result, sources)
             elif isinstance(number, np.floating) and any(is_numpy(value) and value.size > 1 for value in operands):
                 for shape in self._made:
                     if len(shape) == 1:
                         self._add(
                             shape,
                             np.full(shape, float(cast("Any", number))),
-                            _Kept(k, (), True, sources, self._time, _NONE, result),
+                            _Kept(k, (), True, sources, self._time, False, _NONE, result),
                         )
 
-    def _make(self, k: int, operands: tuple[Any, ...], result: Any, sources: tuple[int, ...]) -> None:
+    def _make(self, k: int, name: str, operands: tuple[Any, ...], result: Any, sources: tuple[int, ...]) -> None:
         shape = _shape(result)
         if shape in self._made and is_float(result) and self.recorder.lineage.parameters.held(result) is None:
             known = [self._index.get(id(value)) for value in operands]
             fresh = any(is_numpy(value) and value.size > 1 and _shape(value) != shape for value in operands)
             inputs = tuple(one[1] for one in known if one and one[0] == shape)
-            self._add(shape, result, _Kept(k, inputs, fresh, sources if fresh else (), self._time, _NONE, result))
+            added = self._own if name == "add" else []  # a bias, in a forward
+            old = any(
+                is_numpy(x) and _shape(x) == shape and id(x) not in self._maker and x.any()
+                for x in operands
+                if not any(x is one for one in added)
+            )
+            self._add(shape, result, _Kept(k, inputs, fresh, sources if fresh else (), self._time, old, _NONE, result))
 
     def _name(self, k: int, value: Any) -> None:
         """An array has a name now, or was changed where it stands."""
@@ -178,7 +186,8 @@ class Iteration:
         known = self._index.get(id(value))
         if known and np.array_equal(self._made[shape][known[1]].values.ravel(), value.ravel()):
             return
-        self._add(shape, value, _Kept(k, (known[1],) if known else (), False, (), self._time, _NONE, value))
+        old = known is None and id(value) not in self._maker and bool(value.any())
+        self._add(shape, value, _Kept(k, (known[1],) if known else (), False, (), self._time, old, _NONE, value))
 
     def _add(self, shape: Shape, value: Any, kept: _Kept) -> None:
         group = self._made[shape]
@@ -227,7 +236,8 @@ class Iteration:
             "keys": keys,
             "names": [[*key, name] for key, name in self._scalars.names.items()],
             "made": [
-                [[one.k, one.inputs, one.fresh, one.sources, one.time] for one in self._made[shape]] for shape in groups
+                [[one.k, one.inputs, one.fresh, one.sources, one.time, one.old] for one in self._made[shape]]
+                for shape in groups
             ],
             "before": [
                 [groups.index(_shape(array)), self._before.get(number, len(self._made[_shape(array)]))]

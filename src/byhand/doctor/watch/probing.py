@@ -4,7 +4,6 @@ An iteration is a round of the innermost loop in which both a forward and an upd
 branch to see what it does, and then in two branches for each direction in which a parameter is moved.
 """
 
-import itertools
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, final
@@ -18,7 +17,8 @@ from byhand.doctor.watch.activations import DROPPED, FORMULA, OUTPUT, Site
 from byhand.doctor.watch.addends import Addends
 from byhand.doctor.watch.arrays import is_float, is_numpy
 from byhand.doctor.watch.branch import start
-from byhand.doctor.watch.finite_differences import Differences, Move, replace_activations
+from byhand.doctor.watch.directions import Directions, answering_of
+from byhand.doctor.watch.finite_differences import Differences, replace_activations
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.iteration import Iteration, Made, Seen
 from byhand.doctor.watch.listening import replacing
@@ -28,17 +28,12 @@ __all__ = ["Probing"]
 
 Array = NDArray[np.float64]
 
-_SMALL: Final = 16  # elements of a parameter that is moved element by element
-_DIRECTIONS: Final = 12  # of a larger one
 _FEWEST: Final = 6  # directions, or nothing is said
 _WIDE: Final = 3  # directions that are gone along once more, with a wider step
 _OTHERWISE: Final = 5  # with other activations
 _LATER: Final = 0.35  # of the time, for those
 _LARGEST: Final = 4_000_000  # elements of a parameter
-_STEP: Final = {False: 1e-5, True: 4e-3}  # of the size of the elements, in float64 and in float32
 _WIDER: Final = 10.0
-_ZERO: Final = 0.05  # the size of the elements of a parameter that is 0
-_ANSWERS: Final = 1e-12  # relative change from which a number answers
 _SITES: Final = 4
 
 
@@ -63,6 +58,7 @@ class Probing:
         self._rounds: dict[int, int] = {}  # by loop: the forwards before its current round
         self._top: int | None = None  # the loop whose rounds are iterations
         self._settled = False  # one look was enough
+        self._ways: list[tuple[tuple[Site, ...], str]] = []
         self._over: Any = None  # what this branch does when its iteration is over
         update: Any = recorder.steps.update
 
@@ -109,6 +105,7 @@ class Probing:
     # One iteration.
 
     def _probe(self) -> None:
+        self._ways = []
         began = time.monotonic()
         until = began + (self._until - began) / (len(self._clocks) + 1)
         names, arrays, slots = self._parameters()
@@ -117,7 +114,7 @@ class Probing:
             return
         single = any(array.dtype.itemsize < 8 for array in arrays.values())
         differences = Differences(self._hooks, self._recorder, arrays, seen.keys, self._wait, both=single)
-        plans = {number: _Plan(number, array, single) for number, array in arrays.items()}
+        plans = {number: Directions(number, array, single) for number, array in arrays.items()}
         rounds = max(len(plan.directions) for plan in plans.values())
         moves = [(number, i) for i in range(rounds) for number, plan in plans.items() if i < len(plan.directions)]
         measured = differences.along((plans[number].move(i) for number, i in moves), until - _LATER * (until - began))
@@ -128,7 +125,7 @@ class Probing:
         complete = [plan for plan in plans.values() if plan.count >= min(_FEWEST, len(plan.directions))]
         if len(complete) < len(plans):
             return
-        answering = _answering(seen, complete)
+        answering = answering_of(seen, complete)
         records: list[Slopes] = []
         asked = {
             plan.number: plan
@@ -195,7 +192,7 @@ class Probing:
         told = branch.answer()
         return None if told is None else Seen.read(told, arrays)
 
-    def _explained(self, plan: "_Plan", seen: Seen, answering: list[tuple[int, int]], single: bool) -> bool:
+    def _explained(self, plan: Directions, seen: Seen, answering: list[tuple[int, int]], single: bool) -> bool:
         """Whether some number's slopes are those of the update, or of an array that was made before it."""
         slopes = plan.slopes(answering)
         made = [seen.taken[plan.number], *(one.values for one in seen.made[plan.number])]
@@ -203,10 +200,10 @@ class Probing:
         return any(abs(cosine(row, gradient)) >= ALIKE[single] for row in slopes for gradient in gradients)
 
     def _against(
-        self, plans: list["_Plan"], seen: Seen, answering: list[tuple[int, int]], single: bool
-    ) -> list["_Plan"]:
+        self, plans: list[Directions], seen: Seen, answering: list[tuple[int, int]], single: bool
+    ) -> list[Directions]:
         """The fewer of those that go up and those that go down, for the number with which most of them do either."""
-        best: tuple[list[_Plan], list[_Plan]] = [], []
+        best: tuple[list[Directions], list[Directions]] = [], []
         for i in range(len(answering)):
             fits = [(plan, cosine(plan.slopes(answering)[i], plan.along(seen.taken[plan.number]))) for plan in plans]
             down = [plan for plan, fit in fits if fit >= ALIKE[single]]
@@ -215,7 +212,7 @@ class Probing:
         return min(best, key=len)
 
     def _look_closer(
-        self, plan: "_Plan", seen: Seen, differences: Differences, answering: list[tuple[int, int]], until: float
+        self, plan: Directions, seen: Seen, differences: Differences, answering: list[tuple[int, int]], until: float
     ) -> tuple[Array, tuple[Straight, ...]] | None:
         """Once more with a wider step, and with other activations; None where this process is a branch."""
         wider = differences.along((plan.move(i, _WIDER) for i in range(min(_WIDE, plan.count))), until)
@@ -224,7 +221,8 @@ class Probing:
         again = plan.rows(wider, answering, _WIDER)
         straight: list[Straight] = []
         count = min(_OTHERWISE, plan.count)
-        for sites, how in _ways(seen):
+        for way in self._ways or [*_ways(seen)]:
+            sites, how = way
 
             def prepare(sites: tuple[Site, ...] = sites, how: str = how) -> None:
                 replace_activations(self._hooks, seen.activations, sites, how)
@@ -237,11 +235,14 @@ class Probing:
                 straight.append(
                     Straight(how, seen.activations.kind(sites[0]), tuple(self._places[site[0]] for site in sites), rows)
                 )
+                if any(cosine(row, plan.along(seen.taken[plan.number])[:count]) >= ALIKE[True] for row in rows):
+                    self._ways = [way, *(one for one in _ways(seen) if one != way)]  # it will be so for others too
+                    break
         return again, tuple(straight)
 
     def _record(
         self,
-        plan: "_Plan",
+        plan: Directions,
         name: tuple[str, Place | None],
         seen: Seen,
         answering: list[tuple[int, int]],
@@ -268,7 +269,7 @@ class Probing:
             straight,
         )
 
-    def _found(self, plan: "_Plan", one: Made, taken: Array) -> Found:
+    def _found(self, plan: Directions, one: Made, taken: Array) -> Found:
         values = one.values.reshape(plan.array.shape)
         square = values.ndim == 2 and values.shape[0] == values.shape[1]
         return Found(
@@ -277,62 +278,13 @@ class Probing:
             one.fresh,
             tuple(self._places[k] for k in one.sources),
             one.time,
+            one.old,
             cosine(values, taken),
             float(np.linalg.norm(values)),
             bool(np.ptp(values) <= 1e-9 * abs(values).max()),
             plan.along(values),
             plan.along(values.T) if square else np.zeros(0),
         )
-
-
-@final
-class _Plan:
-    """The directions in which one parameter is moved, and the answers."""
-
-    def __init__(self, number: int, array: Any, single: bool) -> None:
-        self.number, self.array = number, array
-        self.units: bool = array.size <= _SMALL
-        if self.units:
-            self.directions: list[Array] = [one.reshape(array.shape) for one in np.eye(int(array.size))]
-        else:
-            rng = np.random.default_rng([7, number])
-            self.directions = [rng.standard_normal(array.shape) for _ in range(_DIRECTIONS)]
-        size = float(np.linalg.norm(array)) / float(np.sqrt(int(array.size)))
-        self.step = _STEP[single] * (size if size > 0 else _ZERO)
-        if self.units:
-            self.step *= float(np.sqrt(array.size))
-        self._answers: list[Array | None] = [None] * len(self.directions)
-
-    def move(self, i: int, times: float = 1.0, prepare: Any = None) -> Move:
-        """Along direction i."""
-        return Move(self.number, times * self.step * self.directions[i], prepare)
-
-    def take(self, i: int, answer: Array | None) -> None:
-        """The differences (S, 2) along direction i."""
-        self._answers[i] = None if answer is None else answer / self.step
-
-    @property
-    def count(self) -> int:
-        """Directions with an answer, without a gap from the first on."""
-        return next((i for i, answer in enumerate(self._answers) if answer is None), len(self._answers))
-
-    def slopes(self, answering: list[tuple[int, int]]) -> Array:
-        """(S, K) of the numbers that answer."""
-        whole = np.array(self._answers[: self.count], np.float64)  # (K, S, 2)
-        return np.array([whole[:, key, summed] for key, summed in answering]).reshape(len(answering), self.count)
-
-    def rows(self, differences: list[Array | None], answering: list[tuple[int, int]], times: float) -> Array:
-        """The same of other differences; without those from the first on that is missing."""
-        known = list(itertools.takewhile(lambda one: one is not None, differences))
-        if not known:
-            return np.zeros((len(answering), 0))
-        whole = np.array(known, np.float64) / (self.step * times)
-        return np.array([whole[:, key, summed] for key, summed in answering]).reshape(len(answering), len(known))
-
-    def along(self, values: Array) -> Array:
-        """(K,) products of an array with the directions."""
-        values = values.reshape(self.array.shape)
-        return np.array([float(np.vdot(values, one)) for one in self.directions[: self.count]])
 
 
 def _movable(array: Any) -> bool:
@@ -342,25 +294,9 @@ def _movable(array: Any) -> bool:
     )  # fmt: skip
 
 
-def _answering(seen: Seen, plans: list[_Plan]) -> list[tuple[int, int]]:
-    """The numbers that answer to a parameter, last and summed where the two differ: (position, 0 or 1)."""
-    found: list[tuple[int, int]] = []
-    for key in range(len(seen.keys)):
-        for summed in (0, 1):
-            value = (seen.sums if summed else seen.last)[key]
-            if (summed and value == seen.last[key]) or not np.isfinite(value):
-                continue
-            rows = [plan.slopes([(key, summed)])[0] for plan in plans]
-            if all(np.isfinite(row).all() for row in rows):
-                moved = max(float(abs(row).max()) * plan.step for row, plan in zip(rows, plans, strict=True))
-                if moved > _ANSWERS * abs(value):
-                    found.append((key, summed))
-    return found
-
-
 def _ways(seen: Seen) -> Iterator[tuple[tuple[Site, ...], str]]:
     """Activations whose derivative may have been forgotten: each alone, and all but those that come last."""
-    sites = list(seen.activations.of)[:_SITES]
+    sites = seen.activations.sites()[:_SITES]
     for site in sites:
         yield (site,), DROPPED
         if seen.activations.kind(site) != "relu":
