@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, final
 
 from byhand.doctor.audit.audit import Audit, audit
+from byhand.doctor.audit.derived import clocks_to_probe, setting_up
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.fine import looked
 from byhand.doctor.checks.optim import GAIN
@@ -39,6 +40,8 @@ _CROWDING: Final = 1.6  # two arms share the cores that the program had for itse
 _GRACE: Final = 0.2  # of the budget, for what comes after those loops
 _SOFT: Final = 0.9  # of the time that is left, for an arm; at its end its training loops are ended
 _REST: Final = 0.2  # of the budget, the most that may be kept from the experiments for what comes after them
+_PROBING: Final = 12.0  # seconds for finite differences, the most
+_SHARE: Final = 0.2  # of the budget, the most for them
 _IGNORE: Final = re.compile(r"#\s*byhand:\s*ignore(?:\[([\w\s,-]*)\])?")
 
 
@@ -111,6 +114,13 @@ def examine(
             say("looking at the step where the loss broke ...")
             closer = replace(job, copy=scratch.fresh(), clocks=(broken,), light=True)
             trace = replace(trace, tapes=(*trace.tapes, *shop.run(closer).tapes))
+        clocks, patience = clocks_to_probe(trace), 1.5 * setting_up(trace) + min(_PROBING, _SHARE * budget)
+        if clocks and budget - (time.monotonic() - began) > patience:
+            say("comparing its gradients with finite differences ...")
+            closer = replace(
+                job, copy=scratch.fresh(), probe=clocks, light=True, threads=1, soft=patience, hard=2 * patience
+            )
+            trace = replace(trace, probes=shop.run(closer).probes)
         evidence = Evidence(program, trace, audit(program, trace))
         everything = _look(evidence)
         found, ignored = _leave_ignored(program, everything)

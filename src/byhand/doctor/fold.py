@@ -18,6 +18,8 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "raw-pixel-range",
         "scaled-differently",
         "loss-summed-not-averaged",
+        "gradient-wrong",
+        "gradient-misscaled",
     ),
     "learning-rate-too-high": (
         "raw-pixel-range",
@@ -30,6 +32,8 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "loss-summed-not-averaged",
         "dead-relus",
         "saturated-units",
+        "gradient-wrong",
+        "gradient-misscaled",
     ),
     "learning-rate-too-low": (
         "step-never-taken",
@@ -53,6 +57,8 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "step-before-backward",
         "optimizer-of-other-parameters",
         "schedule-decays-to-nothing",
+        "gradient-wrong",
+        "gradient-misscaled",
     ),
     "loss-not-finite": (
         "raw-pixel-range",
@@ -66,6 +72,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "loss-summed-not-averaged",
         "learning-rate-too-high",
         "initial-loss-above-chance",
+        "gradient-wrong",
     ),
     "log-of-softmax": (
         "raw-pixel-range",
@@ -145,6 +152,8 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "step-before-backward",
         "optimizer-of-other-parameters",
         "schedule-decays-to-nothing",
+        "gradient-wrong",
+        "gradient-misscaled",
     ),
     "constant-answer": (
         "step-never-taken",
@@ -180,6 +189,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "detached-loss",
         "step-before-backward",
         "optimizer-of-other-parameters",
+        "gradient-wrong",
     ),
     "overfitting": (
         "labels-out-of-step",
@@ -190,6 +200,7 @@ UNDER: Final[dict[str, tuple[str, ...]]] = {
         "evaluated-in-train-mode",
         "learning-rate-too-high",
     ),
+    "gradient-wrong": ("loss-of-wrong-sign",),
     # The same printed number, wrong for more than one reason.
     "mean-of-batch-means": (
         "broadcast-accuracy",

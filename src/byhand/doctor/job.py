@@ -42,6 +42,7 @@ class Job:
     light: bool = False  # a replay: no network, no experiment tracking, no writing outside ``copy``
     clocks: tuple[int, ...] = ()  # numbers of updates at which every operation is to be written down
     home: Path | None = None  # the folder that the program stands in, if not that of its file
+    probe: tuple[int, ...] = ()  # numbers of updates before which finite differences are taken; it ends after the last
     threads: int | None = None  # of torch and the BLAS; None: as they come
     fence: Fence | None = None
     observer: str = "byhand.doctor.watch.observe:observe"  # module:function, called as f(job, trace folder)
@@ -89,6 +90,7 @@ class Job:
             "arguments": tuple(record["arguments"]),
             "clocks": tuple(record["clocks"]),
             "fence": record["fence"] and Fence(**record["fence"]),
+            "probe": tuple(record["probe"]),
             "copy": None if copy is None else {Path(original): Path(place) for original, place in copy.items()},
         }
         return cls(**fields)

@@ -15,6 +15,7 @@ from byhand.doctor.aside import Kept, Option, Setting
 from byhand.doctor.clip import Clip
 from byhand.doctor.layers import Layer
 from byhand.doctor.place import Place, Summary
+from byhand.doctor.slopes import Probe
 from byhand.doctor.tape import Tape
 
 LIMIT: Final = 1_000_000
@@ -282,3 +283,4 @@ class Trace:
     libraries: tuple[str, ...] = field(default=())  # torch, numpy, sklearn, ... that the program imported
     clips: tuple[Clip, ...] = ()
     layers: tuple[Layer, ...] = ()
+    probes: tuple[Probe, ...] = ()  # from a run of their own

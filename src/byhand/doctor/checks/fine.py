@@ -7,6 +7,7 @@ from typing import Final
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.course import best, course
 from byhand.doctor.checks.overfit import ENOUGH
+from byhand.doctor.checks.probes import reference
 from byhand.doctor.checks.rejudged import series
 
 __all__ = ["FINE", "looked"]
@@ -78,6 +79,11 @@ def _deep(evidence: Evidence) -> bool:
     return any(wide.count(training) > 1 for training in set(wide))
 
 
+def _matched(evidence: Evidence) -> bool:
+    """Whether finite differences were taken, and some gradient is that of a loss."""
+    return any(reference(probe) is not None for probe in evidence.trace.probes)
+
+
 FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxyType(
     {
         "gradients-never-zeroed": ("gradients zeroed", _went_back),
@@ -126,6 +132,10 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "unseeded": ("a seed", _drew),
         "option-never-used": ("every option used", _has_options),
         "graph-kept-by-total": ("no graph kept by a total", _went_back),
+        "gradient-wrong": ("gradients that match the loss", _matched),
+        "gradient-misscaled": ("gradients of one scale", _matched),
+        "bias-never-moves": ("biases that move", _matched),
+        "update-not-of-printed-loss": ("the loss that is shown is the one that falls", _matched),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
         "evaluation-rows-dropped": ("hits divided by the rows that were judged", _printed),
         "rounded-before-argmax": ("scores as they are until the choice", _judged),

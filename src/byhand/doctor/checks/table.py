@@ -8,9 +8,9 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.biases import scalar_bias
 from byhand.doctor.checks.broadcast import broadcast_loss
 from byhand.doctor.checks.cells import hidden_notebook_state
-from byhand.doctor.checks.clipped import nonlinearity_on_logits
 from byhand.doctor.checks.clipping import clipped_in_vain
 from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
+from byhand.doctor.checks.descended import update_not_of_printed_loss
 from byhand.doctor.checks.detached import detached_loss
 from byhand.doctor.checks.dropped import evaluation_rows_dropped
 from byhand.doctor.checks.evaluate import (
@@ -25,6 +25,7 @@ from byhand.doctor.checks.fixed import fixed_batches
 from byhand.doctor.checks.flat import dead_relus, saturated_units
 from byhand.doctor.checks.gradients import vanishing_gradients
 from byhand.doctor.checks.graphs import graph_kept_by_total
+from byhand.doctor.checks.hand_gradients import gradient_misscaled, gradient_wrong
 from byhand.doctor.checks.held_out import no_held_out_data
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
@@ -47,11 +48,13 @@ from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.schedule import schedule_decays_to_nothing
 from byhand.doctor.checks.selection import test_set_selection
 from byhand.doctor.checks.sign import loss_of_wrong_sign
+from byhand.doctor.checks.squashed import nonlinearity_on_logits
 from byhand.doctor.checks.stacked import softmax_as_hidden_unit, stacked_linear_layers
 from byhand.doctor.checks.summed import loss_summed_not_averaged
 from byhand.doctor.checks.swapped import loss_arguments_swapped
 from byhand.doctor.checks.twice import log_of_log_softmax
 from byhand.doctor.checks.unbounded import loss_unbounded_below
+from byhand.doctor.checks.unmoved import bias_never_moves
 from byhand.doctor.checks.unseeded import unseeded
 from byhand.doctor.finding import Finding
 
@@ -102,6 +105,10 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "optimizer-of-other-parameters": optimizer_of_other_parameters,
         "parameter-never-updated": parameter_never_updated,
         "clipped-in-vain": clipped_in_vain,
+        "gradient-wrong": gradient_wrong,
+        "gradient-misscaled": gradient_misscaled,
+        "bias-never-moves": bias_never_moves,
+        "update-not-of-printed-loss": update_not_of_printed_loss,
         "learning-rate-too-high": learning_rate_too_high,
         "learning-rate-too-low": learning_rate_too_low,
         "stopped-while-learning": stopped_while_learning,

@@ -57,6 +57,7 @@ def build(recorder: Recorder, end: End, files: tuple[SourceFile, ...], libraries
         libraries,
         clips=tuple(recorder.clips),
         layers=tuple(recorder.layers.seen),
+        probes=tuple(recorder.probes),
     )
 
 

@@ -84,6 +84,11 @@ class Loops:
                 return
             self._stack.pop()
 
+    @property
+    def around(self) -> list[int]:
+        """The loops that go on, the outermost first."""
+        return [loop.key for loop in self._stack]
+
     def entered(self, key: int) -> int:
         """When the innermost loop of this key began."""
         for loop in reversed(self._stack):

@@ -23,12 +23,14 @@ from byhand.doctor.place import Place
 from byhand.doctor.text.program import Unit
 from byhand.doctor.text.reading import read_program, read_source
 from byhand.doctor.trace import End, SourceFile
+from byhand.doctor.watch.branch import end_branch
 from byhand.doctor.watch.build import build
 from byhand.doctor.watch.frames import Frames
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.imports import install, main_module
 from byhand.doctor.watch.imports import run as run_code
 from byhand.doctor.watch.loops import Stopped
+from byhand.doctor.watch.probing import Probing
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.rewrite import rewrite
 from byhand.doctor.watch.seeds import moved, set_seeds, states, watch_seeds
@@ -117,6 +119,8 @@ class _Observer:
         recorder.loops.limit = self._job.steps
         recorder.tape.wanted = frozenset(self._job.clocks)
         recorder.tape.only = recorder.forwards.trained.off = recorder.forwards.evaluated.off = self._job.light
+        if self._job.probe:
+            Probing(self._hooks, recorder, self._places, self._job.probe, began + self._job.soft)
         os.register_at_fork(after_in_child=self._off)
         signal.signal(signal.SIGUSR1, self._shorten)
         signal.signal(signal.SIGTERM, self._stop)
@@ -138,6 +142,7 @@ class _Observer:
         except BaseException as raised:  # noqa: BLE001, a program that fails is a report too
             how, error, place = "error", _one_line(raised), self._frames.of_error(raised)
             self._show(raised)
+        end_branch(recorder)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with recorder.safe:
             self._hooks.flush()

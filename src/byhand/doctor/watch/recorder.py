@@ -5,6 +5,7 @@ from typing import Any, Final, final
 
 from byhand.doctor.clip import Clip
 from byhand.doctor.place import Place
+from byhand.doctor.slopes import Probe
 from byhand.doctor.trace import Loader, Made, Printed
 from byhand.doctor.watch.arrays import length, pointer, summarize
 from byhand.doctor.watch.drafts import ForwardDraft
@@ -37,6 +38,7 @@ class Recorder:
 
     def __init__(self, frames: Frames) -> None:
         self.on = True
+        self.branched = False  # this process is a branch of the run
         self.stepping = False  # an optimizer's step is under way
         self.seeded = False
         self.drew: tuple[str, ...] = ()  # libraries whose global generator gave numbers
@@ -53,6 +55,7 @@ class Recorder:
         self.settings = Settings()
         self.options = Options(frames)
         self.kept_graphs = KeptGraphs()
+        self.probes: list[Probe] = []
         self.frames = frames
         self.loops = Loops()
         self.labels = Labels()

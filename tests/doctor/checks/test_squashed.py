@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from byhand.doctor.checks.clipped import nonlinearity_on_logits
 from byhand.doctor.checks.loss import softmax_before_cross_entropy
+from byhand.doctor.checks.squashed import nonlinearity_on_logits
 
 from ._losses import fixed, look, one
 
