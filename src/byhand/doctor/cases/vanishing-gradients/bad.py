@@ -25,7 +25,7 @@ model = make_model()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 loss_fn = nn.CrossEntropyLoss()
 
-for epoch in range(20):
+for epoch in range(28):
     total = 0.0
     for xb, yb in train_loader:
         loss = loss_fn(model(xb), yb)
