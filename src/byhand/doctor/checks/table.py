@@ -16,6 +16,7 @@ from byhand.doctor.checks.evaluate import (
 )
 from byhand.doctor.checks.finite import loss_not_finite
 from byhand.doctor.checks.flat import dead_relus, saturated_units
+from byhand.doctor.checks.gradients import vanishing_gradients
 from byhand.doctor.checks.labels import labels_out_of_step
 from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
 from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
@@ -29,7 +30,6 @@ from byhand.doctor.checks.regular import dropout_never_off
 from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.sign import loss_of_wrong_sign
 from byhand.doctor.checks.stacked import softmax_as_hidden_unit, stacked_linear_layers
-from byhand.doctor.checks.vanishing import vanishing_gradients
 from byhand.doctor.finding import Finding
 
 __all__ = ["CHECKS", "Check"]

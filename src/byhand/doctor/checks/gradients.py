@@ -1,4 +1,4 @@
-"""Gradients that get lost on their way back through the layers."""
+"""Gradients that get lost on their way through the layers, or grow out of all proportion."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Parameter, Sample
 
-__all__ = ["vanishing_gradients"]
+__all__ = ["layers_in_order", "vanishing_gradients"]
 
 _GOOD: Final = 0.95  # an accuracy that lost gradients have not kept a model from
 _LOST: Final = 1e-4  # of the last layer's gradient, both as shares of their weights
@@ -34,7 +34,7 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
         return
     if end is not None and end.accuracy is not None and end.accuracy >= _GOOD:
         return
-    layers = _in_order(evidence, index)
+    layers = layers_in_order(evidence, index)
     if len(layers) < _DEEP or not how.first > 0:
         return
     first, last = layers[0], layers[-1]
@@ -61,7 +61,7 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def _in_order(evidence: Evidence, index: int) -> list[Parameter]:
+def layers_in_order(evidence: Evidence, index: int) -> list[Parameter]:
     """The trained weights of a training's model in the order in which a forward uses them."""
     trace = evidence.trace
     for reading in readings(trace):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from byhand.doctor.checks import vanishing
+from byhand.doctor.checks import gradients
 from tests.doctor.checks._real import DATA, seen
 from tests.doctor.checks._traces import patched
 
@@ -34,7 +34,7 @@ with torch.no_grad():
 
 def found(watched, tmp_path, depth=6, unit="torch.sigmoid(layer(x))", start="pass"):
     evidence = seen(watched, tmp_path, DEEP.format(depth=depth, unit=unit, start=start))
-    return evidence, list(vanishing.vanishing_gradients(evidence))
+    return evidence, list(gradients.vanishing_gradients(evidence))
 
 
 @pytest.mark.parametrize(
