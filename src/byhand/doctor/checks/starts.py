@@ -45,18 +45,20 @@ def scaled(evidence: Evidence, weights: Sequence[Parameter]) -> Edits:
     program = evidence.program
     factors: dict[Place, float] = {}
     names: dict[Place, str] = {}
+    deviations: dict[Place, float] = {}
     for weight in weights:
         if weight.place is not None and weight.start.std:
             factor = 1 / (weight.start.std * math.sqrt(fan_in(evidence.trace, weight)))
             factors[weight.place] = min(factor, factors.get(weight.place, math.inf))
             names[weight.place] = weight.name
+            deviations[weight.place] = weight.start.std
     found: dict[Place, Edits] = {}
     for place, factor in factors.items():
         number = float(f"{factor:.1g}")
         fix = _smaller(evidence, place, number)
         for unit, node in assigned(program, evidence.trace, names[place]) if not fix else ():
             fix = fix or _smaller(evidence, unit.place(node), number)
-        fix = fix or _smaller_in_place(evidence, factor)
+        fix = fix or _smaller_in_place(evidence, factor * deviations[place])
         if fix:
             found[fix[0].place] = fix
     return tuple(edit for fix in found.values() for edit in fix)
@@ -96,7 +98,7 @@ def _default(evidence: Evidence, unit: Unit, place: Place) -> Place | None:
     return None
 
 
-def _smaller_in_place(evidence: Evidence, factor: float) -> Edits:
+def _smaller_in_place(evidence: Evidence, deviation: float) -> Edits:
     """``nn.init.normal_(w, std=1)`` and its like: another deviation."""
     program = evidence.program
     for unit in units(program, evidence.trace):
@@ -106,7 +108,7 @@ def _smaller_in_place(evidence: Evidence, factor: float) -> Edits:
                 and last_name(call.func) in _IN_PLACE
                 and ran(evidence.trace, unit.place(call))
             ):
-                place, number = unit.place(call), f"{factor:.1g}"
+                place, number = unit.place(call), f"{deviation:.1g}"
                 for keyword in call.keywords:
                     if keyword.arg == "std":
                         return (edits.replace(unit.place(keyword.value), number),)

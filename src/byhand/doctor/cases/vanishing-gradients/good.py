@@ -10,11 +10,11 @@ digits = load_digits()
 mixed = torch.randperm(len(digits.target))
 features = torch.tensor(digits.data, dtype=torch.float32)[mixed] / 16
 targets = torch.tensor(digits.target)[mixed]
-train_loader = DataLoader(TensorDataset(features[:1400], targets[:1400]), batch_size=20, shuffle=True)
+train_loader = DataLoader(TensorDataset(features[:1400], targets[:1400]), batch_size=10, shuffle=True)
 valid_loader = DataLoader(TensorDataset(features[1400:], targets[1400:]), batch_size=100)
 
 
-def make_model(width=48, depth=6):
+def make_model(width=48, depth=5):
     layers = [nn.Linear(64, width), nn.ReLU()]
     for _ in range(depth - 1):
         layers += [nn.Linear(width, width), nn.ReLU()]
@@ -22,10 +22,10 @@ def make_model(width=48, depth=6):
 
 
 model = make_model()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 loss_fn = nn.CrossEntropyLoss()
 
-for epoch in range(15):
+for epoch in range(28):
     total = 0.0
     for xb, yb in train_loader:
         loss = loss_fn(model(xb), yb)
