@@ -15,7 +15,9 @@ from byhand.doctor.checks.biases import bias_never_moves
 from byhand.doctor.checks.descended import update_not_of_printed_loss
 from byhand.doctor.checks.gradients import gradient_misscaled, gradient_wrong
 from byhand.doctor.checks.probes import reference
+from byhand.doctor.checks.sign import loss_of_wrong_sign
 from byhand.doctor.slopes import cosine
+from byhand.doctor.text import edits
 from byhand.doctor.text.reading import read_program
 from byhand.doctor.trace import Backward, Training
 
@@ -194,6 +196,7 @@ RIGHT = {
         ("def softmax", "W1, b1, W2, b2 = [p.astype(np.float32) for p in (W1, b1, W2, b2)]\ndef softmax"),
     ),
     "other rates for other parameters": changed(ROWS, ("b1 -= 0.2", "b1 -= 0.6"), ("W2 -= 0.2", "W2 -= 0.02")),
+    "rates that are as many times apart as there are rows": changed(ROWS, ("W2 -= 0.2", "W2 -= 0.01")),
     "sums": changed(ROWS, ("(p - t) / len(x)", "(p - t)"), ("0.2 *", "0.01 *")),
     "up the log-likelihood": changed(ROWS, ("(p - t)", "(t - p)"), ("-= 0.2", "+= 0.2"), ("loss = -np", "loss = np")),
     "in place, as in a course": changed(
@@ -342,6 +345,18 @@ def test_a_loss_that_is_only_shown(probed, pairs, words):
     [finding] = said(probed(changed(ROWS, *pairs)))
     assert (finding.check, finding.level) == ("update-not-of-printed-loss", "warning")
     assert words in finding.saw
+
+
+@pytest.mark.full
+def test_all_updates_uphill(probed):
+    text = changed(ROWS, ("-= 0.2", "+= 0.02"))
+    evidence = probed(text)
+    [finding] = loss_of_wrong_sign(evidence)
+    assert finding.level == "error"
+    assert finding.place.line == line_of(text, "W1 +=")
+    [fix] = finding.edits
+    assert edits.apply(evidence.program, fix)["main.py"].count("-= 0.02") == 4
+    assert said(evidence) == []
 
 
 def test_slopes_are_those_of_autograd(probed):

@@ -36,6 +36,8 @@ def bias_never_moves(evidence: Evidence) -> Iterator[Finding]:
 
 def _by_line(evidence: Evidence, probe: Probe, loss: Reference) -> dict[Place | None, list[tuple[Slopes, list[Found]]]]:
     """The biases that stand still, each with its gradients, by the line where they should be moved."""
+    if _moves_later(evidence, probe):
+        return {}
     found: dict[Place | None, list[tuple[Slopes, list[Found]]]] = {}
     update = probe.parameters[max(loss.right)].place
     for parameter in probe.parameters:
@@ -49,6 +51,13 @@ def _by_line(evidence: Evidence, probe: Probe, loss: Reference) -> dict[Place | 
             becomes = [one.place for one in own if one not in alike]  # its new value, which goes to another name
             found.setdefault(becomes[-1] if becomes else update, []).append((parameter, own))
     return found
+
+
+def _moves_later(evidence: Evidence, probe: Probe) -> bool:
+    """Whether the whole run moved more parameters than this iteration did."""
+    updated = sum(one.updated for one in probe.parameters)
+    training = max((one.training or 0 for one in evidence.trace.parameters), default=0)
+    return sum(one.changed and one.training == training for one in evidence.trace.parameters) > updated
 
 
 def _beside(probe: Probe, loss: Reference, parameter: Slopes, other: Slopes) -> bool:

@@ -1,5 +1,7 @@
 """Gradients derived on paper, against finite differences of the loss: one that is wrong, one that has another scale."""
 
+import ast
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -14,6 +16,7 @@ from byhand.doctor.slopes import ALIKE, Probe, Slopes, cosine
 __all__ = ["calls_it", "gradient_misscaled", "gradient_wrong", "loss_of"]
 
 _CLOSE: Final = 0.01  # relative difference of a factor and the number of rows
+_RATE: Final = re.compile("lr|rate|eta|alpha|step")
 _FEW: Final = 8  # rows, with which a factor could be a matter of taste
 
 
@@ -157,6 +160,10 @@ def gradient_misscaled(evidence: Evidence) -> Iterator[Finding]:
                 odd.setdefault((found.place if found else probe.parameters[i].place, times > 1), []).append(i)
         for (place, more), those in odd.items():
             others = [i for i in factors if abs(factors[i] / usual - 1) < _CLOSE]
+            rates = [_rates(evidence, probe.parameters[i], probe.rows) for i in others]
+            those = [i for i in those if _rates(evidence, probe.parameters[i], probe.rows) in rates]
+            if not those:
+                continue
             fix = divided(evidence, [probe.parameters[i] for i in others], place) if more else Remedy(place, "")
             size = "larger" if more else "smaller"
             yield Finding(
@@ -171,6 +178,22 @@ def gradient_misscaled(evidence: Evidence) -> Iterator[Finding]:
                 proof="arithmetic",
                 edits=fix.edits,
             )
+
+
+def _rates(evidence: Evidence, parameter: Slopes, rows: int) -> frozenset[str]:
+    """The numbers and the rates in the text of an update, but for the number of rows: it may have a rate of its own."""
+    place = parameter.place
+    statements = evidence.program.nodes(place, ast.stmt) if place else []
+    nodes = [*ast.walk(statements[0])] if statements else []
+    words = {node.id for node in nodes if isinstance(node, ast.Name)} | {
+        node.attr for node in nodes if isinstance(node, ast.Attribute)
+    }
+    constants = {
+        str(node.value)
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value not in (rows, -rows)
+    }
+    return frozenset(constants | {word for word in words if _RATE.search(word.lower())})
 
 
 def _names(probe: Probe, those: Sequence[int]) -> str:
