@@ -7,9 +7,11 @@ from typing import Final, cast
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed
 from byhand.doctor.checks.kinds import cross_entropy
+from byhand.doctor.checks.probes import known
 from byhand.doctor.checks.tapes import PICKS, Reading, name_of, readings
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
+from byhand.doctor.slopes import ALIKE, cosine
 from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import replace
 from byhand.doctor.text.program import Program, Unit
@@ -44,6 +46,37 @@ def loss_of_wrong_sign(evidence: Evidence) -> Iterator[Finding]:
                 seen.add(finding.place)
                 yield finding
                 break
+    if not seen:
+        yield from _by_slopes(evidence)
+
+
+def _by_slopes(evidence: Evidence) -> Iterator[Finding]:
+    """If every update of a training without autograd goes up one of the usual losses, by finite differences."""
+    for probe in evidence.trace.probes[-1:]:
+        moving = [one for one in probe.parameters if one.updated and one.moved > 0]
+        for i, scalar in enumerate(probe.scalars):
+            fits = [cosine(one.slopes[i], one.taken) for one in moving if known(probe, one, i)]
+            if not scalar.assumed or len(fits) < len(moving) or not fits or max(fits) > -ALIKE[probe.single]:
+                continue
+            nodes = [_update(evidence.program, one.place) for one in moving]
+            edits = [
+                _turn(evidence.program, unit, node, "+=", "-=")
+                for node, unit in dict.fromkeys(pair for pair in nodes if pair)
+                if isinstance(node.op, ast.Add)
+            ]
+            place = moving[0].place
+            yield Finding(
+                "loss-of-wrong-sign",
+                "error",
+                place,
+                f"all {len(moving)} updates go along the gradient of the {scalar.assumed}, by finite differences "
+                "(cosine 1.00), and not against it",
+                "every step makes the right answer less likely",
+                evidence.program.line(place).replace("+=", "-=", 1) if place and any(edits) else "the other sign",
+                proof="arithmetic",
+                edits=(tuple(edit for edit in edits if edit),) if any(edits) else (),
+            )
+            return
 
 
 def _negative(evidence: Evidence, pairs: list[tuple[Reading, float]], story: str) -> Finding | None:
