@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.causes import UNDER
 from byhand.doctor.checks.table import CHECKS
 from byhand.doctor.examine import Examination, examine
 from byhand.doctor.finding import Finding
-from byhand.doctor.fold import UNDER
 from byhand.doctor.run.workshop import Workshop
 from byhand.doctor.show.pages import about
 from byhand.doctor.show.report import make_report, needed, status

@@ -3,8 +3,9 @@ from itertools import permutations
 
 import pytest
 
+from byhand.doctor.causes import UNDER
 from byhand.doctor.finding import Edit, Effect, Finding, Level
-from byhand.doctor.fold import NOTES, UNDER, fold
+from byhand.doctor.fold import NOTES, fold
 from byhand.doctor.place import Place
 
 
