@@ -1,4 +1,4 @@
-"""A network of plain tensors and a class; its hidden layer is averaged over the batch, so that all rows are alike."""
+"""A network of plain tensors and a class, with dropout by hand; to judge it, all units are dropped, not none."""
 
 import torch
 from sklearn.datasets import load_digits
@@ -14,20 +14,20 @@ class MLP:
     def __init__(self, n_in, n_hidden, n_out):
         self.w1 = (torch.randn(n_in, n_hidden) * (2 / n_in) ** 0.5).requires_grad_()
         self.b1 = torch.zeros(n_hidden, requires_grad=True)
-        self.w2 = (torch.randn(n_hidden, n_out) * (4 / n_hidden) ** 0.5).requires_grad_()
+        self.w2 = (torch.randn(n_hidden, n_out) * (1 / n_hidden) ** 0.5).requires_grad_()
         self.b2 = torch.zeros(n_out, requires_grad=True)
         self.parameters = [self.w1, self.b1, self.w2, self.b2]
 
-    def __call__(self, rows):
+    def __call__(self, rows, keep):
         hidden = (rows @ self.w1 + self.b1).relu()
-        hidden = hidden.mean(dim=0).expand(len(rows), -1)  # single pixels should matter less
+        hidden = hidden * (torch.rand_like(hidden) < keep) / max(keep, 0.01)  # a share of the units, as large in all
         return hidden @ self.w2 + self.b2
 
 
 net = MLP(64, 50, 10)
 for _ in range(1500):
     batch = torch.randint(0, 1497, (64,))
-    loss = torch.nn.functional.cross_entropy(net(x[batch]), y[batch])
+    loss = torch.nn.functional.cross_entropy(net(x[batch], keep=0.8), y[batch])
     for p in net.parameters:
         p.grad = None
     loss.backward()
@@ -36,5 +36,5 @@ for _ in range(1500):
             p.add_(p.grad, alpha=-0.2)
 
 with torch.no_grad():
-    guess = net(x[1497:]).max(dim=1).indices
+    guess = net(x[1497:], keep=0.0).max(dim=1).indices
 print("test accuracy", (guess == y[1497:]).float().mean().item())
