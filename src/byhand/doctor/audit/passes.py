@@ -152,7 +152,7 @@ class Passes:
         rows, _ = self._training_rows(forward.training)
         if not rows.size or not forward.rows.size:
             return 0.0 if forward.rows.size else math.nan
-        return float(_inside(rows, forward.rows)[0].mean())
+        return float(inside(rows, forward.rows)[0].mean())
 
     def _training_rows(self, training: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The distinct rows of a model's training, sorted, and the clock at which each was first used."""
@@ -210,15 +210,15 @@ class Passes:
             return "unknown", math.nan, 0.0
         if not known.size:
             return "held-out", 0.0, 0.0
-        inside, at = _inside(known, rows)
+        found, at = inside(known, rows)
         # Before the first update nothing has been trained on, and yet the training rows are the training rows.
-        earlier = inside & (clocks[at] < forward.clock) if forward.clock > int(clocks.min()) else inside
+        earlier = found & (clocks[at] < forward.clock) if forward.clock > int(clocks.min()) else found
         share = float(earlier.mean())
         on: On = "training" if share >= 0.95 else "held-out" if share <= 0.5 else "mixed"
-        return on, share, np.unique(rows[inside]).size / known.size
+        return on, share, np.unique(rows[found]).size / known.size
 
 
-def _inside(known: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+def inside(known: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
     """Which rows are among the known ones, which are sorted and not none, and where each would stand there."""
     at = np.minimum(np.searchsorted(known, rows), known.size - 1)
     return known[at] == rows, at

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.audit.passes import Pass, inside
 from byhand.doctor.audit.printed import Line, measures
 from byhand.doctor.checks import handed, origins
 from byhand.doctor.checks.calls import last_name
@@ -16,7 +18,7 @@ from byhand.doctor.checks.evaluate import evaluated_on_training_rows
 from byhand.doctor.checks.roles import role
 from byhand.doctor.finding import Finding
 from byhand.doctor.text import edits
-from byhand.doctor.trace import Number
+from byhand.doctor.trace import Number, Trace
 
 __all__ = ["no_held_out_data"]
 
@@ -36,12 +38,12 @@ def no_held_out_data(evidence: Evidence) -> Iterator[Finding]:
     known = np.unique(np.concatenate([one.rows for one in learnt])) if learnt else np.zeros(0, np.int64)
     if known.size < _ROWS or any(one.rows.size != one.n for one in trace.forwards):
         return
-    if any(one.n and np.isin(one.rows, known).mean() < _ALL for one in trace.forwards):
+    if _meets_others(trace, known):
         return
-    judged = next((one for one in reversed(evidence.audit.passes) if one.on == "training"), None)
-    if judged is None and sum(one.n for one in learnt) < _TWICE * known.size:
+    training = any(one.on == "training" for one in evidence.audit.passes)
+    if not training and sum(one.n for one in learnt) < _TWICE * known.size:
         return  # each row is new to the model when it comes, and judged before it is learnt from
-    line = _accuracy_of_training(evidence)
+    line, judged = _accuracy_of_training(evidence)
     if line is None:
         yield from _nothing_judged(evidence, known.size, index)
         return
@@ -92,14 +94,21 @@ def _shown(line: Line) -> str:
     return f"{line.number.value:.{line.number.decimals}f}{' %' if line.number.percent else ''}"
 
 
-def _accuracy_of_training(evidence: Evidence) -> Line | None:
+def _meets_others(trace: Trace, known: NDArray[np.int64]) -> bool:
+    """Whether any forward has rows that are not among the known ones, which are sorted."""
+    found, _ = inside(known, np.concatenate([one.rows for one in trace.forwards]))
+    sizes = np.array([one.n for one in trace.forwards if one.n])
+    return bool((np.add.reduceat(found, np.cumsum(sizes) - sizes, dtype=np.int64) < _ALL * sizes).any())
+
+
+def _accuracy_of_training(evidence: Evidence) -> tuple[Line | None, Pass | None]:
     """The last line that shows an accuracy of training rows: of an evaluation of them, or as they were learnt from."""
     for same in reversed(evidence.audit.lines):
         line = same[-1]
         if not {"accuracy", "error"} & measures(line.number) or origins.told(line.printed, line.number) == "held-out":
             continue
-        made = [(one.on, figure) for one, figure in line.evaluations() if figure.measure == "accuracy"]
+        made = [one for one, figure in line.evaluations() if figure.measure == "accuracy"]
         learning = [one for one in line.training.figures.values() if one.measure == "accuracy" and line.fit(one)]
-        if (made and all(on == "training" for on, _ in made)) or (not made and learning):
-            return line
-    return None
+        if (made and all(one.on == "training" for one in made)) or (not made and learning):
+            return line, made[0] if made else None
+    return None, None

@@ -29,6 +29,7 @@ _LOSSES: Final = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss
 _ORDERED: Final = 0.3
 """Correlation of the classes' distances with those of their numbers, from which on the numbers may mean something."""
 
+_CLASSES: Final = 3  # of two, 0 and 1 are as good as any
 _EXACT: Final = frozenset({"==", "!=", "accuracy_score", "balanced_accuracy_score", "array_equal", "equal"})
 
 
@@ -40,18 +41,19 @@ def regression_on_class_numbers(evidence: Evidence) -> Iterator[Finding]:
     """
     trace = evidence.trace
     seen: set[Place | None] = set()
-    order = _order(trace.trained_on)
+    found = [
+        (reading, op, pair)
+        for reading in readings(trace)
+        if reading.train and len(np.unique(reading.labels)) >= _CLASSES
+        for op in reading.tape.ops
+        if (pair := _pair(reading, op))
+    ]
+    order = _order(trace.trained_on) if found else None
     if order is not None and order >= _ORDERED:
         return
-    for reading in readings(trace):
-        classes = len(np.unique(reading.labels))
-        if not reading.train or classes < 3:
-            continue
-        for op in reading.tape.ops:
-            found = _pair(reading, op) if op.place not in seen else None
-            if found is None:
-                continue
-            out, target = found
+    for reading, op, (out, target) in found:
+        if op.place not in seen:
+            classes = len(np.unique(reading.labels))
             shape = reading.shape(out)
             several = len(shape) == 2 and min(shape) > 1
             if not several and (order is None or not _is_judged_by_class(trace)):
