@@ -132,7 +132,9 @@ def _numbers(reading: Reading, act: Op, kind: str) -> str:
     step = f"at step {reading.tape.clock + 1:,}"
     if y is None or z is None or not np.isfinite(z).all() or z.shape != y.shape:
         summary = reading.value(act.output).summary
-        return f"{step} what is left of the scores goes from {summary.low} to {summary.high}"
+        if summary.low is None:
+            return f"{step} no score is a number any more"
+        return f"{step} what is left of the scores goes from {summary.low:.3g} to {summary.high:.3g}"
     if kind == "relu":
         own = np.take_along_axis(y, reading.labels[:, None], axis=1)[:, 0]
         dead = int((y <= 0).all(axis=0).sum())
