@@ -126,6 +126,7 @@ def test_a_recurrence(watched, tmp_path):
 def test_numpy(watched, tmp_path):
     evidence, (finding,) = found(watched, tmp_path, NUMPY.format(std=0.38))
     assert "hidden layers" in finding.saw
+    assert "the second gradient of" in finding.saw
     assert "dw / max(1, np.linalg.norm(dw))" in patched(evidence, finding.edits[0])
 
 

@@ -52,9 +52,10 @@ class _Growth:
 @final
 @dataclass(frozen=True, slots=True)
 class _Leap:
-    """A weight's first gradient and step."""
+    """A weight's gradient and step, the first that were seen."""
 
     weight: Parameter
+    which: str  # "first" or "second"
     size: float  # of the weights before it
     gradient: float
     step: float
@@ -84,11 +85,11 @@ def exploding_gradients(evidence: Evidence) -> Iterator[Finding]:
         "exploding-gradients",
         "warning",
         fix[0].place if fix else growth.weights[0].place,
-        saw=f"{where} the deviation of what they give grows from {short(growth.deviations[0])} to"
-        f" {short(growth.deviations[-1])}; the first gradient of {name} is {short(leap.gradient)} long, its weights"
-        f" {short(leap.size)}; {harm}",
-        so=f"the first step moves {name} by {short(leap.step / leap.size)} times its own length: nothing is left of the"
-        " start, at a rate that would do otherwise",
+        saw=f"{where} the deviation of what goes through grows from {short(growth.deviations[0])} to"
+        f" {short(growth.deviations[-1])}; the {leap.which} gradient of {name} is {short(leap.gradient)} long, its"
+        f" weights {short(leap.size)}; {harm}",
+        so=f"the {leap.which} step moves {name} by {short(leap.step / leap.size)} times its own length:"
+        " nothing is left of the start",
         instead=_text(evidence, fix) or "smaller weights where they are used again and again, or clipped gradients",
         edits=(fix,) if fix else (),
         needs_proof=bool(fix),
@@ -162,7 +163,8 @@ def _leap(evidence: Evidence, index: int, training: Training) -> _Leap | None:
         if gradient is None or sample.step is None or sample.clock > training.first + 1:
             continue
         if math.isfinite(gradient) and gradient >= _LONG * size and _MOVES * size <= sample.step < math.inf:
-            found.append(_Leap(weight, size, gradient, sample.step))
+            which = "first" if sample.clock <= training.first else "second"
+            found.append(_Leap(weight, which, size, gradient, sample.step))
     return max(found, key=lambda one: one.gradient / one.size, default=None)
 
 
