@@ -14,19 +14,19 @@ _UNDER: Final = {
     "learning-rate-too-high": """
         raw-pixel-range gradients-never-zeroed loss-of-wrong-sign fixed-batches clipped-in-vain loss-arguments-swapped
         regression-on-class-numbers loss-summed-not-averaged dead-relus saturated-units gradient-wrong
-        gradient-misscaled
+        gradient-misscaled exploding-gradients
     """,
     "learning-rate-too-low": """
         step-never-taken softmax-before-cross-entropy softmax-over-batch probabilities-into-nll broadcast-loss
         labels-out-of-step all-zero-hidden-weights loss-arguments-swapped nonlinearity-on-logits
         regression-on-class-numbers loss-summed-not-averaged trained-in-eval-mode softmax-as-hidden-unit
         rows-mixed-across-batch dead-relus saturated-units vanishing-gradients detached-loss step-before-backward
-        optimizer-of-other-parameters schedule-decays-to-nothing gradient-wrong gradient-misscaled
+        optimizer-of-other-parameters schedule-decays-to-nothing gradient-wrong gradient-misscaled exploding-gradients
     """,
     "loss-not-finite": """
         raw-pixel-range log-of-softmax epsilon-in-log clipped-in-vain log-of-log-softmax loss-arguments-swapped
         loss-unbounded-below softmax-without-max loss-summed-not-averaged learning-rate-too-high
-        initial-loss-above-chance gradient-wrong
+        initial-loss-above-chance gradient-wrong exploding-gradients
     """,
     "log-of-softmax": "raw-pixel-range softmax-without-max",
     "softmax-without-max": "raw-pixel-range loss-summed-not-averaged",
@@ -37,10 +37,11 @@ _UNDER: Final = {
     # Units and gradients, under what makes them so.
     "dead-relus": """
         raw-pixel-range scaled-differently gradients-never-zeroed loss-of-wrong-sign all-zero-hidden-weights
-        initial-loss-above-chance
+        initial-loss-above-chance exploding-gradients
     """,
     "saturated-units": """
         raw-pixel-range scaled-differently gradients-never-zeroed loss-of-wrong-sign initial-loss-above-chance
+        exploding-gradients
     """,
     "vanishing-gradients": """
         all-zero-hidden-weights raw-pixel-range scaled-differently trained-in-eval-mode softmax-as-hidden-unit
@@ -48,7 +49,7 @@ _UNDER: Final = {
     """,
     "exploding-gradients": """
         raw-pixel-range scaled-differently gradients-never-zeroed loss-of-wrong-sign initial-loss-above-chance
-        learning-rate-too-high
+        loss-summed-not-averaged gradient-wrong gradient-misscaled
     """,
     "stopped-while-learning": """
         step-never-taken raw-pixel-range softmax-before-cross-entropy softmax-over-batch probabilities-into-nll
@@ -56,7 +57,7 @@ _UNDER: Final = {
         nonlinearity-on-logits regression-on-class-numbers loss-summed-not-averaged trained-in-eval-mode
         partial-eval-mode dropout-never-off stacked-linear-layers softmax-as-hidden-unit rows-mixed-across-batch
         dead-relus saturated-units vanishing-gradients detached-loss step-before-backward
-        optimizer-of-other-parameters schedule-decays-to-nothing gradient-wrong gradient-misscaled
+        optimizer-of-other-parameters schedule-decays-to-nothing gradient-wrong gradient-misscaled exploding-gradients
     """,
     "constant-answer": """
         step-never-taken raw-pixel-range broadcast-loss gradients-never-zeroed loss-of-wrong-sign labels-out-of-step
@@ -65,7 +66,7 @@ _UNDER: Final = {
         loss-unbounded-below loss-summed-not-averaged softmax-without-max log-of-log-softmax trained-in-eval-mode
         softmax-as-hidden-unit rows-mixed-across-batch dead-relus saturated-units vanishing-gradients loss-not-finite
         log-of-softmax learning-rate-too-high learning-rate-too-low detached-loss step-before-backward
-        optimizer-of-other-parameters gradient-wrong
+        optimizer-of-other-parameters gradient-wrong exploding-gradients
     """,
     "overfitting": """
         labels-out-of-step scaled-differently loss-of-wrong-sign class-sorted-batches fixed-batches

@@ -148,6 +148,7 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "trained-in-eval-mode": ("trained in training mode", _moody),
         "rows-mixed-across-batch": ("each row judged by itself", _judged),
         "vanishing-gradients": ("gradients that reach the first layer", _deep),
+        "exploding-gradients": ("gradients no longer than they should be", _deep),
         "dead-relus": ("units that are not always 0", _deep),
         "saturated-units": ("units that are not always at an end", _deep),
         "stacked-linear-layers": ("a bend between layers", _deep),

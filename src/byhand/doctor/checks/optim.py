@@ -27,7 +27,12 @@ __all__ = [
 ]
 
 GAIN: Final[Mapping[str, float]] = MappingProxyType(
-    {"learning-rate-too-high": 0.05, "learning-rate-too-low": 0.03, "stopped-while-learning": 0.03}
+    {
+        "learning-rate-too-high": 0.05,
+        "learning-rate-too-low": 0.03,
+        "stopped-while-learning": 0.03,
+        "exploding-gradients": 0.05,
+    }
 )
 """The gain in accuracy from which on an experiment confirms a check's suspicion, where it is not the usual one."""
 

@@ -40,25 +40,32 @@ def fan_in(trace: Trace, parameter: Parameter) -> int:
     return shape[0] if shape else 1
 
 
-def scaled(evidence: Evidence, weights: Sequence[Parameter]) -> Edits:
-    """Weights drawn smaller, so that a layer keeps the size of its input, at each line that draws them."""
+def scaled(evidence: Evidence, weights: Sequence[Parameter], gain: float = 1.0, digits: int = 1) -> Edits:
+    """Weights drawn smaller, so that a layer keeps the size of its input, at each line that draws them.
+
+    Args:
+        evidence: of the run.
+        weights: that are drawn otherwise.
+        gain: of their deviation × √inputs, afterwards.
+        digits: of the numbers that are written.
+    """
     program = evidence.program
     factors: dict[Place, float] = {}
     names: dict[Place, str] = {}
     deviations: dict[Place, float] = {}
     for weight in weights:
         if weight.place is not None and weight.start.std:
-            factor = 1 / (weight.start.std * math.sqrt(fan_in(evidence.trace, weight)))
+            factor = gain / (weight.start.std * math.sqrt(fan_in(evidence.trace, weight)))
             factors[weight.place] = min(factor, factors.get(weight.place, math.inf))
             names[weight.place] = weight.name
             deviations[weight.place] = weight.start.std
     found: dict[Place, Edits] = {}
     for place, factor in factors.items():
-        number = float(f"{factor:.1g}")
+        number = float(f"{factor:.{digits}g}")
         fix = _smaller(evidence, place, number)
         for unit, node in assigned(program, evidence.trace, names[place]) if not fix else ():
             fix = fix or _smaller(evidence, unit.place(node), number)
-        fix = fix or _smaller_in_place(evidence, factor * deviations[place])
+        fix = fix or _smaller_in_place(evidence, float(f"{factor * deviations[place]:.{digits}g}"))
         if fix:
             found[fix[0].place] = fix
     return tuple(edit for fix in found.values() for edit in fix)
@@ -108,7 +115,7 @@ def _smaller_in_place(evidence: Evidence, deviation: float) -> Edits:
                 and last_name(call.func) in _IN_PLACE
                 and ran(evidence.trace, unit.place(call))
             ):
-                place, number = unit.place(call), f"{deviation:.1g}"
+                place, number = unit.place(call), f"{deviation:g}"
                 for keyword in call.keywords:
                     if keyword.arg == "std":
                         return (edits.replace(unit.place(keyword.value), number),)

@@ -20,6 +20,7 @@ from byhand.doctor.checks.evaluate import (
     mean_of_batch_means,
     sum_of_means_over_count,
 )
+from byhand.doctor.checks.exploding import exploding_gradients
 from byhand.doctor.checks.finite import loss_not_finite
 from byhand.doctor.checks.fixed import fixed_batches
 from byhand.doctor.checks.flat import dead_relus, saturated_units
@@ -126,6 +127,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "trained-in-eval-mode": trained_in_eval_mode,
         "all-zero-hidden-weights": all_zero_hidden_weights,
         "vanishing-gradients": vanishing_gradients,
+        "exploding-gradients": exploding_gradients,
         "dead-relus": dead_relus,
         "saturated-units": saturated_units,
         "stacked-linear-layers": stacked_linear_layers,
