@@ -1,21 +1,19 @@
 """The loss that a program shows, and the one that its updates descend."""
 
-import ast
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.hand_gradients import loss_of
+from byhand.doctor.checks.probe_words import loss_of
 from byhand.doctor.checks.probes import WRONG, Reference, factor, known, plain, reference
-from byhand.doctor.checks.units import units
+from byhand.doctor.checks.shown import shown_names
 from byhand.doctor.finding import Finding
 from byhand.doctor.slopes import ALIKE, Probe, Slopes, cosine
 
 __all__ = ["update_not_of_printed_loss"]
 
-_KEEPS: Final = frozenset({"print", "append", "write", "info", "plot", "format", "set_description", "set_postfix"})
 _REST: Final = 1e-3  # of slopes, that rounding may leave
 
 
@@ -30,7 +28,7 @@ def update_not_of_printed_loss(evidence: Evidence) -> Iterator[Finding]:
         moving = [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
         if loss is None or set(moving) - loss.right or not all(plain(probe.parameters[i]) for i in moving):
             continue
-        told = _told(evidence)
+        told = shown_names(evidence)
         shown = [i for i, one in enumerate(probe.scalars) if one.name in told and not one.assumed and i != loss.index]
         for index in shown[-1:]:
             parameters = [probe.parameters[i] for i in moving]
@@ -40,18 +38,6 @@ def update_not_of_printed_loss(evidence: Evidence) -> Iterator[Finding]:
                 finding = _without_penalty(probe, loss, index, parameters)
             if finding:
                 yield finding
-
-
-def _told(evidence: Evidence) -> set[str]:
-    """The variables that are handed to print, or to a list that keeps them."""
-    names: set[str] = set()
-    for unit in units(evidence.program, evidence.trace):
-        for call in ast.walk(unit.tree):
-            if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) in _KEEPS:
-                given = [*call.args, *(keyword.value for keyword in call.keywords)]
-                parts = [n for one in given for n in ast.walk(one) if isinstance(n, ast.Name | ast.Attribute)]
-                names |= {ast.unparse(n) for n in parts}
-    return names
 
 
 def _another(probe: Probe, loss: Reference, shown: int, parameters: list[Slopes]) -> Finding | None:
