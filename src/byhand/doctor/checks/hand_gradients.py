@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import numpy as np
+
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.none_fits import none_fits
 from byhand.doctor.checks.probe_words import directions, listed, loss_of, names
@@ -19,6 +21,7 @@ __all__ = ["gradient_misscaled", "gradient_wrong"]
 
 _CLOSE: Final = 0.01  # relative difference of a factor and the number of rows
 _RATE: Final = re.compile("lr|rate|eta|alpha|step")
+_ENOUGH: Final = 6  # directions, for two unknown numbers
 _FEW: Final = 8  # rows, with which a factor could be a matter of taste
 
 
@@ -131,12 +134,11 @@ def gradient_misscaled(evidence: Evidence) -> Iterator[Finding]:
         if loss is None or probe.rows < _FEW:
             continue
         factors = {
-            i: factor(loss.sign * one.slopes[loss.index], one.taken)
+            i: size
             for i in sorted(loss.right)
-            if plain(one := probe.parameters[i])
-            and abs(cosine(one.slopes[loss.index], one.taken)) >= ALIKE[probe.single]
+            if (size := _factor(probe.parameters[i], loss, ALIKE[probe.single])) is not None
         }
-        usual = _usual(probe, factors)
+        usual = _usual(probe, loss, factors)
         odd: dict[tuple[Place | None, bool], list[int]] = {}
         for i, size in factors.items():
             times = size / usual if usual else 0.0
@@ -181,11 +183,37 @@ def _rates(evidence: Evidence, parameter: Slopes, rows: int) -> frozenset[str]:
     return frozenset(constants | {word for word in words if _RATE.search(word.lower())})
 
 
-def _usual(probe: Probe, factors: dict[int, float]) -> float:
-    """The factor of most parameters; of the weights, where there are as many of one as of the other."""
-    best: tuple[int, int, float] = (0, 0, 0.0)
+def _factor(parameter: Slopes, loss: Reference, alike: float) -> float | None:
+    """How many times the gradient is taken away: alone, or with a multiple of the parameter, as its decay."""
+    slopes = loss.sign * parameter.slopes[loss.index]
+    if plain(parameter) and abs(cosine(slopes, parameter.taken)) >= alike:
+        return factor(slopes, parameter.taken)
+    if len(slopes) < _ENOUGH or not parameter.own.any():
+        return None
+    both = np.stack([slopes, parameter.own], axis=1)
+    (times, decay), *_ = np.linalg.lstsq(both, parameter.taken)
+    fits = cosine(both @ (times, decay), parameter.taken) >= alike
+    return float(times) if fits and times > 0 and decay > 0 else None
+
+
+def _usual(probe: Probe, loss: Reference, factors: dict[int, float]) -> float:
+    """The factor of most parameters; of the weights, where there are as many of one as of the other.
+
+    Where these are as many too, of those whose gradient is the mean over the rows: of a loss that was assumed, which is
+    a sum, one over the rows of it.
+    """
+    best: tuple[tuple[int, int, float], float] = (0, 0, 0.0), 0.0
+    mean = 1 / probe.rows if probe.scalars[loss.index].assumed else 1.0
     for size in factors.values():
         own = [i for i, other in factors.items() if abs(other / size - 1) < _CLOSE]
         weights = sum(min(probe.parameters[i].shape, default=1) > 1 and len(probe.parameters[i].shape) > 1 for i in own)
-        best = max(best, (len(own), weights, size), key=lambda one: one[:2])
-    return best[2]
+        one = probe.parameters[own[0]]
+        made = [x for x in one.found if abs(x.like) >= ALIKE[probe.single] and not _in_update(one, x.place)]
+        times = abs(factor(one.slopes[loss.index], made[-1].along)) if made else 0.0
+        best = max(best, ((len(own), weights, -abs(np.log(times / mean)) if times else -np.inf), size))
+    return best[1]
+
+
+def _in_update(parameter: Slopes, place: Place) -> bool:
+    update = parameter.place
+    return update is not None and place.file == update.file and update.line <= place.line <= (update.end_line or 0)

@@ -12,10 +12,10 @@ from typing import final
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.probe_words import directions, listed, names
-from byhand.doctor.checks.probes import gradient, known, origin, reference, smooth
+from byhand.doctor.checks.probe_words import directions, listed, loss_of, names
+from byhand.doctor.checks.probes import WRONG, Reference, gradient, known, origin, reference, smooth
 from byhand.doctor.checks.resembles import in_words
-from byhand.doctor.checks.shown import shown_names
+from byhand.doctor.checks.shown import is_shown
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.slopes import ALIKE, Array, Probe, Slopes, Straight, cosine, of_one_row
@@ -33,7 +33,7 @@ class _Mistake:
 
 
 def none_fits(evidence: Evidence) -> Iterator[Finding]:
-    """If what is shown is a usual loss, and all gradients are its own but for one derivative where all of them begin."""
+    """If what is shown is a usual loss, and all gradients are its own but for one derivative where they begin."""
     for probe in reversed(evidence.trace.probes):
         if reference(probe) is None and (mistake := _mistake(evidence, probe)) is not None:
             yield _finding(evidence, probe, mistake)
@@ -42,10 +42,10 @@ def none_fits(evidence: Evidence) -> Iterator[Finding]:
 
 def _mistake(evidence: Evidence, probe: Probe) -> _Mistake | None:
     moving = [one for one in probe.parameters if one.updated and one.moved > 0]
-    told = shown_names(evidence)
+    is_told = is_shown(evidence)
     usual = [i for i, one in enumerate(probe.scalars) if one.assumed and not of_one_row(one.assumed)]
     for shown, scalar in enumerate(probe.scalars):
-        if scalar.assumed or scalar.name not in told or not all(known(probe, one, shown) for one in moving):
+        if not is_told(scalar) or not all(known(probe, one, shown) for one in moving):
             continue
         same = [i for i in usual if all(_alike(probe, one.slopes[i], one.slopes[shown]) for one in moving)]
         if not moving or not same or not all(smooth(probe, one, shown) for one in moving):
@@ -76,7 +76,7 @@ def _of_mistake(probe: Probe, parameter: Slopes, like: Straight, of: int) -> Arr
 
 def _finding(evidence: Evidence, probe: Probe, mistake: _Mistake) -> Finding:
     moving = [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
-    scalar, of = probe.scalars[mistake.shown], probe.scalars[mistake.of]
+    of = probe.scalars[mistake.of]
     fits = [
         cosine(probe.parameters[i].slopes[mistake.shown], along)
         for i, along in zip(moving, mistake.gradients, strict=True)
@@ -89,7 +89,7 @@ def _finding(evidence: Evidence, probe: Probe, mistake: _Mistake) -> Finding:
         "error" if min(fits) < WRONG else "note",
         place,
         f"the updates of {names(probe, moving)} have cosine about {listed([f'{fit:.2f}' for fit in fits])} with the "
-        f"gradient of your own loss ({scalar.name}, line {scalar.place.line}), by finite differences along "
+        f"gradient of {loss_of(probe, Reference(mistake.shown, 1.0, frozenset()))}, by finite differences along "
         f"{directions(probe.parameters[moving[0]])}; all are what comes out{other} {what}",
         f"all layers get what begins with it: at most {max(fits):.0%} of a step lead downhill, whatever the rate"
         if max(fits) > 0
@@ -132,4 +132,4 @@ def _instead(evidence: Evidence, probe: Probe, mistake: _Mistake) -> str:
         return (
             f"a * (g - (g * a).sum(axis, keepdims=True)) with g = {difference}, or the cross-entropy and {difference}"
         )
-    return f"the derivative of {scalar.name} by the scores, by the chain rule; with the {kind}'s own derivative"
+    return f"the derivative of {scalar.name or 'the loss'} by the scores, with the {kind}'s own derivative"

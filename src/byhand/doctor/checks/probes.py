@@ -87,7 +87,8 @@ def gradient(parameter: Slopes) -> Found | None:
     like = [one for one in parameter.found if abs(one.like) >= _PROPORTIONAL]
     made = [one for one in parameter.found if one.made]
     if like and like[0].even:  # every array of equal numbers is a multiple of it
-        return [one for one in like if one.even][-1]
+        even = [one for one in like if one.even]
+        return [one for one in even if not one.old or one is even[0]][-1]
     if like and (like[0].made or not made or _whole(parameter, like[0])):
         return like[0]
     return max(made, key=lambda one: abs(one.like), default=like[0] if like else None)

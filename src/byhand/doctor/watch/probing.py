@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 _FEWEST: Final = 6  # directions, or nothing is said
 _WIDE: Final = 3  # directions that are gone along once more, with a wider step
 _OTHERWISE: Final = 5  # with other derivatives
+_FINE: Final = 0.1  # of a step: a straight line in the place of softmax soon comes to where the logarithm bends
 _LOOK: Final = 3  # of those, after which most are out of the question
 _LATER: Final = 0.35  # of the time, for those
 _LARGEST: Final = 4_000_000  # elements of a parameter
@@ -232,17 +233,18 @@ class Probing:
             return again, ()
         possible = [*ways(self._hooks, self._places, seen, plan.number, self._called)]
         possible.sort(key=lambda one: known is None or (one.what, one.places) != (known.what, known.places))
+        step = 1.0 if plan.array.dtype.itemsize < 8 else _FINE
         made = [plan.along(one.values) for one in seen.made[plan.number]]
         for way in possible:
             answers: list[Array | None] = []
             for i in range(count):
-                if i == _LOOK and not _like(plan.rows(answers, answering, 1.0)[usual], [taken, *made], 0.99):
+                if i == _LOOK and not _like(plan.rows(answers, answering, step)[usual], [taken, *made], 0.99):
                     break
-                other = differences.along([plan.move(i, 1.0, way.prepare)], until)
+                other = differences.along([plan.move(i, step, way.prepare)], until)
                 if other is None:
                     return None
                 answers += other
-            rows = plan.rows(answers, answering, 1.0)
+            rows = plan.rows(answers, answering, step)
             if rows.shape[1] == count:
                 straight.append(Straight(way.what, way.kind, way.places, rows))
                 if _like(rows[usual], [taken], ALIKE[True]):
