@@ -179,7 +179,12 @@ class Iteration:
         shape = _shape(result)
         if shape in self._made and is_float(result) and self.recorder.lineage.parameters.held(result) is None:
             known = [self._index.get(id(value)) for value in operands]
-            fresh = any(is_numpy(value) and value.size > 1 and _shape(value) != shape for value in operands)
+            fresh = name in (
+                "matmul",
+                "dot",
+            ) or any(  # a product is new, though a batch may be as long as a layer is wide
+                is_numpy(value) and value.size > 1 and _shape(value) != shape for value in operands
+            )
             inputs = tuple(one[1] for one in known if one and one[0] == shape)
             added = self._own if name == "add" else []  # a bias, in a forward
             old = any(
