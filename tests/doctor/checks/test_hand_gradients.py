@@ -414,7 +414,7 @@ def test_nothing_is_said_of_a_right_program(probed, style):
     evidence = probed(RIGHT[style])
     assert evidence.trace.probes
     assert said(evidence) == []
-    if not any(word in style for word in ("weight", "hard", "Newton", "perceptron")) or "decay" in style:
+    if not any(word in style for word in ("weight", "hard", "Newton", "perceptron", "other rows")) or "decay" in style:
         assert reference(evidence.trace.probes[-1]) is not None
 
 
@@ -428,6 +428,18 @@ def test_a_wrong_gradient_is_named_with_what_it_is(probed, fault):
     assert (finding.check, finding.level) == ("gradient-wrong", "error")
     assert words in finding.saw
     assert at is None or finding.place.line == line_of(text, at)
+
+
+@pytest.mark.full
+def test_weights_that_were_updated_a_little_before_are_a_note(probed):
+    text = changed(
+        ROWS,
+        ("        da1 =", "        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n        da1 ="),
+        ("b1 -= 0.2 * db1\n        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n", "b1 -= 0.2 * db1\n"),
+    )
+    for finding in said(probed(text)):
+        assert (finding.check, finding.level) == ("gradient-wrong", "note")
+        assert "W2 is updated before" in finding.saw
 
 
 @pytest.mark.full

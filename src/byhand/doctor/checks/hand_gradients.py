@@ -51,6 +51,8 @@ def gradient_wrong(evidence: Evidence) -> Iterator[Finding]:
     beside = [one for one in wrong[1:] if alone or _source(parameter, last.parameters[one.index])]
     after = [one for one in wrong[1:] if one not in beside]
     what = resembles(last, loss, cause)
+    known = forgotten(last, loss, cause)
+    near = known is not None and known[0].what == "updated" and cause.cosine >= WRONG  # little was updated: little harm
     place, fix = _place(evidence, last, loss, cause, beside)
     fits = listed([f"{one.cosine:.2f}" for one in (cause, *beside)])
     saw = (
@@ -65,9 +67,7 @@ def gradient_wrong(evidence: Evidence) -> Iterator[Finding]:
         saw += f"; what the backward pass makes of it is wrong too: {names(last, [one.index for one in after])}"
     yield Finding(
         "gradient-wrong",
-        "error"
-        if cause.cosine < WRONG
-        else "note",  # nearly the gradient: a step through parameters that moved a little
+        "note" if near else "error",
         place,
         saw,
         _so(cause, parameter),

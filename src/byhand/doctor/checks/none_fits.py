@@ -13,7 +13,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.probe_words import directions, listed, loss_of, names
-from byhand.doctor.checks.probes import WRONG, Reference, gradient, known, origin, reference, smooth
+from byhand.doctor.checks.probes import Reference, gradient, known, origin, reference, smooth
 from byhand.doctor.checks.resembles import in_words
 from byhand.doctor.checks.shown import is_shown
 from byhand.doctor.finding import Finding
@@ -86,7 +86,7 @@ def _finding(evidence: Evidence, probe: Probe, mistake: _Mistake) -> Finding:
     other = f" of the {of.assumed}, which is another loss," if of.assumed else ""
     return Finding(
         "gradient-wrong",
-        "error" if min(fits) < WRONG else "note",
+        "error",
         place,
         f"the updates of {names(probe, moving)} have cosine about {listed([f'{fit:.2f}' for fit in fits])} with the "
         f"gradient of {loss_of(probe, Reference(mistake.shown, 1.0, frozenset()))}, by finite differences along "

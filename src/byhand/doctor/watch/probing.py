@@ -141,7 +141,10 @@ class Probing:
         self._called = [name for name, _ in names.values()]
         for plan in complete:
             wider, straight = np.zeros((len(answering), 0)), ()
-            if plan.number in asked and (shown or len(asked) < len(slots)):
+            alone = len(asked) >= len(
+                slots
+            )  # nothing fits: if it is no mistake that is known, it is none for all of them
+            if plan.number in asked and (not alone or (shown and (not records or self._likely is not None))):
                 looked = self._look_closer(plan, seen, differences, answering, until)
                 if looked is None:
                     return
