@@ -250,7 +250,7 @@ class Probing:
             rows = plan.rows(answers, answering, step)
             if rows.shape[1] == count:
                 straight.append(Straight(way.what, way.kind, way.places, rows))
-                if _like(rows[usual], [taken], ALIKE[True]):
+                if _like(rows[usual], [taken, *made], ALIKE[True]):
                     self._likely = way  # it will be so for others too
                     break
         return again, tuple(straight)
