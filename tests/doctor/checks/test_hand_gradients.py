@@ -434,7 +434,7 @@ def test_a_wrong_gradient_is_named_with_what_it_is(probed, fault):
 def test_weights_that_were_updated_a_little_before_are_a_note(probed):
     text = changed(
         ROWS,
-        ("        da1 =", "        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n        da1 ="),
+        ("        da1 =", "        W2 -= 0.03 * dW2\n        b2 -= 0.03 * db2\n        da1 ="),
         ("b1 -= 0.2 * db1\n        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n", "b1 -= 0.2 * db1\n"),
     )
     for finding in said(probed(text)):
