@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.place import Place
 
-__all__ = ["ALIKE", "Found", "Probe", "Scalar", "Slopes", "Straight", "cosine"]
+__all__ = ["ALIKE", "Array", "Found", "Probe", "Scalar", "Slopes", "Straight", "cosine", "of_one_row"]
 
 Array = NDArray[np.float64]
 
@@ -29,7 +29,8 @@ class Scalar:
 
     place: Place
     name: str  # the variable that it was assigned to; "" where it has none
-    assumed: str  # "": the program computes it; "cross-entropy", "binary cross-entropy", "squared error", ...
+    assumed: str  # "": the program computes it; "cross-entropy", "binary cross-entropy", "squared error", ... and
+    # the same of one row, see ``of_one_row``
     summed: bool  # the sum over all times that it was computed; else the last one
     value: float
 
@@ -49,17 +50,18 @@ class Found:
     norm: float
     even: bool  # all its elements are equal
     along: Array  # (K,) its products with the directions
+    total: Array  # (K,) those of the sum of all that was made at its place
     turned: Array  # (K,) those of its transpose, where the parameter is square; else (0,)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Straight:
-    """Slopes with the derivative of activations replaced: what a backward pass gives that has it so."""
+    """Slopes with a derivative replaced: what a backward pass gives that has it so."""
 
-    what: str  # "dropped", "of its output", "formula of its input"
-    kind: str  # of the first activation: relu, tanh, sigmoid
-    places: tuple[Place, ...]  # of the activations
+    what: str  # of activations "dropped", "of its output", "formula of its input", "diagonal"; of parameters "updated"
+    kind: str  # of the first activation: relu, tanh, sigmoid, softmax; of parameters their names
+    places: tuple[Place, ...]  # of the activations; of the parameters' updates
     slopes: Array  # (S, K) for the first K of the directions
 
 
@@ -92,6 +94,7 @@ class Probe:
 
     clock: int
     rows: int  # of the forwards in it
+    single_rows: int  # different rows that went through the model one by one; 0 where rows go together
     single: bool  # it computes in float32
     since: int  # updates over which ``still`` was observed
     scalars: tuple[Scalar, ...]  # S numbers that answer to some parameter
@@ -104,3 +107,8 @@ def cosine(left: Array, right: Array) -> float:
     """Of two arrays with as many elements; 0 where one of them is zero."""
     size = float(np.linalg.norm(left)) * float(np.linalg.norm(right))
     return float(np.vdot(left, right)) / size if 0 < size < np.inf else 0.0
+
+
+def of_one_row(assumed: str) -> bool:
+    """Whether an assumed loss is that of the first or the last row alone: "cross-entropy of the last row"."""
+    return assumed.endswith(" row")

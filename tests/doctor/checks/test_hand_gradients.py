@@ -162,6 +162,53 @@ print(nll)
 )
 
 
+IRLS = (
+    DATA
+    + """
+t = (y > 2).astype(float)
+w = np.zeros(12)
+for step in range(12):
+    p = 1 / (1 + np.exp(-(X @ w)))
+    loss = -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+    H = X.T @ (X * (p * (1 - p))[:, None]) + np.eye(12)
+    w = w + np.linalg.solve(H, X.T @ (t - p))
+    print(step, loss)
+"""
+)
+RETURNED = (
+    (
+        """        W1 -= 0.2 * dW1
+        b1 -= 0.2 * db1
+        W2 -= 0.2 * dW2
+        b2 -= 0.2 * db2
+""",
+        "        P = update(P, dict(W1=dW1, b1=db1, W2=dW2, b2=db2))\n",
+    ),
+    (
+        "def softmax",
+        "P = dict(W1=W1, b1=b1, W2=W2, b2=b2)\n"
+        "def update(P, G):\n    return {k: v - 0.2 * G[k] for k, v in P.items()}\ndef softmax",
+    ),
+    ("x @ W1 + b1", "x @ P['W1'] + P['b1']"),
+    ("a1 @ W2 + b2", "a1 @ P['W2'] + P['b2']"),
+    ("dz2 @ W2.T", "dz2 @ P['W2'].T"),
+)
+PERCEPTRON = (
+    DATA
+    + """
+W = rng.normal(0, .1, (12, 5))
+for epoch in range(3):
+    for i in range(0, 400, 20):
+        x, t = X[i:i+20], Y[i:i+20]
+        s = x @ W
+        loss = np.mean((s - t) ** 2)
+        d = np.eye(5)[s.argmax(axis=1)] - t
+        W -= 0.1 * x.T @ d
+    print(epoch, loss)
+"""
+)
+
+
 def changed(source, *pairs):
     """The program with parts of it replaced."""
     for old, new in pairs:
@@ -215,6 +262,41 @@ RIGHT = {
         ("softmax(a1 @ W2 + b2)", "softmax(a1 @ W2 + b2 + prior)"),
         ("def softmax", "prior = np.log(Y.mean(0))\ndef softmax"),
     ),
+    "classes weighted, the plain loss shown": changed(ROWS, ("(p - t)", "(p - t) * (1 + y[i:i+20][:, None])")),
+    "only the rows that are hard": changed(
+        ROWS, ("        dW2 =", "        dz2[np.arange(20)[(p * t).sum(1) > .4]] = 0\n        dW2 =")
+    ),
+    "labels smoothed in the update": changed(ROWS, ("(p - t)", "(p - (t * .9 + .02))")),
+    "weights on the classes, the loss with another mask": changed(
+        ROWS,
+        ("        p = ", "        m = (rng.random(a1.shape) > .5) / .5\n        a1 = a1 * m\n        p = "),
+        ("(z1 > 0)", "m * (z1 > 0)"),
+        (
+            LOSS,
+            "        m2 = (rng.random(a1.shape) > .5) / .5\n"
+            "        q = softmax(np.maximum(0, x @ W1 + b1) * m2 @ W2 + b2)\n"
+            "        loss = -np.mean(np.log((q * t).sum(1)))\n",
+        ),
+        ("(p - t)", "(p - t) * (1 + y[i:i+20][:, None])"),
+    ),
+    "the loss of other rows": changed(
+        ROWS,
+        (
+            LOSS,
+            "        q = softmax(np.maximum(0, X[:50] @ W1 + b1) @ W2 + b2)\n"
+            "        loss = -np.mean(np.log((q * Y[:50]).sum(1)))\n",
+        ),
+        ("(p - t)", "(p - t) * (1 + y[i:i+20][:, None])"),
+    ),
+    "the last layer first, its old weights used": changed(
+        ROWS,
+        ("        dW1 = x", "        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n        dW1 = x"),
+        ("        b1 -= 0.2 * db1\n        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n", "        b1 -= 0.2 * db1\n"),
+    ),
+    "Newton's method": IRLS,
+    "the perceptron's rule": PERCEPTRON,
+    "made anew by a function": changed(ROWS, *RETURNED),
+    "one row after another, each with its update": changed(ROWS, ("20", "1"), ("400", "60"), ("0.2", "0.02")),
 }
 QUICK = (
     "relu",
@@ -246,6 +328,55 @@ WRONG = {
         "delta) * sigmoid_prime(activations[-2])",
         "at its output",
     ),
+    "through weights that were updated": (
+        ROWS,
+        [
+            ("        da1 =", "        W2 -= 0.5 * dW2\n        b2 -= 0.5 * db2\n        da1 ="),
+            ("        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n", ""),
+            ("W1 -= 0.2", "W1 -= 0.5"),
+        ],
+        "dz1 = da1",
+        "if W2 is updated before: the backward pass goes through the new one",
+    ),
+    "sum over all, in a program whose parameters a function makes anew": (
+        ROWS,
+        [*RETURNED, ("dz1.sum(axis=0)", "np.sum(dz1)")],
+        "np.sum(dz1)",
+        "same number",
+    ),
+    "the last row's bias": (ROWS, [("dz1.sum(axis=0)", "dz1[-1]")], "dz1[-1]", "last of the 20 rows alone"),
+    "the first row's weights": (
+        ROWS,
+        [("x.T @ dz1", "np.outer(x[0], dz1[0])")],
+        "np.outer",
+        "first of the 20 rows alone",
+    ),
+    "the last of a loop over rows": (
+        NIELSEN,
+        [("[nw + dnw for nw, dnw in zip(nabla_w, delta_w)]", "delta_w")],
+        "nabla_w[-1] = np",
+        "the last of 20 rows alone",
+    ),
+    "the sigmoid's derivative for tanh": (
+        ROWS,
+        [TANH[0], ("(z1 > 0)", "a1 * (1 - a1)")],
+        "da1 * a1",
+        "the derivative of the sigmoid in the place of",
+    ),
+    "softmax's diagonal": (ROWS, [("(p - t) /", "(-t / p) * p * (1 - p) /")], "dz2 = ", "each depend on all scores"),
+    "softmax's diagonal, of the squared error": (
+        ROWS,
+        [("(p - t) /", "(p - t) * p * (1 - p) /")],
+        "dz2 = ",
+        "of the squared error, which is another loss",
+    ),
+    "softmax's diagonal, of the squared error that is shown": (
+        ROWS,
+        [("(p - t) /", "(p - t) * p * (1 - p) /"), (LOSS, "        loss = np.mean((p - t) ** 2)\n")],
+        "dz2 = ",
+        "with a * (1 - a) for the derivative of the softmax",
+    ),
+    "softmax forgotten": (ROWS, [("(p - t) /", "(-t / p) /"), ("0.2 *", "0.01 *")], "dz2 = ", "without the derivative"),
     "in a layer's class": (LAYERS, [("d * self.out * (1 - self.out)", "d")], None, ""),
 }
 CHECKS = (gradient_wrong, gradient_misscaled, bias_never_moves, update_not_of_printed_loss)
@@ -283,7 +414,7 @@ def test_nothing_is_said_of_a_right_program(probed, style):
     evidence = probed(RIGHT[style])
     assert evidence.trace.probes
     assert said(evidence) == []
-    if "weighted" not in style:
+    if not any(word in style for word in ("weight", "hard", "Newton", "perceptron", "other rows")) or "decay" in style:
         assert reference(evidence.trace.probes[-1]) is not None
 
 
@@ -300,6 +431,18 @@ def test_a_wrong_gradient_is_named_with_what_it_is(probed, fault):
 
 
 @pytest.mark.full
+def test_weights_that_were_updated_a_little_before_are_a_note(probed):
+    text = changed(
+        ROWS,
+        ("        da1 =", "        W2 -= 0.03 * dW2\n        b2 -= 0.03 * db2\n        da1 ="),
+        ("b1 -= 0.2 * db1\n        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n", "b1 -= 0.2 * db1\n"),
+    )
+    for finding in said(probed(text)):
+        assert (finding.check, finding.level) == ("gradient-wrong", "note")
+        assert "W2 is updated before" in finding.saw
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("pairs", "at", "words"),
     [
@@ -308,6 +451,11 @@ def test_a_wrong_gradient_is_named_with_what_it_is(probed, fault):
             [("(p - t) / len(x)", "(p - t)"), ("x.T @ dz1", "x.T @ dz1 / 20"), ("a1.T @ dz2", "a1.T @ dz2 / 20")],
             "dz2.sum",
             "20 times larger",
+        ),
+        (
+            [("x.T @ dz1", "x.T @ dz1 / 20"), ("dz1.sum(axis=0)", "dz1.mean(axis=0)")],
+            "x.T",
+            "W1 (12 × 9) is 20 times smaller",
         ),
     ],
 )
@@ -338,6 +486,14 @@ def test_a_bias_that_stays(probed, pairs, level):
     ("pairs", "words"),
     [
         ([(LOSS, "        loss = np.mean((p - t) ** 2)\n")], "loss is the squared error"),
+        (
+            [
+                (LOSS, "        kept.append(mse(p, t))\n"),
+                ("print(epoch, loss)", "print(epoch, kept[-1])"),
+                ("def softmax", "kept = []\ndef mse(p, t):\n    return np.mean((p - t) ** 2)\ndef softmax"),
+            ],
+            "what is shown is the squared error",
+        ),
         ([("axis=1))\n", "axis=1)) + 0.05 * (np.sum(W1 ** 2) + np.sum(W2 ** 2))\n")], "a penalty on the weights, 0.05"),
     ],
 )

@@ -1,21 +1,19 @@
 """The loss that a program shows, and the one that its updates descend."""
 
-import ast
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.hand_gradients import loss_of
+from byhand.doctor.checks.probe_words import loss_of
 from byhand.doctor.checks.probes import WRONG, Reference, factor, known, plain, reference
-from byhand.doctor.checks.units import units
+from byhand.doctor.checks.shown import is_shown
 from byhand.doctor.finding import Finding
 from byhand.doctor.slopes import ALIKE, Probe, Slopes, cosine
 
 __all__ = ["update_not_of_printed_loss"]
 
-_KEEPS: Final = frozenset({"print", "append", "write", "info", "plot", "format", "set_description", "set_postfix"})
 _REST: Final = 1e-3  # of slopes, that rounding may leave
 
 
@@ -30,8 +28,8 @@ def update_not_of_printed_loss(evidence: Evidence) -> Iterator[Finding]:
         moving = [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
         if loss is None or set(moving) - loss.right or not all(plain(probe.parameters[i]) for i in moving):
             continue
-        told = _told(evidence)
-        shown = [i for i, one in enumerate(probe.scalars) if one.name in told and not one.assumed and i != loss.index]
+        is_told = is_shown(evidence)
+        shown = [i for i, one in enumerate(probe.scalars) if is_told(one) and i != loss.index]
         for index in shown[-1:]:
             parameters = [probe.parameters[i] for i in moving]
             if probe.scalars[loss.index].assumed:
@@ -42,21 +40,9 @@ def update_not_of_printed_loss(evidence: Evidence) -> Iterator[Finding]:
                 yield finding
 
 
-def _told(evidence: Evidence) -> set[str]:
-    """The variables that are handed to print, or to a list that keeps them."""
-    names: set[str] = set()
-    for unit in units(evidence.program, evidence.trace):
-        for call in ast.walk(unit.tree):
-            if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) in _KEEPS:
-                given = [*call.args, *(keyword.value for keyword in call.keywords)]
-                parts = [n for one in given for n in ast.walk(one) if isinstance(n, ast.Name | ast.Attribute)]
-                names |= {ast.unparse(n) for n in parts}
-    return names
-
-
 def _another(probe: Probe, loss: Reference, shown: int, parameters: list[Slopes]) -> Finding | None:
     """If it is one of the usual losses, of which the updates are not the gradient."""
-    if any(cosine(one.slopes[shown], one.taken) >= WRONG for one in parameters if known(probe, one, shown)):
+    if all(cosine(one.slopes[shown], one.taken) >= WRONG for one in parameters if known(probe, one, shown)):
         return None
     mine = np.concatenate([one.slopes[shown] for one in parameters])
     usual = [
@@ -67,14 +53,15 @@ def _another(probe: Probe, loss: Reference, shown: int, parameters: list[Slopes]
     scalar, other = probe.scalars[shown], probe.scalars[loss.index]
     if not usual or other.assumed in usual:
         return None
+    name = scalar.name or "what is shown"
     fits = ", ".join(f"{cosine(one.slopes[shown], one.taken):.2f}" for one in parameters)
     return Finding(
         "update-not-of-printed-loss",
         "warning",
         scalar.place,
-        f"{scalar.name} is the {usual[0]}; the updates are the gradient of the {other.assumed} (cosine 1.00 for all "
-        f"{len(parameters)} parameters; with {scalar.name} {fits})",
-        f"{scalar.name} is not what is made smaller: it may rise while the training goes well",
+        f"{name} is the {usual[0]}; the updates are the gradient of the {other.assumed} (cosine 1.00 for all "
+        f"{len(parameters)} parameters; with {name} {fits})",
+        f"{name} is not what is made smaller: it may rise while the training goes well",
         f"show the {other.assumed}, or derive the gradients of the {usual[0]}",
         proof="arithmetic",
     )
@@ -96,12 +83,13 @@ def _without_penalty(probe: Probe, loss: Reference, shown: int, parameters: list
     if not strengths or min(strengths) <= 0 or max(strengths) > min(strengths) * 1.01:
         return None
     scalar = probe.scalars[shown]
+    name = scalar.name or "what is shown"
     return Finding(
         "update-not-of-printed-loss",
         "warning",
         scalar.place,
-        f"{scalar.name} has a penalty on the weights, {strengths[0] / 2:.3g} · Σ w²; the updates of {', '.join(names)} "
-        f"are the gradient of {loss_of(probe, loss)} without it",
+        f"{name} has a penalty on the weights, {strengths[0] / 2:.3g} · Σ w²; the updates of {', '.join(names)} are "
+        f"the gradient of {loss_of(probe, loss)} without it",
         "the penalty is added to what is shown and does nothing",
         f"add {strengths[0]:.3g} · W to the gradient of each weight that it counts",
         proof="arithmetic",

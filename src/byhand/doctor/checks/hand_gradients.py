@@ -5,18 +5,23 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import numpy as np
+
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.none_fits import none_fits
+from byhand.doctor.checks.probe_words import directions, listed, loss_of, names
 from byhand.doctor.checks.probes import WRONG, Judged, Reference, factor, gradient, judge, origin, plain, reference
 from byhand.doctor.checks.remedies import Remedy, divided, remedy
-from byhand.doctor.checks.resembles import forgotten, resembles
+from byhand.doctor.checks.resembles import forgotten, one_row, resembles
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.slopes import ALIKE, Probe, Slopes, cosine
 
-__all__ = ["calls_it", "gradient_misscaled", "gradient_wrong", "loss_of"]
+__all__ = ["gradient_misscaled", "gradient_wrong"]
 
 _CLOSE: Final = 0.01  # relative difference of a factor and the number of rows
 _RATE: Final = re.compile("lr|rate|eta|alpha|step")
+_ENOUGH: Final = 6  # directions, for two unknown numbers
 _FEW: Final = 8  # rows, with which a factor could be a matter of taste
 
 
@@ -24,10 +29,11 @@ def gradient_wrong(evidence: Evidence) -> Iterator[Finding]:
     """What an update takes for the gradient is not that of the loss which the other updates descend.
 
     Seen at two iterations of one training, or at one where it is known what was forgotten: a training that breaks shows
-    nothing later on. Where no loss fits any parameter nothing is said: there may be one that is not computed.
+    nothing later on. Where no loss fits any parameter there may be one that is not computed; see ``none_fits``.
     """
     seen = [(probe, loss) for probe in evidence.trace.probes if (loss := reference(probe))]
     if not seen:
+        yield from none_fits(evidence)
         return
     last, loss = seen[-1]
     early = {one.index for probe, before in seen[:-1] for one in judge(probe, before)}
@@ -41,23 +47,27 @@ def gradient_wrong(evidence: Evidence) -> Iterator[Finding]:
     wrong.sort(key=lambda one: _began(last.parameters[one.index]))
     cause = wrong[0]
     parameter = last.parameters[cause.index]
-    beside = [one for one in wrong[1:] if _source(parameter, last.parameters[one.index])]
+    alone = last.single_rows > 0 and bool(one_row(last, loss, cause))  # of which all are, each by itself
+    beside = [one for one in wrong[1:] if alone or _source(parameter, last.parameters[one.index])]
     after = [one for one in wrong[1:] if one not in beside]
     what = resembles(last, loss, cause)
+    known = forgotten(last, loss, cause)
+    near = known is not None and known[0].what == "updated" and cause.cosine >= WRONG  # little was updated: little harm
     place, fix = _place(evidence, last, loss, cause, beside)
-    fits = _list([f"{one.cosine:.2f}" for one in (cause, *beside)])
+    fits = listed([f"{one.cosine:.2f}" for one in (cause, *beside)])
     saw = (
-        f"the update of {_names(last, [one.index for one in (cause, *beside)])} has cosine about {fits} with the "
-        f"gradient of {loss_of(last, loss)}, by finite differences along {_directions(parameter)}; "
-        f"{_right(last, loss)}"
+        f"the update of {names(last, [one.index for one in (cause, *beside)])} has cosine about {fits} with the "
+        f"gradient of {loss_of(last, loss)}, by finite differences along {directions(parameter)}"
     )
+    if loss.right:
+        saw += f"; {_right(last, loss)}"
     if what:
         saw += f"; it is {what}"
     if after:
-        saw += f"; what the backward pass makes of it is wrong too: {_names(last, [one.index for one in after])}"
+        saw += f"; what the backward pass makes of it is wrong too: {names(last, [one.index for one in after])}"
     yield Finding(
         "gradient-wrong",
-        "error",
+        "note" if near else "error",
         place,
         saw,
         _so(cause, parameter),
@@ -110,30 +120,8 @@ def _so(wrong: Judged, parameter: Slopes) -> str:
     return f"of each step of {name} {wrong.cosine:.0%} lead downhill; the rest is somewhere else, whatever the rate"
 
 
-def calls_it(parameter: Slopes) -> str:
-    """A parameter by its name and its shape."""
-    return f"{parameter.name or 'an array'} ({' × '.join(map(str, parameter.shape))})"
-
-
-def loss_of(probe: Probe, loss: Reference) -> str:
-    """The loss that a training descends, as a reader knows it."""
-    scalar = probe.scalars[loss.index]
-    if scalar.assumed:
-        return f"the {scalar.assumed} (assumed: no loss that fits is computed with the update)"
-    return f"your own loss ({f'{scalar.name}, ' if scalar.name else ''}line {scalar.place.line})"
-
-
-def _directions(parameter: Slopes) -> str:
-    count = parameter.slopes.shape[1]
-    return f"each of its {count} elements" if parameter.units else f"{count} random directions"
-
-
 def _right(probe: Probe, loss: Reference) -> str:
-    return f"{_names(probe, sorted(loss.right))} {'has' if len(loss.right) == 1 else 'have'} 1.00"
-
-
-def _list(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"{names(probe, sorted(loss.right))} {'has' if len(loss.right) == 1 else 'have'} 1.00"
 
 
 def gradient_misscaled(evidence: Evidence) -> Iterator[Finding]:
@@ -146,12 +134,11 @@ def gradient_misscaled(evidence: Evidence) -> Iterator[Finding]:
         if loss is None or probe.rows < _FEW:
             continue
         factors = {
-            i: factor(loss.sign * one.slopes[loss.index], one.taken)
+            i: size
             for i in sorted(loss.right)
-            if plain(one := probe.parameters[i])
-            and abs(cosine(one.slopes[loss.index], one.taken)) >= ALIKE[probe.single]
+            if (size := _factor(probe.parameters[i], loss, ALIKE[probe.single])) is not None
         }
-        usual = _usual(probe, factors)
+        usual = _usual(probe, loss, factors)
         odd: dict[tuple[Place | None, bool], list[int]] = {}
         for i, size in factors.items():
             times = size / usual if usual else 0.0
@@ -170,9 +157,9 @@ def gradient_misscaled(evidence: Evidence) -> Iterator[Finding]:
                 "gradient-misscaled",
                 "error",
                 place,
-                f"by the gradient of {loss_of(probe, loss)}, the update of {_names(probe, those)} is "
-                f"{probe.rows} times {size} than that of {_names(probe, others)}: as many times as the batch has rows",
-                f"the rate of {_names(probe, those)} is {probe.rows} times {size} than the others', and changes with "
+                f"by the gradient of {loss_of(probe, loss)}, the update of {names(probe, those)} is "
+                f"{probe.rows} times {size} than that of {names(probe, others)}: as many times as the batch has rows",
+                f"the rate of {names(probe, those)} is {probe.rows} times {size} than the others', and changes with "
                 "the size of the batch",
                 fix.text or "divide by the number of rows once, as the others are",
                 proof="arithmetic",
@@ -196,15 +183,37 @@ def _rates(evidence: Evidence, parameter: Slopes, rows: int) -> frozenset[str]:
     return frozenset(constants | {word for word in words if _RATE.search(word.lower())})
 
 
-def _names(probe: Probe, those: Sequence[int]) -> str:
-    return _list([calls_it(probe.parameters[i]) for i in those])
+def _factor(parameter: Slopes, loss: Reference, alike: float) -> float | None:
+    """How many times the gradient is taken away: alone, or with a multiple of the parameter, as its decay."""
+    slopes = loss.sign * parameter.slopes[loss.index]
+    if plain(parameter) and abs(cosine(slopes, parameter.taken)) >= alike:
+        return factor(slopes, parameter.taken)
+    if len(slopes) < _ENOUGH or not parameter.own.any():
+        return None
+    both = np.stack([slopes, parameter.own], axis=1)
+    (times, decay), *_ = np.linalg.lstsq(both, parameter.taken)
+    fits = cosine(both @ (times, decay), parameter.taken) >= alike
+    return float(times) if fits and times > 0 and decay > 0 else None
 
 
-def _usual(probe: Probe, factors: dict[int, float]) -> float:
-    """The factor of most parameters; of the weights, where there are as many of one as of the other."""
-    best: tuple[int, int, float] = (0, 0, 0.0)
+def _usual(probe: Probe, loss: Reference, factors: dict[int, float]) -> float:
+    """The factor of most parameters; of the weights, where there are as many of one as of the other.
+
+    Where these are as many too, of those whose gradient is the mean over the rows: of a loss that was assumed, which is
+    a sum, one over the rows of it.
+    """
+    best: tuple[tuple[int, int, float], float] = (0, 0, 0.0), 0.0
+    mean = 1 / probe.rows if probe.scalars[loss.index].assumed else 1.0
     for size in factors.values():
         own = [i for i, other in factors.items() if abs(other / size - 1) < _CLOSE]
         weights = sum(min(probe.parameters[i].shape, default=1) > 1 and len(probe.parameters[i].shape) > 1 for i in own)
-        best = max(best, (len(own), weights, size), key=lambda one: one[:2])
-    return best[2]
+        one = probe.parameters[own[0]]
+        made = [x for x in one.found if abs(x.like) >= ALIKE[probe.single] and not _in_update(one, x.place)]
+        times = abs(factor(one.slopes[loss.index], made[-1].along)) if made else 0.0
+        best = max(best, ((len(own), weights, -abs(np.log(times / mean)) if times else -np.inf), size))
+    return best[1]
+
+
+def _in_update(parameter: Slopes, place: Place) -> bool:
+    update = parameter.place
+    return update is not None and place.file == update.file and update.line <= place.line <= (update.end_line or 0)

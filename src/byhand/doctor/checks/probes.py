@@ -13,7 +13,7 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor.slopes import ALIKE, Found, Probe, Slopes, cosine
+from byhand.doctor.slopes import ALIKE, Found, Probe, Slopes, cosine, of_one_row
 
 __all__ = [
     "OTHER",
@@ -27,6 +27,8 @@ __all__ = [
     "origin",
     "plain",
     "reference",
+    "smooth",
+    "sum_of",
 ]
 
 Array = NDArray[np.float64]
@@ -41,6 +43,7 @@ _LOSS: Final = re.compile("loss|cost|err|nll|mse|entropy|objective")  # which of
 _PROPORTIONAL: Final = 1 - 1e-6
 _NOISE: Final = {False: 1e-10, True: 3e-5}  # relative change of a number that is more than rounding
 _LEAST: Final = 1e-3  # a number nearer to 0 may be what is left of others
+_SEVERAL: Final = 3  # rows, taken one by one
 _SAME: Final = {False: 0.02, True: 0.1}  # relative difference of slopes at two steps that are those of a smooth number
 
 
@@ -84,7 +87,8 @@ def gradient(parameter: Slopes) -> Found | None:
     like = [one for one in parameter.found if abs(one.like) >= _PROPORTIONAL]
     made = [one for one in parameter.found if one.made]
     if like and like[0].even:  # every array of equal numbers is a multiple of it
-        return [one for one in like if one.even][-1]
+        even = [one for one in like if one.even]
+        return [one for one in even if not one.old or one is even[0]][-1]
     if like and (like[0].made or not made or _whole(parameter, like[0])):
         return like[0]
     return max(made, key=lambda one: abs(one.like), default=like[0] if like else None)
@@ -126,6 +130,8 @@ def reference(probe: Probe) -> Reference | None:
     best: tuple[tuple[int, bool, int, int], Reference] | None = None
     moving = [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
     for index, scalar in enumerate(probe.scalars):
+        if of_one_row(scalar.assumed):
+            continue
         fitting = [i for i in moving if known(probe, probe.parameters[i], index)]
         total = sum(_fits(probe, probe.parameters[i], index) for i in fitting)
         sign = 1.0 if total >= 0 else -1.0
@@ -134,7 +140,38 @@ def reference(probe: Probe) -> Reference | None:
         order = len(right), not scalar.assumed and sign > 0, named, index
         if right and (best is None or order > best[0]):
             best = order, Reference(index, sign, right)
-    return best[1] if best else None
+    return _whole_sum(probe, best[1]) if best else None
+
+
+def _whole_sum(probe: Probe, loss: Reference) -> Reference:
+    """The loss of all rows, where a gradient is that of the last row alone, and the others' were made too."""
+    sums = {s for i in loss.right if (s := sum_of(probe, probe.parameters[i], loss.index)) is not None}
+    if not sums:
+        return loss
+    whole = sums.pop()
+    moving = [i for i, one in enumerate(probe.parameters) if one.updated and known(probe, one, whole)]
+    return Reference(
+        whole, loss.sign, frozenset(i for i in moving if _explains(probe, probe.parameters[i], whole, loss.sign))
+    )
+
+
+def sum_of(probe: Probe, parameter: Slopes, scalar: int) -> int | None:
+    """The sum over all rows, one after another, whose last addend's gradient is this parameter's; None where none is.
+
+    Only if the gradients of the other rows were made at the same place: what the sum is the slopes of.
+    """
+    begins = gradient(parameter)
+    begins = begins and origin(parameter, begins)
+    one = probe.scalars[scalar]
+    if begins is None or one.summed or probe.single_rows < _SEVERAL:
+        return None
+    alike = ALIKE[probe.single]
+    for s, other in enumerate(probe.scalars):
+        same = other.summed and (other.place, other.name, other.assumed) == (one.place, one.name, one.assumed)
+        whole = same and abs(cosine(parameter.slopes[s], begins.total)) >= alike
+        if whole and min(abs(cosine(parameter.slopes[scalar], x)) for x in (begins.along, parameter.taken)) >= alike:
+            return s
+    return None
 
 
 def _fits(probe: Probe, parameter: Slopes, scalar: int) -> int:
@@ -147,7 +184,9 @@ def judge(probe: Probe, loss: Reference) -> Iterator[Judged]:
     for i, parameter in enumerate(probe.parameters):
         if i in loss.right or not parameter.updated or parameter.moved == 0 or not known(probe, parameter, loss.index):
             continue
-        others = (s for s in range(len(probe.scalars)) if known(probe, parameter, s))
+        usual = [s for s, one in enumerate(probe.scalars) if not of_one_row(one.assumed)]
+        last = any(sum_of(probe, parameter, s) == loss.index for s in usual)
+        others = (s for s in usual if known(probe, parameter, s) and not last)
         explained = any(_explains(probe, parameter, s, sign) for s in others for sign in (1.0, -1.0))
         if explained and not _uphill(probe, parameter, loss):
             continue
@@ -155,7 +194,9 @@ def judge(probe: Probe, loss: Reference) -> Iterator[Judged]:
         found = None if plain(parameter) else gradient(parameter)
         along = parameter.taken if found is None else np.copysign(1.0, found.like) * found.along
         fit = cosine(slopes, along)
-        if max(fit, cosine(slopes, parameter.taken)) < OTHER[probe.single] and _smooth(probe, parameter, loss.index):
+        if max(fit, cosine(slopes, parameter.taken)) < OTHER[probe.single] and (
+            last or smooth(probe, parameter, loss.index)
+        ):
             yield Judged(i, slopes, along, fit)
 
 
@@ -164,7 +205,7 @@ def _uphill(probe: Probe, parameter: Slopes, loss: Reference) -> bool:
     return loss.sign * cosine(parameter.slopes[loss.index], parameter.taken) <= -ALIKE[probe.single]
 
 
-def _smooth(probe: Probe, parameter: Slopes, scalar: int) -> bool:
+def smooth(probe: Probe, parameter: Slopes, scalar: int) -> bool:
     """Whether a step ten times as wide shows the same slopes."""
     wide = parameter.wider[scalar]
     near = parameter.slopes[scalar][: len(wide)]

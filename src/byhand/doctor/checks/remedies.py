@@ -3,12 +3,13 @@
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.calls import bracketed
+from byhand.doctor.checks.probe_words import listed
 from byhand.doctor.checks.probes import Judged, Reference, gradient, origin
-from byhand.doctor.checks.resembles import forgotten, summed
+from byhand.doctor.checks.resembles import forgotten, one_row, summed
 from byhand.doctor.checks.updates import target_of
 from byhand.doctor.finding import Edit
 from byhand.doctor.place import Place
@@ -17,6 +18,8 @@ from byhand.doctor.text.edits import argument, replace
 from byhand.doctor.text.tree import function_around
 
 __all__ = ["Remedy", "divided", "remedy"]
+
+_FORMS: Final = {"relu": "({a} > 0)", "tanh": "(1 - {a} ** 2)", "sigmoid": "{a} * (1 - {a})"}
 
 
 @final
@@ -39,7 +42,12 @@ def remedy(
         return _other_sign(evidence, parameter)
     if found is not None and summed(probe, parameter):
         return _each_unit(evidence, parameter, origin(parameter, found).place)
+    if one_row(probe, loss, wrong):
+        return _all_rows(evidence, probe, place)
     other = forgotten(probe, loss, wrong)
+    if other is not None and other[0].what == "updated":
+        lines = listed([str(line) for line in dict.fromkeys(one.line for one in other[0].places)])
+        return Remedy(shared or place, f"compute it before line {lines} updates {other[0].kind}")
     if other is not None and shared is not None:
         return _with_derivative(evidence, other[0], other[1], shared)
     if other is not None:
@@ -84,6 +92,13 @@ def _each_unit(evidence: Evidence, parameter: Slopes, place: Place) -> Remedy:
     return Remedy(place, f"{text[:-1]}{comma}{words})", ((first,),))
 
 
+def _all_rows(evidence: Evidence, probe: Probe, place: Place | None) -> Remedy:
+    if probe.single_rows:
+        return Remedy(place, f"add up what each of the {probe.single_rows} rows gives, or update after each of them")
+    text = evidence.program.text(place) if place else ""
+    return Remedy(place, f"the sum over all {probe.rows} rows" + (f", in the place of {text}" if text else ""))
+
+
 def _is_method(name: ast.expr | None) -> bool:
     root = name.value if isinstance(name, ast.Attribute) else None
     return not (isinstance(root, ast.Name) and root.id in ("np", "numpy"))
@@ -93,11 +108,13 @@ def _with_derivative(evidence: Evidence, other: Straight, at: Place, place: Plac
     """The gradient times the derivative of the activation at ``at``."""
     program = evidence.program
     output = target_of(program, at)
-    if other.what != "dropped":
-        right = {"tanh": "1 - {a} ** 2", "sigmoid": "{a} * (1 - {a})"}.get(other.kind, "its derivative at its input")
+    if other.what != "dropped" or other.kind not in _FORMS:
+        right = _FORMS.get(
+            other.kind, "{a} * (g - (g * {a}).sum(axis=-1, keepdims=True)), with g the derivative by {a}"
+        )
         said = f"the derivative of the {other.kind} in line {at.line}: "
         return Remedy(place, said + right.format(a=output or "a") + ("" if output else ", where a is its output"))
-    form = {"relu": "({a} > 0)", "tanh": "(1 - {a} ** 2)", "sigmoid": "{a} * (1 - {a})"}[other.kind]
+    form = _FORMS[other.kind]
     unit = program.unit(place)
     same = unit is not None and place.file == at.file and function_around(unit, place) == function_around(unit, at)
     factor = form.format(a=output or "a")

@@ -5,11 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from byhand.doctor.checks.probes import Judged, Reference, gradient
+from byhand.doctor.checks.probe_words import listed
+from byhand.doctor.checks.probes import Judged, Reference, gradient, sum_of
 from byhand.doctor.place import Place
-from byhand.doctor.slopes import ALIKE, Probe, Slopes, Straight, cosine
+from byhand.doctor.slopes import ALIKE, Probe, Slopes, Straight, cosine, of_one_row
 
-__all__ = ["forgotten", "resembles", "summed"]
+__all__ = ["forgotten", "in_words", "one_row", "resembles", "summed"]
 
 _CLEARLY: Final = 5e-4  # by which it is more like what it resembles than like the gradient
 
@@ -25,18 +26,44 @@ def resembles(probe: Probe, loss: Reference, wrong: Judged) -> str:
     turned = [one.turned for one in parameter.found if len(one.turned)]
     if any(cosine(wrong.slopes, one) >= ALIKE[probe.single] for one in turned):
         return "the transpose of the gradient: rows and columns are as many, so nothing stops"
+    alone = one_row(probe, loss, wrong)
+    if alone:
+        return alone
     other = forgotten(probe, loss, wrong)
     if other is not None:
-        what, place = other
-        where = f"the activation in line {place.line}"
-        match what.what:
-            case "dropped":
-                return f"what comes out without the derivative of {where}"
-            case "of its output":
-                return f"what comes out if the derivative of {where} is taken at its output, not at its input"
-            case _:
-                return f"what comes out if the derivative of {where} is computed from its input, not from its output"
+        return f"what comes out {in_words(*other)}"
     return "" if found is None or found.norm else "zero"
+
+
+def in_words(what: Straight, place: Place) -> str:
+    """What was forgotten, to follow "what comes out"."""
+    where = f"the {what.kind} in line {place.line}"
+    match what.what:
+        case "dropped":
+            return f"without the derivative of {where}"
+        case "of its output":
+            return f"if the derivative of {where} is taken at its output, not at its input"
+        case "formula of its input":
+            return f"if the derivative of {where} is computed from its input, not from its output"
+        case "diagonal":
+            return f"with a * (1 - a) for the derivative of {where}, whose outputs each depend on all scores"
+        case "updated":
+            lines = listed([str(line) for line in dict.fromkeys(one.line for one in what.places)])
+            return f"if {what.kind} is updated before: the backward pass goes through the new one of line {lines}"
+        case _:
+            return f"with the derivative {what.what} in the place of that of {where}"
+
+
+def one_row(probe: Probe, loss: Reference, wrong: Judged) -> str:
+    """In words, which row alone the gradient is that of; "" where it is of more."""
+    parameter = probe.parameters[wrong.index]
+    if any(sum_of(probe, parameter, s) == loss.index for s in range(len(probe.scalars))):
+        return f"that of the last of {probe.single_rows} rows alone: the others' are made, and go nowhere"
+    for slopes, scalar in zip(parameter.slopes, probe.scalars, strict=True):
+        if of_one_row(scalar.assumed) and abs(cosine(slopes, wrong.along)) >= ALIKE[probe.single]:
+            which = "last" if scalar.assumed.endswith("last row") else "first"
+            return f"that of the {which} of the {probe.rows} rows alone"
+    return ""
 
 
 def summed(probe: Probe, parameter: Slopes) -> bool:

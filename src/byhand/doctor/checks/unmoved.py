@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.hand_gradients import calls_it, loss_of
 from byhand.doctor.checks.optim import parameter_never_updated
+from byhand.doctor.checks.probe_words import calls_it, loss_of
 from byhand.doctor.checks.probes import Reference, known, reference
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
@@ -27,7 +27,7 @@ def bias_never_moves(evidence: Evidence) -> Iterator[Finding]:
     named = {one.place.line for one in parameter_never_updated(evidence) if one.place}  # told by the text, with a fix
     for probe in evidence.trace.probes[-1:]:
         loss = reference(probe)
-        if loss is None or probe.since < _UPDATES:
+        if loss is None or not loss.right or probe.since < _UPDATES:
             continue
         for place, those in _by_line(evidence, probe, loss).items():
             if place is None or place.line not in named:

@@ -7,6 +7,7 @@ from typing import Final
 
 __all__ = [
     "SIGNS",
+    "functions",
     "is_constant",
     "is_future",
     "is_simple",
@@ -74,13 +75,37 @@ def _is_simple_index(index: ast.expr) -> bool:
             return False
 
 
-def steps(target: ast.expr, value: ast.expr) -> bool:
+def functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
+    """The functions that stand in a module itself, by name."""
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def steps(target: ast.expr, value: ast.expr, known: Mapping[str, ast.FunctionDef]) -> bool:
     """Whether a value is the target's old one plus or minus something, in a part of it that is always computed.
 
-    Of lists and dictionaries, whether this is so of each value: ``ws = [w - lr * g for w, g in zip(ws, gs)]``.
+    Of lists and dictionaries, whether this is so of each value: ``ws = [w - lr * g for w, g in zip(ws, gs)]``. And of
+    what a known function returns, for what it was given: ``ws = update(ws, gs)``.
     """
     old = ast.unparse(target)
-    return is_simple(target) and (_has_step(value, old) or _has_steps(value, old))
+    return is_simple(target) and (_is_step(value, old) or _returns_step(value, old, known))
+
+
+def _is_step(value: ast.expr, old: str) -> bool:
+    return _has_step(value, old) or _has_steps(value, old)
+
+
+def _returns_step(value: ast.expr, old: str, known: Mapping[str, ast.FunctionDef]) -> bool:
+    """Whether a function's only ``return`` is a step from the parameter that it gets the old value for."""
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name) or value.func.id not in known:
+        return False
+    function = known[value.func.id]
+    returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+    given = [
+        name.arg
+        for name, one in zip(function.args.args, value.args, strict=False)
+        if not isinstance(one, ast.Starred) and ast.unparse(one) == old
+    ]
+    return len(returned) == 1 and returned[0] is not None and any(_is_step(returned[0], name) for name in given)
 
 
 def _has_steps(value: ast.expr, old: str) -> bool:

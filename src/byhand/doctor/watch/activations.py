@@ -4,16 +4,18 @@ In the place of a(z) there stands a(z₀) + s · (z − z₀), where z₀ is the
 changed: the numbers are the same, and their slopes are those of a backward pass that takes s for the derivative.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.watch.arrays import is_float, is_numpy
+from byhand.doctor.watch.shares import Shares
 
-__all__ = ["DROPPED", "FORMULA", "OUTPUT", "Activations", "Site"]
+__all__ = ["DIAGONAL", "DROPPED", "FORMULA", "OUTPUT", "Activations", "Site"]
 
 _NAMES: Final = frozenset(
     {"maximum", "fmax", "clip", "clamp", "where", "tanh", "sigmoid", "expit", "relu", "mul", "multiply", "div"}
@@ -21,7 +23,16 @@ _NAMES: Final = frozenset(
 _MOST: Final = 400  # activations of an iteration
 _ROOM: Final = 4_000_000  # elements
 
-DROPPED, OUTPUT, FORMULA = "dropped", "of its output", "formula of its input"
+DROPPED, OUTPUT, FORMULA, DIAGONAL = "dropped", "of its output", "formula of its input", "diagonal"
+_OTHERS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
+    {  # of z and a: derivatives that belong to another one
+        "of the sigmoid": lambda z, a: a * (1 - a),
+        "of the sigmoid, at the input": lambda z, a: _logistic(z),
+        "of the tanh": lambda z, a: 1 - a**2,
+        "of the tanh, at the input": lambda z, a: 1 - np.tanh(z) ** 2,
+        "of the relu": lambda z, a: z > 0,
+    }
+)
 
 Array = NDArray[np.float64]
 Site = tuple[int, tuple[int, ...]]
@@ -42,14 +53,15 @@ class Activations:
     """The activations at each site, in their order."""
 
     of: dict[Site, list[_One]] = field(default_factory=dict[Site, list[_One]])
+    _shares: Shares = field(default_factory=Shares)
     _count: int = 0
     _room: int = _ROOM
 
     def note(self, k: int, name: str, operands: tuple[Any, ...], result: Any) -> None:
         """An operation gave an array; if it is an activation it is kept."""
-        if name not in _NAMES or not is_float(result) or self._count >= _MOST or self._room < result.size:
+        if not is_float(result) or self._count >= _MOST or self._room < result.size:
             return
-        found = activation(name, operands, result)
+        found = activation(name, operands, result, self._shares)
         if found is not None:
             kind, z = found
             self._count += 1
@@ -66,8 +78,16 @@ class Activations:
         return own
 
     def kind(self, site: Site) -> str:
-        """relu, tanh, or sigmoid."""
+        """relu, tanh, sigmoid, or softmax."""
         return self.of[site][0].kind
+
+    def otherwise(self, site: Site) -> list[str]:
+        """The derivatives that may have been taken there, but for its own; the likelier ones first."""
+        kind = self.of[site][0].kind
+        if kind == "softmax":
+            return [DIAGONAL, DROPPED]
+        own = {"relu": [DROPPED]}.get(kind, [DROPPED, OUTPUT, FORMULA])
+        return own + [how for how in _OTHERS if not how.startswith(f"of the {kind}")]
 
     def replaced(self, site: Site, time: int, how: str, z: Any) -> Any:
         """What comes out at a site, the ``time``-th time there, in the place of the activation of ``z``."""
@@ -94,15 +114,19 @@ class Activations:
         return read
 
 
-def activation(name: str, operands: tuple[Any, ...], result: Any) -> tuple[str, Any] | None:
+def activation(name: str, operands: tuple[Any, ...], result: Any, shares: Shares) -> tuple[str, Any] | None:
     """Which activation an operation is, and its input; None where it is none. Told by the values.
 
     Args:
         name: of the operation.
         operands: arrays and others.
         result: a floating-point array.
+        shares: has been asked about every operation before.
     """
-    if result.size < 2:
+    scores = shares.scores(name, operands, result)
+    if scores is not None:
+        return "softmax", scores
+    if name not in _NAMES or result.size < 2:
         return None
     with np.errstate(all="ignore"):
         if name in ("div", "divide", "true_divide"):  # 1 / (1 + exp(−z))
@@ -126,9 +150,18 @@ def activation(name: str, operands: tuple[Any, ...], result: Any) -> tuple[str, 
 def _slope(one: _One, how: str) -> Any:
     if how == DROPPED:
         return 1.0
+    if one.kind == "softmax":
+        return one.a * (1 - one.a)
+    if how in _OTHERS:
+        return _OTHERS[how](one.z, one.a)
     at = one.z if how == FORMULA else one.a
     if one.kind == "tanh":
         return 1 - at**2 if how == FORMULA else 1 - np.tanh(at) ** 2
     if how == FORMULA:
         return at * (1 - at)
-    return np.exp(-abs(at)) / (1 + np.exp(-abs(at))) ** 2
+    return _logistic(at)
+
+
+def _logistic(z: Any) -> Any:
+    """The derivative of the sigmoid."""
+    return np.exp(-abs(z)) / (1 + np.exp(-abs(z))) ** 2

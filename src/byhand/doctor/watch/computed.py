@@ -1,5 +1,6 @@
 """The numbers that one iteration computes, each by where it comes up, and the losses that it leaves uncomputed."""
 
+from collections.abc import Iterator
 from typing import Any, Final, cast, final
 
 import numpy as np
@@ -24,6 +25,7 @@ class Scalars:
         self.last: dict[Key, float] = {}
         self.sums: dict[Key, float] = {}
         self.names: dict[Key, str] = {}
+        self._lengths: dict[Key, int] = {}  # of the axis that is taken for the rows
         self._classes: NDArray[np.int64] = np.zeros(0, np.int64)
         self._shares: dict[int, Any] = {}  # by place: probabilities, copied, for they may become the gradient
 
@@ -51,18 +53,19 @@ class Scalars:
             return
         a: Array = left.astype(np.float64, copy=False)
         b: Array = right.astype(np.float64, copy=False)
-        with np.errstate(all="ignore"):
-            apart = a - b
-            self._keep((k, "squared error"), float(np.vdot(apart, apart)) / 2)
-            self._keep((k, "absolute error"), float(abs(apart).sum()))
-            for p, t in ((a, b), (b, a)):
-                inside = p.min() >= 0 and p.max() <= 1 and bool(((p > 0) & (p < 1)).any())
-                if inside and t.min() >= 0 and t.max() <= 1:
-                    entropy = -float(np.vdot(t, np.log(np.maximum(p, _TINY))))
-                    other = -float(np.vdot(1 - t, np.log(np.maximum(1 - p, _TINY))))
-                    self._keep((k, "cross-entropy"), entropy)
-                    self._keep((k, "binary cross-entropy"), entropy + other)
-                    break
+        for assumed, value in _losses(a, b):
+            self._keep((k, assumed), value)
+        for axis in range(a.ndim if a.ndim == 2 else 0):
+            rows = "" if axis == 0 else ", samples in columns,"
+            for which, i in (("first", 0), ("last", -1)):
+                for assumed, value in _losses(a.take([i], axis), b.take([i], axis)):
+                    key = k, f"{assumed}{rows} of the {which} row"
+                    self._keep(key, value)
+                    self._lengths[key] = a.shape[axis]
+
+    def keys(self, rows: int) -> list[Key]:
+        """Of all numbers, those that are not of one row alone of as many as it cannot be."""
+        return [key for key in self.last if key not in self._lengths or 1 < self._lengths[key] == rows]
 
     def share(self, k: int, name: str, result: Any) -> None:
         """An operation gave an array: probabilities, perhaps, from whose right classes 1 is subtracted in place.
@@ -90,3 +93,19 @@ class Scalars:
                     picked = rows[np.arange(len(classes)), classes]
                     self._keep((k, "cross-entropy"), -float(np.log(np.maximum(picked, _TINY)).sum()))
                     break
+
+
+def _losses(a: Array, b: Array) -> Iterator[tuple[str, float]]:
+    """The losses whose gradient begins with a difference; probabilities may be on either side."""
+    with np.errstate(all="ignore"):
+        apart = a - b
+        yield "squared error", float(np.vdot(apart, apart)) / 2
+        yield "absolute error", float(abs(apart).sum())
+        for p, t in ((a, b), (b, a)):
+            inside = p.min() >= 0 and p.max() <= 1 and bool(((p > 0) & (p < 1)).any())
+            if inside and t.min() >= 0 and t.max() <= 1:
+                entropy = -float(np.vdot(t, np.log(np.maximum(p, _TINY))))
+                other = -float(np.vdot(1 - t, np.log(np.maximum(1 - p, _TINY))))
+                yield "cross-entropy", entropy
+                yield "binary cross-entropy", entropy + other
+                break

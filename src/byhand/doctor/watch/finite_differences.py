@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.watch.activations import Activations, Site, activation
+from byhand.doctor.watch.arrays import is_float, is_numpy
 from byhand.doctor.watch.branch import Branch, start
 from byhand.doctor.watch.computed import Key, Scalars
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.listening import on_result, on_scalars, on_update, replacing
 from byhand.doctor.watch.recorder import Recorder
+from byhand.doctor.watch.shares import Shares
 
 __all__ = ["Differences", "Move", "labels_of", "replace_activations"]
 
@@ -158,12 +160,16 @@ def labels_of(recorder: Recorder, first: int) -> NDArray[np.int64]:
 def replace_activations(hooks: Hooks, activations: Activations, sites: Sequence[Site], how: str) -> None:
     """Have other activations at some sites, in this process and from now on."""
     times: Counter[Site] = Counter()
+    shares = Shares()
 
     def other(k: int, name: str, operands: tuple[Any, ...], result: Any) -> Any:
         site = k, tuple(getattr(result, "shape", ()))
-        if site not in sites:
+        if not is_numpy(result) or not is_float(result):
             return result
-        found = activation(name, operands, result)
+        if site not in sites:
+            shares.scores(name, operands, result)
+            return result
+        found = activation(name, operands, result, shares)
         if found is None or times[site] >= len(activations.of[site]):
             return result
         times[site] += 1

@@ -20,6 +20,7 @@ from byhand.doctor.watch.finite_differences import labels_of
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.listening import on_result, on_scalars, on_update
 from byhand.doctor.watch.recorder import Recorder
+from byhand.doctor.watch.stepped import Products
 
 __all__ = ["Iteration", "Made", "Seen"]
 
@@ -43,6 +44,7 @@ class Made:
     time: int
     old: bool  # something of its shape from before the iteration went into it: a momentum, the parameter itself
     values: Array
+    total: Array  # the sum of all that was made at its place, from the first on
 
 
 @final
@@ -70,8 +72,11 @@ class Seen:
     made: Mapping[int, tuple[Made, ...]]  # before the parameter's update
     taken: Mapping[int, Array]  # what the update took away; zeros where there was none
     updates: Mapping[int, Place]  # where a parameter's first update stands
+    times: Mapping[int, int]  # operations before it
     rows: int
+    single_rows: int  # different ones that went through the model one by one
     activations: Activations
+    products: Products
 
     @classmethod
     def read(cls, message: bytes, arrays: Mapping[int, Any]) -> "Seen":
@@ -81,7 +86,7 @@ class Seen:
         text = json.loads(kept.pop("text").tobytes())
         groups: list[list[Made]] = [
             [
-                Made(k, tuple(inputs), fresh, tuple(sources), time, old, kept[f"made {g} {i}"])
+                Made(k, tuple(inputs), fresh, tuple(sources), time, old, kept[f"made {g} {i}"], kept[f"total {g} {k}"])
                 for i, (k, inputs, fresh, sources, time, old) in enumerate(group)
             ]
             for g, group in enumerate(text["made"])
@@ -95,9 +100,12 @@ class Seen:
             {(k, assumed): name for k, assumed, name in text["names"]},
             made,
             {number: kept[f"taken {number}"] for number in arrays},
-            {number: Place(*place) for number, place in text["updates"]},
+            {number: Place(*place) for number, place, _ in text["updates"]},
+            {number: time for number, _, time in text["updates"]},
             text["rows"],
+            text["single rows"],
             Activations.read(text["sites"], kept),
+            Products.read(text["products"], kept, arrays),
         )
 
 
@@ -124,7 +132,8 @@ class Iteration:
     _maker: dict[int, int] = field(default_factory=dict[int, int])  # by id: the position of the place that made it
     _settled: set[Shape] = field(default_factory=set[Shape])  # all parameters of this shape are updated
     _before: dict[int, int] = field(default_factory=dict[int, int])  # arrays of its shape before its update
-    _updates: dict[int, Place] = field(default_factory=dict[int, Place])
+    _updates: dict[int, tuple[Place, int]] = field(default_factory=dict[int, tuple[Place, int]])
+    _totals: dict[tuple[int, Shape], Array] = field(default_factory=dict[tuple[int, Shape], Array])  # by place
     _room: int = _ROOM
     _time: int = 0
 
@@ -132,6 +141,7 @@ class Iteration:
         self._start = {number: np.array(array, np.float64) for number, array in self.arrays.items()}
         self._made = {_shape(array): [] for array in self.arrays.values()}
         self._own = list(self.arrays.values())
+        self._products = Products(self.arrays)
         self._forwards = len(self.recorder.forwards.drafts)
         on_result(self.hooks, self._result)
         on_scalars(self.hooks, self._scalar)
@@ -154,6 +164,7 @@ class Iteration:
             if is_numpy(result):
                 self._maker[id(result)] = sources[0] if name == "transpose" and sources else k
                 self._activations.note(k, name, operands, result)
+                self._products.note(k, name, operands)
                 self._make(k, name, operands, result, sources)
             elif isinstance(number, np.floating) and any(is_numpy(value) and value.size > 1 for value in operands):
                 for shape in self._made:
@@ -168,7 +179,12 @@ class Iteration:
         shape = _shape(result)
         if shape in self._made and is_float(result) and self.recorder.lineage.parameters.held(result) is None:
             known = [self._index.get(id(value)) for value in operands]
-            fresh = any(is_numpy(value) and value.size > 1 and _shape(value) != shape for value in operands)
+            fresh = name in (
+                "matmul",
+                "dot",
+            ) or any(  # a product is new, though a batch may be as long as a layer is wide
+                is_numpy(value) and value.size > 1 and _shape(value) != shape for value in operands
+            )
             inputs = tuple(one[1] for one in known if one and one[0] == shape)
             added = self._own if name == "add" else []  # a bias, in a forward
             old = any(
@@ -191,7 +207,12 @@ class Iteration:
 
     def _add(self, shape: Shape, value: Any, kept: _Kept) -> None:
         group = self._made[shape]
-        if shape in self._settled or (len(group) < _EACH and self._room < value.size):
+        if shape in self._settled:
+            return
+        values = np.array(value, np.float64).reshape(shape)
+        total = self._totals.get((kept.k, shape))
+        self._totals[kept.k, shape] = values.copy() if total is None else total + values
+        if len(group) < _EACH and self._room < value.size:
             return
         if len(group) == _EACH:  # the newest are those that an update is made of
             self._index.pop(id(group[0].array), None)
@@ -201,7 +222,7 @@ class Iteration:
             kept = replace(kept, inputs=tuple(i - 1 for i in kept.inputs if i > 0))
         else:
             self._room -= value.size
-        group.append(replace(kept, values=np.array(value, np.float64).reshape(shape)))
+        group.append(replace(kept, values=values))
         self._index[id(kept.array)] = shape, len(group) - 1
 
     def _updated(self, name: str, old: Any, new: Any, place: Any) -> None:
@@ -209,7 +230,7 @@ class Iteration:
             slot = self.recorder.lineage.parameters.held(new)
             for number, index in self.slots.items():
                 if slot is not None and index == slot.index and number not in self._updates:
-                    self._updates[number] = place
+                    self._updates[number] = place, self._time
                     self._before[number] = len(self._made[_shape(new)])
                     if all(n in self._updates for n in self.slots if _shape(self.arrays[n]) == _shape(new)):
                         self._settled.add(_shape(new))
@@ -223,15 +244,18 @@ class Iteration:
             moved = now is not None and now.shape == start.shape
             arrays[f"taken {number}"] = start - now if now is not None and moved else np.zeros(start.shape)
         self._scalars.label(labels_of(self.recorder, self._forwards))
-        keys = list(self._scalars.last)
+        drafts = self.recorder.forwards.drafts[self._forwards :]
+        trained = [draft.n for draft in drafts if draft.kind == "train"] or [draft.n for draft in drafts]
+        rows = max(trained) if max(trained, default=0) > 1 else len(trained)
+        keys = self._scalars.keys(rows)
         arrays["last"] = np.array([self._scalars.last[key] for key in keys])
         arrays["sums"] = np.array([self._scalars.sums[key] for key in keys])
         groups = list(self._made)
         for g, shape in enumerate(groups):
             arrays.update({f"made {g} {i}": one.values for i, one in enumerate(self._made[shape])})
-        drafts = self.recorder.forwards.drafts[self._forwards :]
-        trained = [draft.n for draft in drafts if draft.kind == "train"] or [draft.n for draft in drafts]
+            arrays.update({f"total {g} {one.k}": self._totals[one.k, shape] for one in self._made[shape]})
         sites, numbers = self._activations.plain()
+        products, others = self._products.plain()
         description = {
             "keys": keys,
             "names": [[*key, name] for key, name in self._scalars.names.items()],
@@ -243,12 +267,14 @@ class Iteration:
                 [groups.index(_shape(array)), self._before.get(number, len(self._made[_shape(array)]))]
                 for number, array in self.arrays.items()
             ],
-            "updates": [[number, list(place)] for number, place in self._updates.items()],
-            "rows": max(trained) if max(trained, default=0) > 1 else len(trained),
+            "updates": [[number, list(place), time] for number, (place, time) in self._updates.items()],
+            "rows": rows,
+            "single rows": len({draft.rows.tobytes() for draft in drafts}) if all(d.n == 1 for d in drafts) else 0,
             "sites": sites,
+            "products": products,
         }
         buffer = io.BytesIO()
-        arrays.update(numbers, text=np.frombuffer(json.dumps(description).encode(), np.uint8))
+        arrays.update(numbers | others, text=np.frombuffer(json.dumps(description).encode(), np.uint8))
         np.savez(buffer, **arrays)
         return buffer.getvalue()
 

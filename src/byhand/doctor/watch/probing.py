@@ -5,24 +5,24 @@ branch to see what it does, and then in two branches for each direction in which
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.place import Place
-from byhand.doctor.slopes import ALIKE, Found, Probe, Scalar, Slopes, Straight, cosine
-from byhand.doctor.watch.activations import DROPPED, FORMULA, OUTPUT, Site
+from byhand.doctor.slopes import ALIKE, Found, Probe, Scalar, Slopes, Straight, cosine, of_one_row
 from byhand.doctor.watch.addends import Addends
 from byhand.doctor.watch.arrays import is_float, is_numpy
 from byhand.doctor.watch.branch import start
 from byhand.doctor.watch.directions import Directions, answering_of
-from byhand.doctor.watch.finite_differences import Differences, replace_activations
+from byhand.doctor.watch.finite_differences import Differences
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.iteration import Iteration, Made, Seen
 from byhand.doctor.watch.listening import replacing
 from byhand.doctor.watch.recorder import Recorder
+from byhand.doctor.watch.ways import Way, ways
 
 __all__ = ["Probing"]
 
@@ -30,11 +30,12 @@ Array = NDArray[np.float64]
 
 _FEWEST: Final = 6  # directions, or nothing is said
 _WIDE: Final = 3  # directions that are gone along once more, with a wider step
-_OTHERWISE: Final = 5  # with other activations
+_OTHERWISE: Final = 5  # with other derivatives
+_FINE: Final = 0.1  # of a step: a straight line in the place of softmax soon comes to where the logarithm bends
+_LOOK: Final = 3  # of those, after which most are out of the question
 _LATER: Final = 0.35  # of the time, for those
 _LARGEST: Final = 4_000_000  # elements of a parameter
 _WIDER: Final = 10.0
-_SITES: Final = 4
 
 
 @final
@@ -58,7 +59,8 @@ class Probing:
         self._rounds: dict[int, int] = {}  # by loop: the forwards before its current round
         self._top: int | None = None  # the loop whose rounds are iterations
         self._settled = False  # one look was enough
-        self._ways: list[tuple[tuple[Site, ...], str]] = []
+        self._called: list[str] = []  # the parameters' names, by number
+        self._likely: Way | None = None  # the one that another parameter's gradient is of
         self._over: Any = None  # what this branch does when its iteration is over
         update: Any = recorder.steps.update
 
@@ -105,7 +107,7 @@ class Probing:
     # One iteration.
 
     def _probe(self) -> None:
-        self._ways = []
+        self._likely = None
         began = time.monotonic()
         until = began + (self._until - began) / (len(self._clocks) + 1)
         names, arrays, slots = self._parameters()
@@ -135,9 +137,14 @@ class Probing:
         asked.update({plan.number: plan for plan in self._against(complete, seen, answering, single)})
         moving = all(seen.taken[number].any() for number in slots)
         self._settled = moving and not asked and not self._addends.others()
+        shown = any(seen.names.get(seen.keys[key]) for key, _ in answering)
+        self._called = [name for name, _ in names.values()]
         for plan in complete:
             wider, straight = np.zeros((len(answering), 0)), ()
-            if plan.number in asked and len(asked) < len(slots):
+            alone = len(asked) >= len(
+                slots
+            )  # nothing fits: if it is no mistake that is known, it is none for all of them
+            if plan.number in asked and (not alone or (shown and (not records or self._likely is not None))):
                 looked = self._look_closer(plan, seen, differences, answering, until)
                 if looked is None:
                     return
@@ -147,6 +154,7 @@ class Probing:
             Probe(
                 self._recorder.forwards.clock,
                 seen.rows,
+                seen.single_rows,
                 single,
                 self._addends.rounds,
                 tuple(
@@ -194,7 +202,8 @@ class Probing:
 
     def _explained(self, plan: Directions, seen: Seen, answering: list[tuple[int, int]], single: bool) -> bool:
         """Whether some number's slopes are those of the update, or of an array that was made before it."""
-        slopes = plan.slopes(answering)
+        usual = [i for i, (key, _) in enumerate(answering) if not of_one_row(seen.keys[key][1])]
+        slopes = plan.slopes(answering)[usual]
         made = [seen.taken[plan.number], *(one.values for one in seen.made[plan.number])]
         gradients = [plan.along(values) for values in made]
         return any(abs(cosine(row, gradient)) >= ALIKE[single] for row in slopes for gradient in gradients)
@@ -221,22 +230,28 @@ class Probing:
         again = plan.rows(wider, answering, _WIDER)
         straight: list[Straight] = []
         count = min(_OTHERWISE, plan.count)
-        for way in self._ways or [*_ways(seen)]:
-            sites, how = way
-
-            def prepare(sites: tuple[Site, ...] = sites, how: str = how) -> None:
-                replace_activations(self._hooks, seen.activations, sites, how)
-
-            other = differences.along((plan.move(i, 1.0, prepare) for i in range(count)), until)
-            if other is None:
-                return None
-            rows = plan.rows(other, answering, 1.0)
+        usual = [i for i, (key, _) in enumerate(answering) if not of_one_row(seen.keys[key][1])]
+        known, taken = self._likely, plan.along(seen.taken[plan.number])
+        if _like(np.delete(plan.slopes(answering), usual, axis=0), [taken], ALIKE[True]):
+            return again, ()
+        possible = [*ways(self._hooks, self._places, seen, plan.number, self._called)]
+        possible.sort(key=lambda one: known is None or (one.what, one.places) != (known.what, known.places))
+        step = 1.0 if plan.array.dtype.itemsize < 8 else _FINE
+        made = [plan.along(one.values) for one in seen.made[plan.number]]
+        for way in possible:
+            answers: list[Array | None] = []
+            for i in range(count):
+                if i == _LOOK and not _like(plan.rows(answers, answering, step)[usual], [taken, *made], 0.99):
+                    break
+                other = differences.along([plan.move(i, step, way.prepare)], until)
+                if other is None:
+                    return None
+                answers += other
+            rows = plan.rows(answers, answering, step)
             if rows.shape[1] == count:
-                straight.append(
-                    Straight(how, seen.activations.kind(sites[0]), tuple(self._places[site[0]] for site in sites), rows)
-                )
-                if any(cosine(row, plan.along(seen.taken[plan.number])[:count]) >= ALIKE[True] for row in rows):
-                    self._ways = [way, *(one for one in _ways(seen) if one != way)]  # it will be so for others too
+                straight.append(Straight(way.what, way.kind, way.places, rows))
+                if _like(rows[usual], [taken, *made], ALIKE[True]):
+                    self._likely = way  # it will be so for others too
                     break
         return again, tuple(straight)
 
@@ -283,6 +298,7 @@ class Probing:
             float(np.linalg.norm(values)),
             bool(np.ptp(values) <= 1e-9 * abs(values).max()),
             plan.along(values),
+            plan.along(one.total),
             plan.along(values.T) if square else np.zeros(0),
         )
 
@@ -294,13 +310,6 @@ def _movable(array: Any) -> bool:
     )  # fmt: skip
 
 
-def _ways(seen: Seen) -> Iterator[tuple[tuple[Site, ...], str]]:
-    """Activations whose derivative may have been forgotten: each alone, and all but those that come last."""
-    sites = seen.activations.sites()[:_SITES]
-    for site in sites:
-        yield (site,), DROPPED
-        if seen.activations.kind(site) != "relu":
-            yield (site,), OUTPUT
-            yield (site,), FORMULA
-    if len(sites) > 2:
-        yield tuple(sites[:-1]), DROPPED
+def _like(rows: Array, gradients: Sequence[Array], least: float) -> bool:
+    """Whether one of the numbers' slopes (S, K) are those of a gradient, as far as they are known."""
+    return any(abs(cosine(row, one[: len(row)])) >= least for row in rows for one in gradients)

@@ -30,6 +30,7 @@ from byhand.doctor.text.program import Unit
 from byhand.doctor.text.splice import lines
 from byhand.doctor.text.syntax import (
     SIGNS,
+    functions,
     is_constant,
     is_future,
     is_simple,
@@ -106,6 +107,7 @@ class _Rewriter(ast.NodeTransformer):
             if isinstance(node, ast.Import | ast.ImportFrom)
             for alias in node.names
         }
+        self._functions = functions(tree)
         self._in_class = False  # directly in a class's body, whose names are fields
         self._string: ast.JoinedStr | None = None
 
@@ -198,7 +200,7 @@ class _Rewriter(ast.NodeTransformer):
         after: list[ast.stmt] = []
         for target in [] if self._in_class else targets:
             for leaf, its, own in pairs(target, value):
-                again = own and len(targets) == 1 and steps(leaf, its)
+                again = own and len(targets) == 1 and steps(leaf, its, self._functions)
                 if not again and self._is_named(leaf):
                     after.append(self._named(leaf, its))
         single = targets[0] if len(targets) == 1 and not self._in_class else None
@@ -212,7 +214,7 @@ class _Rewriter(ast.NodeTransformer):
         if target is not None and (each := parts(target, value)):
             cast("ast.Tuple", value).elts = [self._value(statement, one, its) for one, its in each]
             return value
-        if target is None or not steps(target, value):
+        if target is None or not steps(target, value, self._functions):
             return self.visit(value)
         text, old = ast.Constant(self._text(target)), read(target)
         return self._hook(statement, "rebound", text, old, self.visit(value), at=value)
