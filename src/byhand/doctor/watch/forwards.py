@@ -78,8 +78,7 @@ class Forwards:
             if roles != ("data", "data"):
                 return False
             self._met = self._lineage.now()
-            if is_numpy(left) and is_numpy(right):
-                self._tape.begin_trial(self.event)
+            self._tape.begin_trial(self.event)
             return True
         if roles[0] == "data" and roles[1] in ("parameter", "made"):
             self.use(right)

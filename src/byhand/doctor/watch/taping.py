@@ -1,7 +1,7 @@
 """Tapes: for some forwards, every operation with what went in and what came out.
 
 In a program without autograd what is trained shows at its first update. So each product before it begins a tape on
-trial; the one of the forward that the update came of is kept, and told then what was rows and parameters in it.
+trial; that of the forward from which the update came is kept, and told then what was rows and parameters in it.
 """
 
 from collections.abc import Iterable
