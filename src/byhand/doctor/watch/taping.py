@@ -93,6 +93,7 @@ class TapeRecorder:
             )
             for value, array in zip(taped.values, arrays, strict=True)
         ]
+        self._starts(taped)
         for op in taped.ops:
             given = [taped.values[i].kept for i in op.inputs]
             made = taped.values[op.output].kept
@@ -100,6 +101,17 @@ class TapeRecorder:
                 units = units_of(op.name, [*given, *op.constants], made, draft.n)
                 taped.values[op.output] = replace(taped.values[op.output], units=units)
         self.tapes.append(taped)
+
+    def _starts(self, taped: Taped) -> None:
+        """What parameters were before the first update: the update had changed them where they stand."""
+        seen: set[int] = set()
+        for value in taped.values:
+            if value.parameter is not None and value.parameter not in seen:
+                seen.add(value.parameter)
+                slot = self._lineage.parameters.slots[value.parameter]
+                if value.summary.shape == slot.shape:
+                    slot.summary = value.summary
+                    slot.start = slot.start if value.kept is None else value.kept
 
     def end(self) -> None:
         """The tape that runs, if any, is whole."""
