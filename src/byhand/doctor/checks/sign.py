@@ -22,7 +22,7 @@ _RISE: Final = 0.5
 """Nats by which the exact cross-entropy must have risen before anybody speaks of a direction."""
 
 _UP: Final = 0.9
-"""Minus the cosine with the gradient, by finite differences, of updates that go up: where steps are long, it is no 1."""
+"""Minus the cosine with the gradient, by finite differences, of updates that go up: after long steps it is no 1."""
 
 _CLOSE: Final = 2e-3
 """Relative difference between a loss and minus the cross-entropy that is taken for none."""

@@ -143,19 +143,19 @@ def _finding(
 def _left(
     evidence: Evidence, probe: Probe, loss: Reference, place: Place | None, those: list[tuple[Slopes, list[Found]]]
 ) -> Finding:
-    names = [one.name or evidence.program.text(one.place) for one, _ in those if one.name or one.place]
-    said = [f"{name} ({' × '.join(map(str, one.shape))})" for name, (one, _) in zip(names, those, strict=False)]
+    names = [one.name or (evidence.program.text(one.place) if one.place else "a weight") for one, _ in those]
+    said = [f"{name} ({' × '.join(map(str, one.shape))})" for name, (one, _) in zip(names, those, strict=True)]
     computed = dict.fromkeys(f"line {own[0].place.line}" for _, own in those)
     moving = probe.parameters[min(loss.right)]
     return Finding(
         "parameter-never-updated",
         "warning",
         place,
-        f"{' and '.join(said) or 'a weight'} {'stays' if len(those) == 1 else 'stay'} the same, to the bit, over"
+        f"{' and '.join(said)} {'stays' if len(those) == 1 else 'stay'} the same, to the bit, over"
         f" {probe.since} updates, while {calls_it(moving)} moves; what would move it is computed"
         f" ({', '.join(computed)}) and goes nowhere",
         f"{sum(math.prod(one.shape) for one, _ in those):,} weights stay as they were drawn: that layer learns nothing",
-        f"update {' and '.join(names) or 'it'} as {moving.name or 'the other weights'} is updated",
+        f"update {' and '.join(names)} as {moving.name or 'the other weights'} is updated",
         proof="arithmetic",
     )
 
