@@ -22,6 +22,7 @@ _UNDER: Final = {
         regression-on-class-numbers loss-summed-not-averaged trained-in-eval-mode softmax-as-hidden-unit
         rows-mixed-across-batch dead-relus saturated-units vanishing-gradients detached-loss step-before-backward
         optimizer-of-other-parameters schedule-decays-to-nothing gradient-wrong gradient-misscaled exploding-gradients
+        parameter-never-updated
     """,
     "loss-not-finite": """
         raw-pixel-range log-of-softmax epsilon-in-log clipped-in-vain log-of-log-softmax loss-arguments-swapped
@@ -58,6 +59,7 @@ _UNDER: Final = {
         partial-eval-mode dropout-never-off stacked-linear-layers softmax-as-hidden-unit rows-mixed-across-batch
         dead-relus saturated-units vanishing-gradients detached-loss step-before-backward
         optimizer-of-other-parameters schedule-decays-to-nothing gradient-wrong gradient-misscaled exploding-gradients
+        parameter-never-updated
     """,
     "constant-answer": """
         step-never-taken raw-pixel-range broadcast-loss gradients-never-zeroed loss-of-wrong-sign labels-out-of-step

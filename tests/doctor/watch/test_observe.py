@@ -445,8 +445,7 @@ def test_loss_calls_and_tapes(traces, name):
         assert [one.value for one in trace.loss_calls] == [one.loss for one in trace.backwards]
         assert {(one.input, one.target, one.reduction) for one in trace.loss_calls} == {((50, 3), (50,), "mean")}
     first = next(tape for tape in trace.tapes if tape.kind == "train")
-    known = int("NumPy" in name or name == "torch by hand")  # the first update tells what is trained
-    assert (first.forward, first.clock) == (known, known)
+    assert (first.forward, first.clock) == (0, 0)
     names = [op.name for op in first.ops]
     assert names[0] in ("matmul", "linear", "mm")
     rows, weight = (first.values[i] for i in first.ops[0].inputs[:2])

@@ -89,7 +89,7 @@ def _bias(evidence: Evidence, reading: Reading, add: Op, before: int) -> tuple[s
         alike = all(s.std is not None and s.low == s.high for s in (parameter.start, parameter.end))
         if alike and parameter.changed and parameter.training is not None and np.ptp(b) == 0:
             return parameter.name or value.name or "the bias", parameter, float(b.ravel()[0])
-    if name_of(add) == "add" and len(add.inputs) == 1 and not add.constants and add.place:
+    if name_of(add) == "add" and len(add.inputs) == 1 and add.place:
         name = _number(evidence.program, add.place)
         difference = _difference(reading, add)
         if name and difference is not None:

@@ -4,6 +4,7 @@ Letters: T steps that were seen, N rows, C classes.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -14,6 +15,7 @@ from byhand.doctor.audit import scores as tables
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.tapes import Reading, readings
+from byhand.doctor.place import Place
 from byhand.doctor.trace import Backward, Forward, Trace, Training
 
 __all__ = ["Course", "best", "chance", "course", "fed", "final_pass", "number_of_classes", "short"]
@@ -78,11 +80,22 @@ def _exact(evidence: Evidence, index: int) -> list[tuple[int, float]]:
     """(clock, cross-entropy) where the scores and the labels were seen."""
     passes = [p for p in evidence.audit.passes if p.forward.training == index and p.loss is not None]
     found = [(p.clock, p.loss) for p in passes if p.loss is not None and p.n == passes[-1].n]
-    batches = [point for reading in readings(evidence.trace) if (point := _of_batch(evidence.trace, reading, index))]
+    looked = readings(evidence.trace)
+    places = {
+        op.place for one in looked for op in one.tape.ops if op.place and one.train and one.probabilities(op.output)
+    }
+    batches = [point for reading in looked if (point := _of_batch(evidence.trace, reading, index, places))]
     for points in (found, _of_choices(evidence.trace, index)):
         if len(points) >= _FEW:
             return [*[point for point in batches[:1] if point[0] < points[0][0]], *points]
-    return batches
+    return [*batches, *_at_the_end(batches, passes[-1:], evidence.trace.trainings[index])]
+
+
+def _at_the_end(batches: list[tuple[int, float]], last: list[Pass], training: Training) -> list[tuple[int, float]]:
+    """Where no batch of the last third was looked at: what rows that are judged at the end cost, if that is less."""
+    found = [(one.clock, one.loss) for one in last if one.loss is not None and one.clock == training.last]
+    late = training.first + (training.last - training.first) * 2 / 3
+    return [end for end in found if batches and batches[-1][0] < late and batches[-1][1] > end[1]]
 
 
 def _of_choices(trace: Trace, index: int) -> list[tuple[int, float]]:
@@ -99,17 +112,24 @@ def _of_choices(trace: Trace, index: int) -> list[tuple[int, float]]:
     return found
 
 
-def _of_batch(trace: Trace, reading: Reading, index: int) -> tuple[int, float] | None:
-    """The cross-entropy of the probabilities that a batch got, where the program computed some."""
+def _of_batch(trace: Trace, reading: Reading, index: int, places: Collection[Place | None]) -> tuple[int, float] | None:
+    """The cross-entropy of the probabilities that a batch got, where the program computed some.
+
+    They may all be 0 or 1 by now, where those of other batches come from the same of these places.
+    """
     forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
     if forward is None or not reading.train or forward.training != index or not len(reading.labels):
         return None
     for op in reversed(reading.tape.ops):
-        p = reading.rows(op.output) if reading.probabilities(op.output) else None
-        if p is not None and reading.labels.max() < p.shape[1]:
+        p = reading.rows(op.output) if op.place in places or reading.probabilities(op.output) else None
+        if p is not None and _sums_to_one(p) and reading.labels.max() < p.shape[1]:
             own = p[np.arange(len(p)), reading.labels]
             return forward.clock, float(-np.log(np.maximum(own, 1e-12)).mean())
     return None
+
+
+def _sums_to_one(p: Array) -> bool:
+    return bool(np.isfinite(p).all() and (p >= 0).all() and (abs(p.sum(1) - 1) < 1e-4).all())
 
 
 def _between(points: list[tuple[int, float]], training: Training) -> Array:

@@ -87,7 +87,8 @@ def _layers(evidence: Evidence, kinds: Sequence[str]) -> Iterator[_Layer]:
     for weight, seen in found.items():
         late = [layer for clock, layer in seen if clock >= middle]
         sizes = {len(layer.units.flat) for _, layer in seen}
-        if late and len(sizes) == 1 and sizes.pop() >= _LEAST:
+        early = seen[0][0] < middle  # a layer of as many units as a batch has rows is told by other batches only
+        if late and early and len(sizes) == 1 and sizes.pop() >= _LEAST:
             bias = trace.parameters[biases[weight]] if weight in biases else None
             yield _Layer(trace.parameters[weight], bias, seen[0][1], tuple(late))
 

@@ -31,6 +31,6 @@ def _teaches(reading: Reading, softmax: Softmax) -> bool:
             continue
         if name_of(op) in PRODUCTS:
             return True
-        if name_of(op) in ("view", "sub", "add", "mul", "div"):
+        if name_of(op) in ("view", "setitem", "sub", "add", "mul", "div"):
             reached.add(op.output)
     return False

@@ -7,6 +7,7 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks import updates
+from byhand.doctor.checks.added_up import gradients_added_up
 from byhand.doctor.checks.course import best
 from byhand.doctor.checks.literals import optimizer_of
 from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
@@ -45,6 +46,7 @@ def gradients_never_zeroed(evidence: Evidence) -> Iterator[Finding]:
     """Each gradient added to those of all steps before, because nothing sets them to zero after an update."""
     trace = evidence.trace
     index = best(evidence)
+    yield from gradients_added_up(evidence)
     if index is None or _interleaved(trace):
         return
     training = trace.trainings[index]

@@ -21,6 +21,9 @@ __all__ = ["loss_of_wrong_sign"]
 _RISE: Final = 0.5
 """Nats by which the exact cross-entropy must have risen before anybody speaks of a direction."""
 
+_UP: Final = 0.9
+"""Minus the cosine with the gradient, by finite differences, of updates that go up: after long steps it is no 1."""
+
 _CLOSE: Final = 2e-3
 """Relative difference between a loss and minus the cross-entropy that is taken for none."""
 
@@ -79,6 +82,19 @@ def _by_slopes(evidence: Evidence) -> Iterator[Finding]:
             return
 
 
+def _is_downhill(evidence: Evidence) -> bool:
+    """Whether an update of a training without autograd does not go up one of the usual losses: its sign is right."""
+    for probe in evidence.trace.probes:
+        moving = [one for one in probe.parameters if one.updated and one.moved > 0]
+        for i, scalar in enumerate(probe.scalars):
+            fits = (
+                [cosine(one.slopes[i], one.taken) for one in moving if known(probe, one, i)] if scalar.assumed else []
+            )
+            if fits and max(fits) > -_UP:
+                return True
+    return False
+
+
 def _negative(evidence: Evidence, pairs: list[tuple[Reading, float]], story: str) -> Finding | None:
     """If the loss is minus the cross-entropy of its own scores, at every tape."""
     losses = [reading.number(reading.tape.loss) for reading, _ in pairs]
@@ -113,8 +129,8 @@ def _uphill(evidence: Evidence, training: int | None, pairs: list[tuple[Reading,
     rates = [sample.rate for p in own for sample in p.samples if sample.rate is not None]
     proven = len(rates) >= 2 and max(rates) < 0
     now, then = ("+=", "-=") if isinstance(operator.op, ast.Add) else ("-=", "+=")
-    if not proven and now == "-=" and any(rate > 0 for rate in rates):
-        return None  # downhill by autograd's own gradient: it is the rate
+    if not proven and ((now == "-=" and any(rate > 0 for rate in rates)) or _is_downhill(evidence)):
+        return None  # downhill by autograd's own gradient, or by finite differences: it is the rate
     updates = [operator, *_beside(unit, operator, {p.name for p in own})]
     edits = [_turn(evidence.program, unit, update, now, then) for update in updates]
     if None in edits:

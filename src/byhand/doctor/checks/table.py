@@ -34,7 +34,7 @@ from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cro
 from byhand.doctor.checks.mixed import rows_mixed_across_batch
 from byhand.doctor.checks.mode import evaluated_in_train_mode, partial_eval_mode, trained_in_eval_mode
 from byhand.doctor.checks.model import all_zero_hidden_weights, initial_loss_above_chance
-from byhand.doctor.checks.optim import gradients_never_zeroed, parameter_never_updated, step_never_taken
+from byhand.doctor.checks.optim import gradients_never_zeroed, step_never_taken
 from byhand.doctor.checks.options import option_never_used
 from byhand.doctor.checks.order import step_before_backward
 from byhand.doctor.checks.overfit import overfitting
@@ -55,7 +55,7 @@ from byhand.doctor.checks.summed import loss_summed_not_averaged
 from byhand.doctor.checks.swapped import loss_arguments_swapped
 from byhand.doctor.checks.twice import log_of_log_softmax
 from byhand.doctor.checks.unbounded import loss_unbounded_below
-from byhand.doctor.checks.unmoved import bias_never_moves
+from byhand.doctor.checks.unmoved import bias_never_moves, parameter_never_moved
 from byhand.doctor.checks.unseeded import unseeded
 from byhand.doctor.finding import Finding
 
@@ -104,7 +104,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "detached-loss": detached_loss,
         "step-before-backward": step_before_backward,
         "optimizer-of-other-parameters": optimizer_of_other_parameters,
-        "parameter-never-updated": parameter_never_updated,
+        "parameter-never-updated": parameter_never_moved,
         "clipped-in-vain": clipped_in_vain,
         "gradient-wrong": gradient_wrong,
         "gradient-misscaled": gradient_misscaled,

@@ -1,6 +1,8 @@
-"""Biases of programs without autograd: added in every forward, and never moved."""
+"""Biases and weights of programs without autograd: used in every forward, and never moved."""
 
 import ast
+import math
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -8,13 +10,36 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.optim import parameter_never_updated
 from byhand.doctor.checks.probe_words import calls_it, loss_of
 from byhand.doctor.checks.probes import Reference, known, reference
+from byhand.doctor.checks.units import units
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.slopes import ALIKE, Found, Probe, Slopes, cosine
 
-__all__ = ["bias_never_moves"]
+__all__ = ["bias_never_moves", "parameter_never_moved"]
 
 _UPDATES: Final = 6  # over which it has stood still
+_ON_PURPOSE: Final = re.compile(r"trainable|frozen|freeze|fixed|requires_grad", re.IGNORECASE)
+
+
+def parameter_never_moved(evidence: Evidence) -> Iterator[Finding]:
+    """All of ``parameter_never_updated``, and weights without autograd whose gradient is computed and goes nowhere.
+
+    A matrix whose gradient nobody computes is a fixed projection, and left alone; so is any where the text speaks of
+    parts that are frozen.
+    """
+    named: set[int] = set()
+    for one in parameter_never_updated(evidence):
+        named |= {one.place.line} if one.place else set[int]()
+        yield one
+    if any(_ON_PURPOSE.search(unit.code) for unit in units(evidence.program, evidence.trace)):
+        return
+    for probe in evidence.trace.probes[-1:]:
+        loss = reference(probe)
+        if loss is None or probe.since < _UPDATES:
+            continue
+        for place, those in _by_line(evidence, probe, loss, matrices=True).items():
+            if place is None or place.line not in named:
+                yield _left(evidence, probe, loss, place, those)
 
 
 def bias_never_moves(evidence: Evidence) -> Iterator[Finding]:
@@ -29,13 +54,15 @@ def bias_never_moves(evidence: Evidence) -> Iterator[Finding]:
         loss = reference(probe)
         if loss is None or not loss.right or probe.since < _UPDATES:
             continue
-        for place, those in _by_line(evidence, probe, loss).items():
+        for place, those in _by_line(evidence, probe, loss, matrices=False).items():
             if place is None or place.line not in named:
                 yield _finding(evidence, probe, loss, place, those)
 
 
-def _by_line(evidence: Evidence, probe: Probe, loss: Reference) -> dict[Place | None, list[tuple[Slopes, list[Found]]]]:
-    """The biases that stand still, each with its gradients, by the line where they should be moved."""
+def _by_line(
+    evidence: Evidence, probe: Probe, loss: Reference, *, matrices: bool
+) -> dict[Place | None, list[tuple[Slopes, list[Found]]]]:
+    """The biases or matrices that stand still, each with its gradients, by the line where they should be moved."""
     if _moves_later(evidence, probe):
         return {}
     found: dict[Place | None, list[tuple[Slopes, list[Found]]]] = {}
@@ -43,10 +70,14 @@ def _by_line(evidence: Evidence, probe: Probe, loss: Reference) -> dict[Place | 
     for parameter in probe.parameters:
         if parameter.moved > 0 or not parameter.still or not known(probe, parameter, loss.index):
             continue
+        if matrices != (math.prod(parameter.shape) > max(parameter.shape)):
+            continue
         if any(_beside(probe, loss, parameter, probe.parameters[i]) for i in loss.right):
             continue
         own = _gradients(probe, loss, parameter)
-        if (own or parameter.zero) and all(_still(other, parameter) for other in evidence.trace.probes):
+        if (own or (parameter.zero and not matrices)) and all(
+            _still(other, parameter) for other in evidence.trace.probes
+        ):
             alike = [one for one in own if abs(cosine(one.along, own[0].along)) >= ALIKE[probe.single]]
             becomes = [one.place for one in own if one not in alike]  # its new value, which goes to another name
             found.setdefault(becomes[-1] if becomes else update, []).append((parameter, own))
@@ -106,6 +137,26 @@ def _finding(
         f"the {units} units that it belongs to cannot move their thresholds",
         f"update {' and '.join(names)} as {weights.name or 'the weights'} is updated",
         proof="arithmetic" if computed else None,
+    )
+
+
+def _left(
+    evidence: Evidence, probe: Probe, loss: Reference, place: Place | None, those: list[tuple[Slopes, list[Found]]]
+) -> Finding:
+    names = [one.name or (evidence.program.text(one.place) if one.place else "a weight") for one, _ in those]
+    said = [f"{name} ({' × '.join(map(str, one.shape))})" for name, (one, _) in zip(names, those, strict=True)]
+    computed = dict.fromkeys(f"line {own[0].place.line}" for _, own in those)
+    moving = probe.parameters[min(loss.right)]
+    return Finding(
+        "parameter-never-updated",
+        "warning",
+        place,
+        f"{' and '.join(said)} {'stays' if len(those) == 1 else 'stay'} the same, to the bit, over"
+        f" {probe.since} updates, while {calls_it(moving)} moves; what would move it is computed"
+        f" ({', '.join(computed)}) and goes nowhere",
+        f"{sum(math.prod(one.shape) for one, _ in those):,} weights stay as they were drawn: that layer learns nothing",
+        f"update {' and '.join(names)} as {moving.name or 'the other weights'} is updated",
+        proof="arithmetic",
     )
 
 

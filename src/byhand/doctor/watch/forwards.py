@@ -78,6 +78,7 @@ class Forwards:
             if roles != ("data", "data"):
                 return False
             self._met = self._lineage.now()
+            self._tape.begin_trial(self.event)
             return True
         if roles[0] == "data" and roles[1] in ("parameter", "made"):
             self.use(right)
@@ -202,7 +203,7 @@ class Forwards:
             late[-1].kind = "train"
         for k, (event, draft, named) in enumerate(found):
             self._labels.claim(draft, event, found[k + 1][0] if k + 1 < len(found) else self.event + 1, named)
-        self._tape.end()
+        self._tape.adopt((event, draft) for event, draft, _ in found)
         self.waiting.clear()
         self.clock, self._burst = clock, burst
 

@@ -168,7 +168,7 @@ class Hooks:
         roles = {recorder.lineage.role(array) for array in arrays[:8]}
         if unknown:
             recorder.lineage.derive(result, True)
-        elif roles != {"data"}:
+        elif roles != {"data"} and not (name == "add" and recorder.is_offset(arrays)):
             rows = "derived" in roles or ("data" in roles and name in PRODUCTS)
             if is_numpy(result) and recorder.lineage.parameters.find(result) is None:
                 recorder.lineage.derive(result, rows)

@@ -108,7 +108,7 @@ class Labels:
         ref, result, again = self._added.get(id(array), (None, None, False))
         if ref is None or result is None or ref() is not array:
             return False
-        return again or result() is not new
+        return again or new is None or result() is not new
 
 
 def classes_in(first: Any, second: Any) -> Any:

@@ -117,6 +117,16 @@ class Recorder:
         if small.ndim and self.lineage.role(small) == "data":
             self.labels.add(small, result)
 
+    def is_offset(self, arrays: list[Any]) -> bool:
+        """Whether a parameter is added to data that are more: a bias behind weights that are no parameters."""
+        if len(arrays) != 2:
+            return False
+        small, large = sorted(arrays, key=lambda array: pointer(array)[1])
+        if self.lineage.role(small) != "parameter" or self.lineage.role(large) != "data" or small.size == large.size:
+            return False
+        self.forwards.use(small)
+        return True
+
     def beside(self, left: Any, right: Any) -> None:
         """Two arrays were multiplied or subtracted, one of them data: it may be labels, one-hot."""
         data = left if self.lineage.role(left) == "data" else right
