@@ -144,7 +144,9 @@ class Probing:
             alone = len(asked) >= len(
                 slots
             )  # nothing fits: if it is no mistake that is known, it is none for all of them
-            if plan.number in asked and (not alone or (shown and (not records or self._likely is not None))):
+            if plan.number in asked and (
+                not alone or (shown and (not records or any(one.straight for one in records)))
+            ):
                 looked = self._look_closer(plan, seen, differences, answering, until)
                 if looked is None:
                     return
@@ -250,7 +252,7 @@ class Probing:
             rows = plan.rows(answers, answering, step)
             if rows.shape[1] == count:
                 straight.append(Straight(way.what, way.kind, way.places, rows))
-                if _like(rows[usual], [taken, *made], ALIKE[True]):
+                if _like(rows[usual], [taken], ALIKE[True]):
                     self._likely = way  # it will be so for others too
                     break
         return again, tuple(straight)
