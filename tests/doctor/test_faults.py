@@ -37,7 +37,7 @@ def test_a_check_that_is_named_is_there_with_its_case(check: str, path: str) -> 
 @pytest.mark.parametrize("note", sorted({m["note"] for found in ROWS.values() for m in NOTE.finditer(found)}))
 def test_a_note_that_is_named_is_somewhere_given(note: str) -> None:
     checks = ROOT / "src" / "byhand" / "doctor" / "checks"
-    assert any(f'"{note}"' in file.read_text("utf-8") for file in checks.glob("*.py"))
+    assert any(f'"{note}"' in file.read_text("utf-8") for file in checks.rglob("*.py"))
 
 
 def test_at_least_48_faults_are_found_by_a_check() -> None:

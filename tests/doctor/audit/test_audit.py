@@ -9,7 +9,7 @@ import pytest
 from byhand.doctor.audit import scores as tables
 from byhand.doctor.audit.audit import audit
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.course import best, course
+from byhand.doctor.checks.reading.course import best, course
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Comparison, Prediction
 

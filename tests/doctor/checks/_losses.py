@@ -5,8 +5,7 @@ from pathlib import Path
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.finding import Finding
 from byhand.doctor.text.edits import apply
-
-from ._tapes import Check, record
+from tests.doctor.checks._tapes import Check, record
 
 __all__ = ["fixed", "look", "one", "program"]
 

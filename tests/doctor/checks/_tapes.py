@@ -295,3 +295,10 @@ def record(path: Path, **fields: Any) -> Evidence:
 Check = Callable[[Evidence], Any]
 
 __all__ = ["Builder", "Check", "Made", "evidence_of", "program_of", "record", "summary", "trace_of"]
+
+
+def place_of(program: Program, text: str) -> Place:
+    for number, line in enumerate(program.units[0].source.splitlines(), 1):
+        if text in line:
+            return Place(program.units[0].file, number, line.index(text), number, line.index(text) + len(text))
+    raise AssertionError(text)

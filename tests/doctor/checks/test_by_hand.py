@@ -7,20 +7,19 @@ import pytest
 from byhand.doctor.audit.audit import audit
 from byhand.doctor.audit.derived import clocks_to_probe
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
-from byhand.doctor.checks.evaluate import evaluated_on_training_rows, sum_of_means_over_count
-from byhand.doctor.checks.model import initial_loss_above_chance
-from byhand.doctor.checks.optim import gradients_never_zeroed
-from byhand.doctor.checks.rate import stopped_while_learning
-from byhand.doctor.checks.sign import loss_of_wrong_sign
-from byhand.doctor.checks.stacked import softmax_as_hidden_unit
-from byhand.doctor.checks.tapes import readings
-from byhand.doctor.checks.unmoved import bias_never_moves, parameter_never_moved
+from byhand.doctor.checks.data.parts import class_sorted_batches, validation_inside_training
+from byhand.doctor.checks.loss.sign import loss_of_wrong_sign
+from byhand.doctor.checks.metric.evaluate import evaluated_on_training_rows, sum_of_means_over_count
+from byhand.doctor.checks.model.initial import initial_loss_above_chance
+from byhand.doctor.checks.model.stacked import softmax_as_hidden_unit
+from byhand.doctor.checks.paper.unmoved import bias_never_moves, parameter_never_moved
+from byhand.doctor.checks.reading.tapes import readings
+from byhand.doctor.checks.steps.optim import gradients_never_zeroed
+from byhand.doctor.checks.steps.rate import stopped_while_learning
 from byhand.doctor.text.edits import apply
 from byhand.doctor.text.reading import read_program
-
-from ._real import line_of
-from .test_hand_gradients import LAYERS, RIGHT, ROWS, changed
+from tests.doctor.checks._real import line_of
+from tests.doctor.checks.paper.test_gradients import LAYERS, RIGHT, ROWS, changed
 
 JUDGED = """
 def predict(x):

@@ -5,10 +5,10 @@ from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.course import best, course
-from byhand.doctor.checks.overfit import ENOUGH
-from byhand.doctor.checks.probes import reference
-from byhand.doctor.checks.rejudged import series
+from byhand.doctor.checks.metric.rejudged import series
+from byhand.doctor.checks.paper.probes import reference
+from byhand.doctor.checks.reading.course import best, course
+from byhand.doctor.checks.steps.overfit import ENOUGH
 
 __all__ = ["FINE", "looked"]
 

@@ -5,58 +5,62 @@ from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.biases import scalar_bias
-from byhand.doctor.checks.broadcast import broadcast_loss
-from byhand.doctor.checks.cells import hidden_notebook_state
-from byhand.doctor.checks.clipping import clipped_in_vain
-from byhand.doctor.checks.data import class_sorted_batches, validation_inside_training
-from byhand.doctor.checks.descended import update_not_of_printed_loss
-from byhand.doctor.checks.detached import detached_loss
-from byhand.doctor.checks.dropped import evaluation_rows_dropped
-from byhand.doctor.checks.evaluate import (
+from byhand.doctor.checks.data.fixed import fixed_batches
+from byhand.doctor.checks.data.labels import labels_out_of_step
+from byhand.doctor.checks.data.parts import class_sorted_batches, validation_inside_training
+from byhand.doctor.checks.data.scale import raw_pixel_range, scaled_differently
+from byhand.doctor.checks.loss.broadcast import broadcast_loss
+from byhand.doctor.checks.loss.finite import loss_not_finite
+from byhand.doctor.checks.loss.logs import epsilon_in_log, log_of_softmax
+from byhand.doctor.checks.loss.overflow import softmax_without_max
+from byhand.doctor.checks.loss.probabilities import (
+    probabilities_into_nll,
+    softmax_before_cross_entropy,
+    softmax_over_batch,
+)
+from byhand.doctor.checks.loss.regression import regression_on_class_numbers
+from byhand.doctor.checks.loss.sign import loss_of_wrong_sign
+from byhand.doctor.checks.loss.squashed import nonlinearity_on_logits
+from byhand.doctor.checks.loss.summed import loss_summed_not_averaged
+from byhand.doctor.checks.loss.swapped import loss_arguments_swapped
+from byhand.doctor.checks.loss.twice import log_of_log_softmax
+from byhand.doctor.checks.loss.unbounded import loss_unbounded_below
+from byhand.doctor.checks.metric.dropped import evaluation_rows_dropped
+from byhand.doctor.checks.metric.evaluate import (
     broadcast_accuracy,
     evaluated_on_training_rows,
     last_batch_metric,
     mean_of_batch_means,
     sum_of_means_over_count,
 )
-from byhand.doctor.checks.exploding import exploding_gradients
-from byhand.doctor.checks.finite import loss_not_finite
-from byhand.doctor.checks.fixed import fixed_batches
-from byhand.doctor.checks.flat import dead_relus, saturated_units
-from byhand.doctor.checks.gradients import vanishing_gradients
-from byhand.doctor.checks.graphs import graph_kept_by_total
-from byhand.doctor.checks.hand_gradients import gradient_misscaled, gradient_wrong
-from byhand.doctor.checks.held_out import no_held_out_data
-from byhand.doctor.checks.labels import labels_out_of_step
-from byhand.doctor.checks.logs import epsilon_in_log, log_of_softmax
-from byhand.doctor.checks.loss import probabilities_into_nll, softmax_before_cross_entropy, softmax_over_batch
-from byhand.doctor.checks.mixed import rows_mixed_across_batch
-from byhand.doctor.checks.mode import evaluated_in_train_mode, partial_eval_mode, trained_in_eval_mode
-from byhand.doctor.checks.model import all_zero_hidden_weights, initial_loss_above_chance
-from byhand.doctor.checks.optim import gradients_never_zeroed, step_never_taken
-from byhand.doctor.checks.options import option_never_used
-from byhand.doctor.checks.order import step_before_backward
-from byhand.doctor.checks.overfit import overfitting
-from byhand.doctor.checks.overflow import softmax_without_max
-from byhand.doctor.checks.owners import optimizer_of_other_parameters
-from byhand.doctor.checks.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
-from byhand.doctor.checks.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
-from byhand.doctor.checks.regression import regression_on_class_numbers
-from byhand.doctor.checks.regular import dropout_never_off
-from byhand.doctor.checks.rounded import rounded_before_argmax
-from byhand.doctor.checks.scale import raw_pixel_range, scaled_differently
-from byhand.doctor.checks.schedule import schedule_decays_to_nothing
-from byhand.doctor.checks.selection import test_set_selection
-from byhand.doctor.checks.sign import loss_of_wrong_sign
-from byhand.doctor.checks.squashed import nonlinearity_on_logits
-from byhand.doctor.checks.stacked import softmax_as_hidden_unit, stacked_linear_layers
-from byhand.doctor.checks.summed import loss_summed_not_averaged
-from byhand.doctor.checks.swapped import loss_arguments_swapped
-from byhand.doctor.checks.twice import log_of_log_softmax
-from byhand.doctor.checks.unbounded import loss_unbounded_below
-from byhand.doctor.checks.unmoved import bias_never_moves, parameter_never_moved
-from byhand.doctor.checks.unseeded import unseeded
+from byhand.doctor.checks.metric.held_out import no_held_out_data
+from byhand.doctor.checks.metric.predictions import argmax_over_batch, argmin_as_prediction, constant_answer
+from byhand.doctor.checks.metric.rounded import rounded_before_argmax
+from byhand.doctor.checks.metric.selection import test_set_selection
+from byhand.doctor.checks.model.biases import scalar_bias
+from byhand.doctor.checks.model.exploding import exploding_gradients
+from byhand.doctor.checks.model.flat import dead_relus, saturated_units
+from byhand.doctor.checks.model.gradients import vanishing_gradients
+from byhand.doctor.checks.model.initial import all_zero_hidden_weights, initial_loss_above_chance
+from byhand.doctor.checks.model.stacked import softmax_as_hidden_unit, stacked_linear_layers
+from byhand.doctor.checks.modes.mixed import rows_mixed_across_batch
+from byhand.doctor.checks.modes.mode import evaluated_in_train_mode, partial_eval_mode, trained_in_eval_mode
+from byhand.doctor.checks.modes.regular import dropout_never_off
+from byhand.doctor.checks.paper.descended import update_not_of_printed_loss
+from byhand.doctor.checks.paper.gradients import gradient_misscaled, gradient_wrong
+from byhand.doctor.checks.paper.unmoved import bias_never_moves, parameter_never_moved
+from byhand.doctor.checks.program.cells import hidden_notebook_state
+from byhand.doctor.checks.program.graphs import graph_kept_by_total
+from byhand.doctor.checks.program.options import option_never_used
+from byhand.doctor.checks.program.unseeded import unseeded
+from byhand.doctor.checks.steps.clipping import clipped_in_vain
+from byhand.doctor.checks.steps.detached import detached_loss
+from byhand.doctor.checks.steps.optim import gradients_never_zeroed, step_never_taken
+from byhand.doctor.checks.steps.order import step_before_backward
+from byhand.doctor.checks.steps.overfit import overfitting
+from byhand.doctor.checks.steps.owners import optimizer_of_other_parameters
+from byhand.doctor.checks.steps.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
+from byhand.doctor.checks.steps.schedule import schedule_decays_to_nothing
 from byhand.doctor.finding import Finding
 
 __all__ = ["CHECKS", "Check"]

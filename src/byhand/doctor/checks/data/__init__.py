@@ -1,0 +1,1 @@
+"""Checks of rows and labels: their order, their scale, and which part they belong to."""

@@ -1,0 +1,1 @@
+"""Checks of the numbers that a program shows of itself."""

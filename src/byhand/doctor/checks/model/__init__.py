@@ -1,0 +1,1 @@
+"""Checks of the model: how it starts, and what its units do."""

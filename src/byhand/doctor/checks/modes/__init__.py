@@ -1,0 +1,1 @@
+"""Checks of the modes: what holds while it is trained, and what while it is judged."""

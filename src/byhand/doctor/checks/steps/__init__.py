@@ -1,0 +1,1 @@
+"""Checks of the training loop: the backward pass, the step, the rate, the end."""
