@@ -102,7 +102,7 @@ def title(check: str) -> tuple[str, str | None, int]:
 
 
 def numbers(text: str) -> list[float]:
-    """The numbers of a report, but for how many checks found nothing: that hangs on how many there are, not on the case."""
+    """The numbers of a report, but for how many checks found nothing, which grows with every new check."""
     report = re.sub(r"^fine: \d+ checks", "", text, flags=re.MULTILINE)
     return [float(number.replace(",", "")) for number in NUMBER.findall(report)]
 
