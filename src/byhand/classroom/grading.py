@@ -23,6 +23,7 @@ from byhand.classroom.keeper import KEPT
 from byhand.classroom.rows import Known
 from byhand.classroom.submissions import Submission
 from byhand.classroom.task import FENCE, Task, read_grade
+from byhand.doctor.run.linux import cores
 from byhand.doctor.run.scratch import remove
 from byhand.errors import DataError
 
@@ -189,9 +190,9 @@ def _in_order(submissions: Sequence[Submission], grades: dict[str, Grade]) -> li
 
 def _at_once() -> int:
     """A submission for each core, but no more than what memory holds, each with half of what it may have."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    most = cores()
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return cores
-    return max(1, min(cores, total // (FENCE.memory // 2)))
+        return most
+    return max(1, min(most, total // (FENCE.memory // 2)))

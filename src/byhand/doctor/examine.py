@@ -23,6 +23,7 @@ from byhand.doctor.checks.table import CHECKS
 from byhand.doctor.finding import Finding
 from byhand.doctor.fold import fold
 from byhand.doctor.job import Fence, Job
+from byhand.doctor.run.linux import cores
 from byhand.doctor.run.scratch import Scratch
 from byhand.doctor.run.workshop import NETWORK, Workshop
 from byhand.doctor.text.edits import Edits, apply
@@ -213,13 +214,9 @@ def _preload(program: Program) -> list[str]:
 
 
 def _at_once() -> int:
-    return max(1, min(4, _cores()))
+    return max(1, min(4, cores()))
 
 
 def _threads() -> int:
     """Of each arm, the same for all."""
-    return max(1, _cores() // _at_once())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores() // _at_once())

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["adopt_orphans", "children", "die_with", "flush", "leave_network", "write_only_in"]
+__all__ = ["adopt_orphans", "children", "cores", "die_with", "flush", "leave_network", "write_only_in"]
 
 _DEATH_SIGNAL: Final = 1
 _SUBREAPER: Final = 36
@@ -113,3 +113,8 @@ def leave_network() -> bool:
         with suppress(OSError):
             Path(f"/proc/self/{file}").write_text(text, "ascii")
     return True
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -35,6 +35,7 @@ __all__ = [
     "statement",
     "wrap",
     "written",
+    "written_if_any",
 ]
 
 Edits = tuple[Edit, ...]
@@ -210,3 +211,11 @@ def written(program: Program, edits: Iterable[Edit]) -> str:
     old = lines(unit.source) if unit else []
     new = lines(apply(program, (edit for edit in edits if key(edit.place) == key(place)))[key(place)])
     return next((row.strip() for was, row in zip(old, new, strict=False) if row != was), new[-1].strip())
+
+
+def written_if_any(program: Program, edits: Edits) -> str:
+    """The same; "" where there are no edits, or they cannot be applied."""
+    try:
+        return written(program, edits) if edits else ""
+    except ValueError:
+        return ""

@@ -4,7 +4,6 @@ Nothing need be known of the program: whatever number it computes on the way ans
 updates are taken back at once, so that a loss that is computed after them is that of the moved parameters too.
 """
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,12 +13,13 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.doctor.run.linux import cores
 from byhand.doctor.watch.activations import Activations, Site, activation
 from byhand.doctor.watch.arrays import is_float, is_numpy
 from byhand.doctor.watch.branch import Branch, start
 from byhand.doctor.watch.computed import Key, Scalars
 from byhand.doctor.watch.hooks import Hooks
-from byhand.doctor.watch.listening import on_result, on_scalars, on_update, replacing
+from byhand.doctor.watch.listening import on_result, on_scalars, on_update, replacing_results
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.shares import Shares
 
@@ -67,7 +67,7 @@ class Differences:
         self._base: Array | None = None
         self._both = both
         self._hooks, self._recorder, self._arrays, self._keys, self._wait = hooks, recorder, arrays, keys, wait
-        self._at_once = max(1, min(2, _cores()))
+        self._at_once = max(1, min(2, cores()))
         self._seconds = 10.0
 
     def along(self, moves: Iterable[Move], until: float) -> list[Array | None] | None:
@@ -175,17 +175,4 @@ def replace_activations(hooks: Hooks, activations: Activations, sites: Sequence[
         times[site] += 1
         return activations.replaced(site, times[site] - 1, how, found[1])
 
-    def binary(usual: Any, k: int, name: str, left: Any, right: Any) -> Any:
-        return other(k, name, (left, right), usual(k, name, left, right))
-
-    def call(usual: Any, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        result = usual(k, function, *args, **kwargs)
-        owner = getattr(function, "__self__", None)
-        return other(k, str(getattr(function, "__name__", "")), args if owner is None else (owner, *args), result)
-
-    replacing(hooks, "binary", binary)
-    replacing(hooks, "call", call)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    replacing_results(hooks, other)

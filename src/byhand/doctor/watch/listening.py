@@ -6,7 +6,7 @@ from typing import Any
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.recorder import Recorder
 
-__all__ = ["on_result", "on_scalars", "on_update", "replacing"]
+__all__ = ["on_result", "on_scalars", "on_update", "replacing", "replacing_results"]
 
 
 def on_result(hooks: Hooks, told: Callable[[int, str, tuple[Any, ...], Any], None]) -> None:
@@ -79,6 +79,21 @@ def on_update(recorder: Recorder, told: Callable[[str, Any, Any, Any], None]) ->
 def replacing(hooks: Hooks, name: str, wrapper: Callable[..., Any]) -> None:
     """Have a hook's calls made by ``wrapper(usual, *arguments)``."""
     _wrap(hooks, name, wrapper)
+
+
+def replacing_results(hooks: Hooks, other: Callable[[int, str, tuple[Any, ...], Any], Any]) -> None:
+    """Have what operators and calls give replaced: ``other(k, name, operands, result)`` stands for the result."""
+
+    def binary(usual: Any, k: int, name: str, left: Any, right: Any) -> Any:
+        return other(k, name, (left, right), usual(k, name, left, right))
+
+    def call(usual: Any, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        result = usual(k, function, *args, **kwargs)
+        owner = getattr(function, "__self__", None)
+        return other(k, str(getattr(function, "__name__", "")), args if owner is None else (owner, *args), result)
+
+    replacing(hooks, "binary", binary)
+    replacing(hooks, "call", call)
 
 
 def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.watch.arrays import is_float, is_numpy
 from byhand.doctor.watch.hooks import Hooks
-from byhand.doctor.watch.listening import replacing
+from byhand.doctor.watch.listening import replacing_results
 
 __all__ = ["Products", "replace_products"]
 
@@ -98,16 +98,7 @@ def replace_products(hooks: Hooks, products: Products, taken: Mapping[int, Array
         moved = operands[1 - site[2]] - before[times[site] - 1]
         return result + (moved @ by if site[2] else by @ moved)
 
-    def binary(usual: Any, k: int, name: str, left: Any, right: Any) -> Any:
-        return other(k, name, (left, right), usual(k, name, left, right))
-
-    def call(usual: Any, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        result = usual(k, function, *args, **kwargs)
-        owner = getattr(function, "__self__", None)
-        return other(k, str(getattr(function, "__name__", "")), args if owner is None else (owner, *args), result)
-
-    replacing(hooks, "binary", binary)
-    replacing(hooks, "call", call)
+    replacing_results(hooks, other)
 
 
 def _is_transpose(one: Any, array: Any) -> bool:

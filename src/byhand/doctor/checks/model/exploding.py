@@ -90,7 +90,8 @@ def exploding_gradients(evidence: Evidence) -> Iterator[Finding]:
         f" weights {short(leap.size)}; {harm}",
         so=f"the {leap.which} step moves {name} by {short(leap.step / leap.size)} times its own length:"
         " nothing is left of the start",
-        instead=_text(evidence, fix) or "smaller weights where they are used again and again, or clipped gradients",
+        instead=edits.written_if_any(evidence.program, fix)
+        or "smaller weights where they are used again and again, or clipped gradients",
         edits=(fix,) if fix else (),
         needs_proof=bool(fix),
     )
@@ -173,10 +174,3 @@ def _smaller(evidence: Evidence, growth: _Growth) -> Edits:
     trace, least = evidence.trace, _LARGER * growth.keep
     large = [p for p in growth.weights if (p.start.std or 0.0) * math.sqrt(starts.fan_in(trace, p)) > least]
     return starts.scaled(evidence, large, growth.keep, 2) if large else ()
-
-
-def _text(evidence: Evidence, fix: Edits) -> str:
-    try:
-        return edits.written(evidence.program, fix) if fix else ""
-    except ValueError:
-        return ""

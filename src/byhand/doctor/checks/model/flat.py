@@ -115,7 +115,8 @@ def dead_relus(evidence: Evidence) -> Iterator[Finding]:
                 if left
                 else "nothing before it learns"
             ),
-            instead=_text(evidence, fixes) or "a start at which each unit is above 0 on about half of the rows",
+            instead=edits.written_if_any(evidence.program, fixes[0] if fixes else ())
+            or "a start at which each unit is above 0 on about half of the rows",
             edits=fixes,
             needs_proof=True,
         )
@@ -139,7 +140,8 @@ def saturated_units(evidence: Evidence) -> Iterator[Finding]:
             f" give lies within 1 % of an end ({100 * early:.0f} % on the first batch)",
             so=f"a {kind} is flat there: its mean derivative is {short(100 * slope)} % of the largest, and the gradient"
             " of all that comes before it is that much smaller",
-            instead=_text(evidence, fixes) or "smaller weights at the start, with a mean of 0",
+            instead=edits.written_if_any(evidence.program, fixes[0] if fixes else ())
+            or "smaller weights at the start, with a mean of 0",
             edits=fixes,
             needs_proof=True,
         )
@@ -152,13 +154,6 @@ def _steady(evidence: Evidence) -> bool:
 
 def _line(fixes: tuple[Edits, ...], layer: _Layer) -> Place | None:
     return fixes[0][0].place if fixes else layer.first.op.place
-
-
-def _text(evidence: Evidence, fixes: tuple[Edits, ...]) -> str:
-    try:
-        return edits.written(evidence.program, fixes[0]) if fixes else ""
-    except ValueError:
-        return ""
 
 
 def _starts(evidence: Evidence, layer: _Layer) -> tuple[Edits, ...]:

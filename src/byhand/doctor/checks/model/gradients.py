@@ -55,7 +55,8 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
         f" {len(layers) - 1} layers later; the loss goes from {short(how.first)} to {short(how.last)}",
         so=f"the first layers move {times} times less than the last, for their"
         " size: they stay as they were drawn, and the last sees noise",
-        instead=_text(evidence, fixes) or "ReLUs, weights with a deviation of √(2 / inputs), or batch norm between",
+        instead=edits.written_if_any(evidence.program, fixes[0] if fixes else ())
+        or "ReLUs, weights with a deviation of √(2 / inputs), or batch norm between",
         edits=fixes,
         needs_proof=bool(fixes),
     )
@@ -86,13 +87,6 @@ def _ratio(first: Sample, last: Sample) -> float | None:
     if not known or a is None or not b or not first.norm or not last.norm:
         return None
     return (a / first.norm) / (b / last.norm)
-
-
-def _text(evidence: Evidence, fixes: tuple[Edits, ...]) -> str:
-    try:
-        return edits.written(evidence.program, fixes[0]) if fixes else ""
-    except ValueError:
-        return ""
 
 
 def _bent(evidence: Evidence, index: int) -> Edits:
