@@ -107,7 +107,7 @@ class _Rewriter(ast.NodeTransformer):
             if isinstance(node, ast.Import | ast.ImportFrom)
             for alias in node.names
         }
-        self._functions = functions(tree)
+        self._functions = functions(_parse(unit))  # as they are written: the tree's own are rewritten on the way
         self._in_class = False  # directly in a class's body, whose names are fields
         self._string: ast.JoinedStr | None = None
 

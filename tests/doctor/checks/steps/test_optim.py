@@ -318,4 +318,9 @@ def test_a_program_that_tries_several_rates_is_judged_by_its_best():
 
 
 def test_the_gains_that_confirm_a_suspicion_are_stated():
-    assert set(optim.GAIN) == {"learning-rate-too-high", "learning-rate-too-low", "stopped-while-learning"}
+    assert set(optim.GAIN) == {
+        "learning-rate-too-high",
+        "learning-rate-too-low",
+        "stopped-while-learning",
+        "exploding-gradients",
+    }

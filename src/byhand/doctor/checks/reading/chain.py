@@ -111,8 +111,9 @@ def _passed(reading: Reading, op: Op, through: Iterable[str]) -> int | None:
     name = name_of(op)
     if name in through and op.inputs:
         return op.inputs[0]
+    # A sigmoid by hand ends with a division too, 1 / (1 + exp(-z)), and a ReLU may be a product with its mask.
     if name in ("mul", "div") and len(op.inputs) == 1 and "scale" in through:
-        return op.inputs[0]
+        return op.inputs[0] if reading.value(op.output).units is None else None
     if name == "add" and len(op.inputs) == 2 and "bias" in through:
         known = [reading.value(reading.source(i, ("view",))).parameter is not None for i in op.inputs]
         if known.count(True) == 1:
