@@ -1,8 +1,8 @@
 """What does the doctor find in programs of known faults, what does it say of clean ones, and what does watching cost?
 
 ``doctor_programs/`` holds programs in the manners of different people, each with 0 to 3 faults that were put in on
-purpose; ``manifest.json`` names them, with the lines at which they may be reported and the consequences that are true
-of them as well. Each is examined as ``byhand doctor`` does it, experiments included. A fault counts as found where a
+purpose; ``manifest.json`` names them, with the lines at which they may be reported, the consequences that are true of
+them as well, and the one other name under which a fault is told as well as under its own. Each is examined as ``byhand doctor`` does it, experiments included. A fault counts as found where a
 finding of its check stands at one of its lines, elsewhere where it stands at another. An error or warning that is
 neither a fault nor a consequence, by the manifest or as one that the report puts under a fault, counts as untrue.
 
@@ -142,11 +142,12 @@ def judge(about: dict[str, Any], budget: float) -> Row:
     elsewhere: list[str] = []
     missed: list[str] = []
     for fault in about["faults"]:
-        same = [finding for finding in report.findings if finding.check == fault["check"]]
+        names = (fault["check"], *fault.get("as", ()))
+        same = [finding for finding in report.findings if finding.check in names]
         right = next((finding for finding in same if _is_at(finding, fault, about["file"])), None)
         kept = found if right else elsewhere if same else missed
         kept.append(_told(right or (same or [None])[0]) or fault["check"])
-    faults = {fault["check"] for fault in about["faults"]}
+    faults = {name for fault in about["faults"] for name in (fault["check"], *fault.get("as", ()))}
     true = {name for fault in about["faults"] for name in fault.get("consequences", ())}
     others = [finding for finding in report.findings if finding.check not in faults]
     loud = [finding for finding in others if finding.level != "note"]

@@ -17,6 +17,7 @@ from byhand.doctor.checks.reading.calls import last_name
 from byhand.doctor.checks.reading.course import best, fed, number_of_classes
 from byhand.doctor.checks.reading.roles import role
 from byhand.doctor.finding import Finding
+from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.trace import Number, Trace
 
@@ -55,7 +56,7 @@ def no_held_out_data(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(
         "no-held-out-data",
         "warning",
-        place if fix else line.printed.place,
+        place if fix else _judged_at(evidence, judged, line),
         saw=f"the printed {_shown(line)} is of {rows:,} rows that it learnt from, and the model is given no others",
         so=f"it tells how well they are remembered, by {parameters:,} numbers that were fitted to {known.size:,} rows; "
         "how many new ones are right is not known",
@@ -84,6 +85,16 @@ def _nothing_judged(evidence: Evidence, rows: int, index: int) -> Iterator[Findi
         so="a loss of training rows does not tell how many new ones are right",
         instead="keep a fifth of the rows out of the training, and print the accuracy on those",
     )
+
+
+def _judged_at(evidence: Evidence, judged: Pass | None, line: Line) -> Place | None:
+    """Where the rows are given to the model, in the function that prints; else where it prints."""
+    program, printed = evidence.program, line.printed.place
+    home = program.nodes(printed, ast.FunctionDef)[:1] if printed else []
+    for place in judged.forward.stack if judged and printed else ():
+        if place and place.cell == printed.cell and program.nodes(place, ast.FunctionDef)[:1] == home:
+            return place
+    return printed
 
 
 def _says(number: Number) -> bool:
