@@ -2,9 +2,10 @@
 
 ``doctor_programs/`` holds programs in the manners of different people, each with 0 to 3 faults that were put in on
 purpose; ``manifest.json`` names them, with the lines at which they may be reported, the consequences that are true of
-them as well, and the one other name under which a fault is told as well as under its own. Each is examined as ``byhand doctor`` does it, experiments included. A fault counts as found where a
-finding of its check stands at one of its lines, elsewhere where it stands at another. An error or warning that is
-neither a fault nor a consequence, by the manifest or as one that the report puts under a fault, counts as untrue.
+them as well, and other names under which a fault may be told. Each is examined as ``byhand doctor`` does it,
+experiments included. A fault counts as found where a finding of its check stands at one of its lines, elsewhere where
+it stands at another. An error or warning that is neither a fault nor a consequence, by the manifest or as one that the
+report puts under a fault, counts as untrue.
 
 Each group of programs has its own table of recall: the first 56, and those that the manifest marks "wide", most of them
 in NumPy, whose author had not read the code of the checks.
