@@ -79,8 +79,8 @@ def prove(
 
     error: arithmetic has proven it, or its fix helps by more than a point of accuracy (or what ``gains`` asks) and by
     more than two standard errors. warning: strong evidence, and no fix could be tried. note: its fix changes no more
-    than luck does. A mere suspicion (``needs_proof``, and not one of EVIDENT) that could not be tried is dropped, and
-    so is one whose fix does harm.
+    than luck does, or does harm. A mere suspicion (``needs_proof``, and not one of EVIDENT) that could not be tried is
+    dropped, and so is one whose fix does harm.
 
     Args:
         evidence: of the program's own run.
@@ -146,7 +146,8 @@ def _verdict(finding: Finding, trial: Trial, bench: Bench) -> Finding | None:
         level = finding.level if name in LONGER else "error"
         return replace(finding, level=level, proof="experiment", effect=_effect(gain, steps))
     if useless:
-        if finding.needs_proof and harms(useless) and not (alone and trial.confirms(name, alone)):
+        mere = finding.needs_proof and name not in EVIDENT
+        if mere and harms(useless) and not (alone and trial.confirms(name, alone)):
             return None
         return replace(finding, level="note", so=_harmless(useless), effect=_effect(useless, steps))
     if finding.under:
