@@ -1,15 +1,12 @@
 """The report: an evaluation as one page that asks nothing of anybody, neither a network nor a script.
 
-The template says what stands where; this file prepares what it shows. Whatever the template prints goes through
-``one_line`` and is escaped, so that names of classes and files are text and nothing else.
+The template says what stands where; this file prepares what it shows.
 """
 
 import math
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from byhand.evaluate.answer import percent
@@ -30,7 +27,7 @@ from byhand.evaluate.sections import (
     worst_mistakes,
 )
 from byhand.files import write_atomically
-from byhand.text import one_line
+from byhand.templates import environment
 
 __all__ = ["render", "write"]
 
@@ -51,16 +48,9 @@ def write(evaluation: Evaluation, folder: str | Path) -> Path:
 
 def render(evaluation: Evaluation) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FunctionLoader(lambda name: (resources.files("byhand.evaluate") / name).read_text("utf-8")),
-        autoescape=True,
-        finalize=_text,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "points": _points, "count": _count, "share": _share, "chance": _chance}
-    return environment.get_template("report.html.jinja").render(_context(evaluation))
+    pages = environment("byhand.evaluate")
+    pages.filters |= {"percent": _percent, "points": _points, "count": _count, "share": _share, "chance": _chance}
+    return pages.get_template("report.html.jinja").render(_context(evaluation))
 
 
 def _context(e: Evaluation) -> dict[str, Any]:
@@ -93,10 +83,6 @@ def _context(e: Evaluation) -> dict[str, Any]:
 
 
 # Numbers as the page writes them.
-
-
-def _text(value: object) -> object:
-    return value if isinstance(value, Markup) else one_line(str(value))
 
 
 def _percent(value: float, digits: int = 1) -> Markup:

@@ -3,15 +3,12 @@
 It is read after the notebook was saved, on pages that take scripts and styles away: plain HTML, nothing from elsewhere.
 """
 
-from importlib import resources
 from typing import Final
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from byhand.doctor.show import sentences
 from byhand.doctor.show.listing import patch_lines, source_lines
 from byhand.doctor.show.report import Report
-from byhand.text import one_line
+from byhand.templates import environment
 
 __all__ = ["fragment"]
 
@@ -20,35 +17,27 @@ _TEMPLATE: Final = "fragment.html.jinja"
 
 def fragment(report: Report) -> str:
     """The report as one ``div``."""
-    environment = Environment(
-        loader=FunctionLoader(lambda name: (resources.files("byhand.doctor.show") / name).read_text("utf-8")),
-        autoescape=True,
-        finalize=_text,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     e = report.examination
     stand = [(f, diff) for f, diff in zip(e.findings, report.diffs, strict=True) if f.level != "note"]
-    return environment.get_template(_TEMPLATE).render(
-        e=e,
-        words=sentences,
-        errors=sum(f.level == "error" for f, _ in stand),
-        warnings=sum(f.level == "warning" for f, _ in stand),
-        ceiling=report.ceiling,
-        findings=[
-            {
-                "is": finding,
-                "source": source_lines(e.program, finding),
-                "instead": finding.instead.rstrip().split("\n"),
-                "diff": patch_lines(diff),
-            }
-            for finding, diff in stand
-        ],
-        patch=patch_lines(report.patch),
-        seconds=f"{report.seconds:.0f}",
+    return (
+        environment("byhand.doctor.show")
+        .get_template(_TEMPLATE)
+        .render(
+            e=e,
+            words=sentences,
+            errors=sum(f.level == "error" for f, _ in stand),
+            warnings=sum(f.level == "warning" for f, _ in stand),
+            ceiling=report.ceiling,
+            findings=[
+                {
+                    "is": finding,
+                    "source": source_lines(e.program, finding),
+                    "instead": finding.instead.rstrip().split("\n"),
+                    "diff": patch_lines(diff),
+                }
+                for finding, diff in stand
+            ],
+            patch=patch_lines(report.patch),
+            seconds=f"{report.seconds:.0f}",
+        )
     )
-
-
-def _text(value: object) -> object:
-    return value if value == "\n" or hasattr(value, "__html__") else one_line(str(value))

@@ -1,15 +1,10 @@
 """The report as one page that asks nothing of anybody, neither a network nor a script.
 
-The template says what stands where. Whatever it prints goes through ``one_line`` and is escaped: source is text and
-nothing else. The style is that of the evaluation's report, with a few rules more.
+The template says what stands where. The style is that of the evaluation's report, with a few rules more.
 """
 
-from importlib import resources
 from pathlib import Path
-from typing import Final, NamedTuple
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from typing import NamedTuple
 
 from byhand.doctor.checks.fine import FINE
 from byhand.doctor.finding import Effect
@@ -17,11 +12,9 @@ from byhand.doctor.show import sentences
 from byhand.doctor.show.listing import patch_lines, source_lines
 from byhand.doctor.show.report import Report
 from byhand.files import write_atomically
-from byhand.text import one_line
+from byhand.templates import environment
 
 __all__ = ["render", "write"]
-
-_HOME: Final = {"report.css": "byhand.evaluate"}
 
 
 class Rung(NamedTuple):
@@ -43,45 +36,33 @@ def write(report: Report, path: Path) -> None:
 
 def render(report: Report) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FunctionLoader(_read),
-        autoescape=True,
-        finalize=_text,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     e = report.examination
     stand = [(f, diff) for f, diff in zip(e.findings, report.diffs, strict=True) if f.level != "note"]
-    return environment.get_template("page.html.jinja").render(
-        e=e,
-        words=sentences,
-        title=e.program.path.name,
-        errors=sum(f.level == "error" for f, _ in stand),
-        warnings=sum(f.level == "warning" for f, _ in stand),
-        findings=[
-            {
-                "is": finding,
-                "source": source_lines(e.program, finding),
-                "bars": _bars(finding.effect) if finding.effect else None,
-                "instead": finding.instead.rstrip().split("\n"),
-                "diff": patch_lines(diff),
-            }
-            for finding, diff in stand
-        ],
-        ladder=_ladder(report),
-        patch=patch_lines(report.patch),
-        fine=[words for check, (words, _) in FINE.items() if check in e.fine],
-        seconds=f"{report.seconds:.0f}",
+    return (
+        environment("byhand.doctor.show", "byhand.evaluate")
+        .get_template("page.html.jinja")
+        .render(
+            e=e,
+            words=sentences,
+            title=e.program.path.name,
+            errors=sum(f.level == "error" for f, _ in stand),
+            warnings=sum(f.level == "warning" for f, _ in stand),
+            findings=[
+                {
+                    "is": finding,
+                    "source": source_lines(e.program, finding),
+                    "bars": _bars(finding.effect) if finding.effect else None,
+                    "instead": finding.instead.rstrip().split("\n"),
+                    "diff": patch_lines(diff),
+                }
+                for finding, diff in stand
+            ],
+            ladder=_ladder(report),
+            patch=patch_lines(report.patch),
+            fine=[words for check, (words, _) in FINE.items() if check in e.fine],
+            seconds=f"{report.seconds:.0f}",
+        )
     )
-
-
-def _read(name: str) -> str:
-    return (resources.files(_HOME.get(name, "byhand.doctor.show")) / name).read_text("utf-8")
-
-
-def _text(value: object) -> object:
-    return value if isinstance(value, Markup) else one_line(str(value))
 
 
 def _bars(effect: Effect) -> list[tuple[str, str, str]] | None:
