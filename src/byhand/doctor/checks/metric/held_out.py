@@ -90,11 +90,11 @@ def _nothing_judged(evidence: Evidence, rows: int, index: int) -> Iterator[Findi
 def _judged_at(evidence: Evidence, judged: Pass | None, line: Line) -> Place | None:
     """Where the rows are given to the model, in the function that prints; else where it prints."""
     program, printed = evidence.program, line.printed.place
-    home = program.nodes(printed, ast.FunctionDef)[:1] if printed else []
-    for place in judged.forward.stack if judged and printed else ():
-        if place and place.cell == printed.cell and program.nodes(place, ast.FunctionDef)[:1] == home:
-            return place
-    return printed
+    if printed is None or judged is None:
+        return printed
+    home = program.nodes(printed, ast.FunctionDef)[:1]
+    same = [one for one in judged.forward.stack if one and (one.file, one.cell) == (printed.file, printed.cell)]
+    return next((one for one in same if program.nodes(one, ast.FunctionDef)[:1] == home), printed)
 
 
 def _says(number: Number) -> bool:
