@@ -217,8 +217,15 @@ def changed(source, *pairs):
     return source
 
 
+PENALTY = (  # a loss with a penalty, whose gradient stands in each update beside the rest, and a momentum
+    ("p + 1e-12), axis=1))\n", "p + 1e-12), axis=1)) + 0.05 * (np.sum(W1 ** 2) + np.sum(W2 ** 2))\n"),
+    ("        W1 -= 0.2 * dW1\n", "        v1 = 0.5 * v1 + dW1 + 0.1 * W1\n        W1 = W1 - 0.2 * v1\n"),
+    ("        W2 -= 0.2 * dW2\n", "        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n        W2 = W2 - 0.2 * v2\n"),
+    ("def softmax", "v1, v2 = np.zeros_like(W1), np.zeros_like(W2)\ndef softmax"),
+)
 RIGHT = {
     "relu": ROWS,
+    "a shown penalty and momentum": changed(ROWS, *PENALTY),
     "tanh": changed(ROWS, *TANH),
     "no loss": changed(ROWS, (LOSS, ""), ("print(epoch, loss)", "print(epoch)")),
     "loops over samples": NIELSEN,
@@ -335,7 +342,7 @@ WRONG = {
             ("        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n", ""),
             ("W1 -= 0.2", "W1 -= 0.5"),
         ],
-        "dz1 = da1",
+        "dz2 @ W2.T",
         "if W2 is updated before: the backward pass goes through the new one",
     ),
     "sum over all, in a program whose parameters a function makes anew": (
@@ -377,6 +384,17 @@ WRONG = {
         "with a * (1 - a) for the derivative of the softmax",
     ),
     "softmax forgotten": (ROWS, [("(p - t) /", "(-t / p) /"), ("0.2 *", "0.01 *")], "dz2 = ", "without the derivative"),
+    "a shown penalty, momentum, and weights that were updated before": (
+        ROWS,
+        [
+            *PENALTY,
+            ("        W2 = W2 - 0.2 * v2\n", ""),
+            ("        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n", ""),
+            ("        da1 =", "        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n        W2 = W2 - 2 * v2\n        da1 ="),
+        ],
+        "dz2 @ W2.T",
+        "W2 is updated before",
+    ),
     "in a layer's class": (LAYERS, [("d * self.out * (1 - self.out)", "d")], None, ""),
 }
 CHECKS = (gradient_wrong, gradient_misscaled, bias_never_moves, update_not_of_printed_loss)
