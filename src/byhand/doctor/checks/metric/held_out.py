@@ -121,7 +121,7 @@ def _others(trace: Trace, known: NDArray[np.int64]) -> list[Forward]:
 
 
 def _answered(trace: Trace, others: Sequence[Forward]) -> bool:
-    """Whether some rows may have been judged. If not they are those of a competition: many, with answers, unlabelled."""
+    """Whether rows may have been judged. If not they are those of a competition: many, with answers, unlabelled."""
     if sum(one.n for one in others) < _ROWS:
         return True  # a few pictures to look at
     compared = {one.forward for one in trace.comparisons} | {one.forward for one in trace.loss_calls}
