@@ -419,6 +419,7 @@ def test_a_dictionary_of_parameters_that_is_made_anew(watched):
         "self.params[f'W{l}'] -= rate * grads[f'dW{l}']",
         "self.params['W{}'.format(l)] -= rate * grads['dW{}'.format(l)]",
         "self.params['W%d' % l] -= rate * grads['dW%d' % l]",
+        "W = self.params['W' + str(l)]\n            self.params['W' + str(l)] = W - rate * grads['dW' + str(l)]",
     ],
 )
 def test_parameters_in_a_dictionary_whose_keys_are_put_together(watched, step):
