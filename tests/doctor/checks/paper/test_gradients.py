@@ -390,7 +390,7 @@ WRONG = {
             *PENALTY,
             ("        W2 = W2 - 0.2 * v2\n", ""),
             ("        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n", ""),
-            ("        da1 =", "        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n        W2 = W2 - 2 * v2\n        da1 ="),
+            ("        da1 =", "        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n        W2 = W2 - 0.5 * v2\n        da1 ="),
         ],
         "dz2 @ W2.T",
         "W2 is updated before",
