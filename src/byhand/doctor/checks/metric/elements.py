@@ -31,8 +31,8 @@ def accuracy_over_one_hot(evidence: Evidence) -> Iterator[Finding]:
             "accuracy-over-one-hot",
             "error" if abs(one.shown - one.actual) >= _SEEN else "note",
             last.place or one.place,
-            saw=f"ones and zeros {list(last.left)} are compared with ones and zeros, element by element: {name} "
-            f"{one.shown:.4f}; {wrong:,} of the {rows:,} rows are wrong, which makes it {one.actual:.4f}",
+            saw=f"predictions and labels, ones and zeros of shape {list(last.left)}, are compared number by number: "
+            f"{name} {one.shown:.4f}; {wrong:,} of the {rows:,} rows are wrong, which makes it {one.actual:.4f}",
             so=f"a wrong row still counts {classes - 2} of {classes}: a model that is always wrong is "
             f"{(classes - 2) / classes:.4g} right so",
             instead=edits.written(evidence.program, fix) if fix else "compare the classes of the rows, one number each",
