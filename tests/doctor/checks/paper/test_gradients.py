@@ -15,7 +15,7 @@ from byhand.doctor.checks.loss.sign import loss_of_wrong_sign
 from byhand.doctor.checks.paper.descended import update_not_of_printed_loss
 from byhand.doctor.checks.paper.gradients import gradient_misscaled, gradient_wrong
 from byhand.doctor.checks.paper.probes import reference
-from byhand.doctor.checks.paper.unmoved import bias_never_moves
+from byhand.doctor.checks.paper.unmoved import bias_never_moves, parameter_never_moved
 from byhand.doctor.slopes import cosine
 from byhand.doctor.text import edits
 from byhand.doctor.text.reading import read_program
@@ -497,6 +497,44 @@ def test_a_bias_that_stays(probed, pairs, level):
     [finding] = said(probed(changed(ROWS, *pairs)))
     assert (finding.check, finding.level) == ("bias-never-moves", level)
     assert "b1 (9)" in finding.saw
+
+
+STACK = (
+    DATA
+    + """
+class Layer:
+    def __init__(self, inputs, outputs):
+        self.w = rng.normal(0, .4, (inputs, outputs))
+    def update(self, x, rate):
+        self.w -= rate * (x.T @ self.error) / len(x)
+layers = [Layer(12, 9), Layer(9, 7), Layer(7, 5)]
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+for epoch in range(2):
+    for i in range(0, 400, 20):
+        x, t = X[i:i+20], Y[i:i+20]
+        h1 = np.maximum(0, x @ layers[0].w)
+        h2 = np.maximum(0, h1 @ layers[1].w)
+        p = softmax(h2 @ layers[2].w)
+        loss = -np.mean(np.sum(t * np.log(p + 1e-12), axis=1))
+        layers[2].error = p - t
+        layers[2].gradient = h2.T @ layers[2].error
+        layers[1].error = (layers[2].error @ layers[2].w.T) * (h2 > 0)
+        layers[0].error = (layers[1].error @ layers[1].w.T) * (h1 > 0)
+        for layer, inputs in zip(layers[:2], (x, h1)):
+            layer.update(inputs, 0.2)
+    print(epoch, loss)
+"""
+)
+
+
+def test_a_layer_that_the_loop_of_updates_does_not_reach(probed):
+    [finding] = parameter_never_moved(probed(STACK))
+    assert (finding.check, finding.level) == ("parameter-never-updated", "warning")
+    assert finding.place.line == line_of(STACK, "zip(layers[:2]")
+    assert f"computed (line {line_of(STACK, 'h2.T @')}) and goes nowhere" in finding.saw
+    assert finding.instead.endswith("as the others are updated")
 
 
 @pytest.mark.full
