@@ -96,8 +96,10 @@ def _nothing_judged(evidence: Evidence, rows: int, index: int) -> Iterator[Findi
 def _judged_at(evidence: Evidence, judged: Pass | None, line: Line) -> Place | None:
     """Where the rows are given to the model, in the function that prints; else where it prints."""
     program, printed = evidence.program, line.printed.place
-    home = program.nodes(printed, ast.FunctionDef)[:1] if printed else []
-    for place in judged.forward.stack if judged and printed else ():
+    if judged is None or printed is None:
+        return printed
+    home = program.nodes(printed, ast.FunctionDef)[:1]
+    for place in judged.forward.stack:
         if place and place.cell == printed.cell and program.nodes(place, ast.FunctionDef)[:1] == home:
             return place
     return printed
