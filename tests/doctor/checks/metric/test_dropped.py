@@ -147,7 +147,7 @@ def test_batches_that_begin_one_row_after_another(make_run, scored):
     assert (
         "begins 1 row after the one before: 39 of the 400 rows of X_test are judged, most of them 20 t" in finding.saw
     )
-    assert "xb, yb = X_test[i * 20 : (i + 1) * 20], y_test[i * 20 : (i + 1) * 20]" in fixed(evidence, finding)
+    assert "xb, yb = X_test[i * 20 : (i + 1) * 20], y_test[i * 20 : (i + 1) * 20]" in finding.instead
     assert evidence.audit.main.n == 400
 
 

@@ -16,6 +16,7 @@ __all__ = ["centred_on_itself"]
 _ROWS: Final = 30  # the means of fewer are hardly told from 0
 _COLUMNS: Final = 20
 _ZERO: Final = 1e-4  # in deviations; of N rows that were scaled by others' mean it would be about 1/√N
+_NEAR: Final = 0.02  # deviations between an array and a sample of it
 _NEW: Final = 0.05  # of the rows that judge, at most, may have been trained on
 
 
@@ -65,6 +66,6 @@ def _place(evidence: Evidence, one: Pass, rows: np.ndarray[tuple[int, int], np.d
         seen = made.summary
         if seen.mean is None or seen.std is None or one.n not in seen.shape[:2]:
             continue
-        if abs(seen.mean - mean) <= _ZERO * deviation and abs(seen.std - deviation) <= _ZERO * deviation:
+        if max(abs(seen.mean - mean), abs(seen.std - deviation)) <= _NEAR * deviation:
             return made.place
     return one.forward.stack[-1] if one.forward.stack else one.forward.place

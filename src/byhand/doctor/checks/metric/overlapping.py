@@ -48,7 +48,7 @@ def overlapping(evidence: Evidence) -> Iterator[Finding]:
                 instead=edits.written(evidence.program, fix)
                 if fix
                 else f"{name}[i * size : (i + 1) * size], with i the number of the batch",
-                edits=(fix,) if fix else (),
+                proof="arithmetic",  # other rows would judge: no experiment can compare that
             )
             return
 
