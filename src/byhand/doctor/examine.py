@@ -41,7 +41,7 @@ _CROWDING: Final = 1.6  # two arms share the cores that the program had for itse
 _GRACE: Final = 0.2  # of the budget, for what comes after those loops
 _SOFT: Final = 0.9  # of the time that is left, for an arm; at its end its training loops are ended
 _REST: Final = 0.2  # of the budget, the most that may be kept from the experiments for what comes after them
-_PROBING: Final = 12.0  # seconds for finite differences, the most
+_PROBING: Final = 60.0  # seconds for finite differences, the most
 _SHARE: Final = 0.2  # of the budget, the most for them
 _IGNORE: Final = re.compile(r"#\s*byhand:\s*ignore(?:\[([\w\s,-]*)\])?")
 

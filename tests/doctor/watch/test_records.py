@@ -419,6 +419,7 @@ def test_a_dictionary_of_parameters_that_is_made_anew(watched):
         "self.params[f'W{l}'] -= rate * grads[f'dW{l}']",
         "self.params['W{}'.format(l)] -= rate * grads['dW{}'.format(l)]",
         "self.params['W%d' % l] -= rate * grads['dW%d' % l]",
+        "W = self.params['W' + str(l)]\n            self.params['W' + str(l)] = W - rate * grads['dW' + str(l)]",
     ],
 )
 def test_parameters_in_a_dictionary_whose_keys_are_put_together(watched, step):
@@ -643,3 +644,46 @@ def test_seeds(watched, text, seeded):
     if seeded:
         assert moved.output != first.output
         assert watched(text.replace("1)", "4)", 1)).output == moved.output
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_rows_that_are_centred_after_an_update_are_no_parameters(watched, columns):
+    forward = "x = (x - x.mean(0)) / (x.std(0) + 1e-8)\n    return x, x @ w + b"
+    text = f"""
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 90)
+rows = rng.normal(size=(3, 5))[y] + rng.normal(size=(90, 5))
+w, b = np.zeros((5, 3)), np.zeros(3)
+def forward(x):
+    {forward}
+for step in range(12):
+    x, z = forward(rows[:60])
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    p[np.arange(60), y[:60]] -= 1
+    w -= 0.1 * x.T @ p / 60
+    b -= 0.1 * p.sum(0) / 60
+    if step % 4 == 0:
+        print((forward(rows[60:])[1].argmax(1) == y[60:]).mean())
+"""
+    if columns:
+        for old, new in (
+            (
+                forward,
+                "x = (x - x.mean(1, keepdims=True)) / (x.std(1, keepdims=True) + 1e-8)\n    return x, w @ x + b",
+            ),
+            ("np.zeros(3)", "np.zeros((3, 1))"),
+            ("forward(rows[:60])", "forward(rows[:60].T)"),
+            ("sum(1, keepdims=True)", "sum(0, keepdims=True)"),
+            ("p[np.arange(60), y[:60]]", "p[y[:60], np.arange(60)]"),
+            ("np.zeros((5, 3))", "np.zeros((3, 5))"),
+            ("x.T @ p", "p @ x.T"),
+            ("p.sum(0)", "p.sum(1, keepdims=True)"),
+            ("forward(rows[60:])[1].argmax(1)", "forward(rows[60:].T)[1].argmax(0)"),
+        ):
+            text = text.replace(old, new)
+    trace = watched(text)
+    assert trace.end.how == "done", trace.end.error
+    assert sorted(one.shape for one in trace.parameters) == ([(3, 1), (3, 5)] if columns else [(3,), (5, 3)])
+    assert [one.last for one in trace.trainings] == [12]
+    assert [f.n for f in trace.forwards if f.kind == "eval"] == [30, 30, 30]

@@ -7,10 +7,10 @@ from typing import Final, Literal, NamedTuple
 from byhand.doctor.audit.batches import Batch, is_broadcast
 from byhand.doctor.audit.passes import Pass
 
-__all__ = ["DIVIDED", "How", "Measure", "Of", "Statistic", "divisor", "statistics"]
+__all__ = ["DIVIDED", "How", "Measure", "Of", "Statistic", "divisor", "hits_of", "statistics"]
 
 Measure = Literal["accuracy", "loss"]
-Of = Literal["scores", "pairs", "pairs over rows", "loss"]
+Of = Literal["scores", "pairs", "pairs over rows", "elements", "loss"]
 How = Literal[
     "all", "mean", "last", "first", "sum", "sum over rows", "sum over one more", "sum over one fewer",
     "over all rows", "over full batches", "over one row more", "over one row fewer",
@@ -25,7 +25,7 @@ class Statistic(NamedTuple):
     """One figure of a pass, and how it was made."""
 
     measure: Measure
-    of: Of  # the scores as they are, the pairs that the program compared, or the batches' losses
+    of: Of  # the scores as they are, the pairs or the ones and zeros that the program compared, or the batches' losses
     how: How  # of all rows, or some average of the batches
     value: float
     right: bool  # an honest figure
@@ -41,10 +41,14 @@ def statistics(batches: Sequence[Batch], evaluation: Pass | None, whole: int | N
     """
     made = [*_of_pairs(batches, training=evaluation is None), *_of_losses(batches, training=evaluation is None)]
     if evaluation is not None:
-        made[:0] = _divided(batches, whole)  # a mean that is the same number is the likelier one
+        made[:0] = _divided(batches, evaluation, whole)  # a mean that is the same number is the likelier one
         for pair in evaluation.whole:
             crossed = is_broadcast(pair)
             made.append(Statistic("accuracy", "pairs", "all", pair.equal / pair.total, not crossed, crossed))
+        elements = [batch.elements for batch in batches if batch.elements is not None]
+        if len(elements) == len(batches):
+            share = sum(one.equal for one in elements) / sum(one.total for one in elements)
+            made.append(Statistic("accuracy", "elements", "all", share, False))
         if evaluation.loss is not None:
             made.insert(0, Statistic("loss", "scores", "all", evaluation.loss, True))
         if evaluation.accuracy is not None:
@@ -88,12 +92,20 @@ def divisor(how: How, sizes: Sequence[int], whole: int | None) -> int | None:
     return by.get(how)
 
 
-def _divided(batches: Sequence[Batch], whole: int | None) -> list[Statistic]:
-    pairs = [batch.comparison for batch in batches if batch.comparison is not None]
+def hits_of(batches: Sequence[Batch], evaluation: Pass) -> int | None:
+    """How many rows agreed, where each was compared once: batch by batch, or all of them at once; None where not."""
     sizes = [batch.forward.n for batch in batches]
-    if not pairs or [pair.total for pair in pairs] != sizes:
+    pairs = [batch.comparison for batch in batches if batch.comparison is not None]
+    if pairs and [pair.total for pair in pairs] == sizes:
+        return sum(pair.equal for pair in pairs)
+    whole = {pair.equal for pair in evaluation.whole if pair.total == sum(sizes)}
+    return whole.pop() if len(whole) == 1 else None
+
+
+def _divided(batches: Sequence[Batch], evaluation: Pass, whole: int | None) -> list[Statistic]:
+    sizes, hits = [batch.forward.n for batch in batches], hits_of(batches, evaluation)
+    if hits is None:
         return []
-    hits = sum(pair.equal for pair in pairs)
     ways: tuple[How, ...] = ("over all rows", "over full batches", "over one row more", "over one row fewer")
     made: list[Statistic] = []
     for how in ways:

@@ -13,7 +13,7 @@ from byhand.doctor.audit import scores as tables
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Comparison, Forward, LossCall, Prediction, Trace
 
-__all__ = ["Batch", "Batches", "covers", "is_broadcast"]
+__all__ = ["Batch", "Batches", "covers", "is_broadcast", "of_elements"]
 
 _NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
@@ -28,6 +28,7 @@ class Batch:
     scores: NDArray[np.float32] | None  # (B, C), rows first
     predictions: tuple[Prediction, ...]
     comparison: Comparison | None  # of its rows with its labels
+    elements: Comparison | None  # of the ones and zeros of its predictions with those of its labels
     loss: float | None  # the mean over its rows, of the program's own loss where a library computed it
     reduction: str | None  # whether the program had it as a mean or a sum, and was so divided; None where unknown
 
@@ -44,6 +45,18 @@ def covers(comparison: Comparison, n: int) -> bool:
     if () in (comparison.left, comparison.right):  # scalars in a row, not all values with one
         return comparison.total == n and (n == 1 or comparison.left == comparison.right)
     return n in sizes and min(sizes) >= n and comparison.total >= n
+
+
+def of_elements(comparison: Comparison, n: int) -> bool:
+    """Whether n predictions and labels were compared as ones and zeros, C a row: (N, C) with (N, C)."""
+    shape = comparison.left
+    return (
+        comparison.prediction is not None
+        and shape == comparison.right == comparison.shape
+        and len(shape) == 2
+        and n in shape
+        and comparison.labels.size == n < comparison.total
+    )
 
 
 @final
@@ -82,6 +95,7 @@ class Batches:
         # A comparison with a prediction is a metric; labels are compared with much else. The first is the model's:
         # a later one may be of a rival on the same rows.
         comparison = next((c for c in made if c.prediction is not None), made[0] if made else None)
+        elements = next((c for c in compared if of_elements(c, forward.n)), None)
         labels = forward.labels
         if labels.size != forward.n:
             labels = next((c.labels for c in reversed(made) if c.labels.size == forward.n), _NONE)
@@ -98,7 +112,7 @@ class Batches:
             reduction = "mean" if self._is_mean(forward) else None
         elif loss is None and scores is not None and labels.size and (what := tables.kind(scores)):
             loss, reduction = tables.cross_entropy(scores, labels, what), "mean"
-        return Batch(forward, labels, scores, tuple(predictions), comparison, loss, reduction)
+        return Batch(forward, labels, scores, tuple(predictions), comparison, elements, loss, reduction)
 
     def _is_mean(self, forward: Forward) -> bool:
         """Whether a loss by hand is a mean over its rows: a sum starts at about n ln C, a mean far below."""

@@ -16,7 +16,7 @@ from byhand.doctor.audit.batches import Batch, Batches, covers
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Comparison, Forward, Prediction, Trace
 
-__all__ = ["Pass", "Passes"]
+__all__ = ["Pass", "Passes", "inside", "shifted"]
 
 Base = tuple[int | None, int | None, tuple[Place | None, ...]]
 Key = tuple[Base, int]
@@ -134,6 +134,8 @@ class Passes:
         again = sum(row in seen for row in forward.rows.tolist())
         if forward.rows.size and np.array_equal(forward.rows, before[0].rows):
             return True
+        if shifted(before[-1], forward):
+            return False  # a window that moves on by less than its length
         if forward.n >= _TELLING and again >= forward.n / 2:
             return True
         if forward.loader is not None:
@@ -222,6 +224,17 @@ def inside(known: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[n
     """Which rows are among the known ones, which are sorted and not none, and where each would stand there."""
     at = np.minimum(np.searchsorted(known, rows), known.size - 1)
     return known[at] == rows, at
+
+
+def shifted(before: Forward, after: Forward) -> int | None:
+    """By how many rows a batch begins after another that it shares rows with; None where that is not what they are."""
+    if min(before.rows.size, after.rows.size) < _TELLING or after.rows[0] == before.rows[0]:
+        return None
+    (at,) = np.nonzero(before.rows == after.rows[0])
+    shared = before.rows.size - int(at[0]) if at.size == 1 else 0
+    if not shared or np.unique(before.rows).size < before.rows.size:
+        return None
+    return int(at[0]) if np.array_equal(before.rows[int(at[0]) :], after.rows[:shared]) else None
 
 
 def _compared(batches: Sequence[Batch], whole: Sequence[Comparison]) -> float | None:

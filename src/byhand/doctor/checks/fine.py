@@ -138,6 +138,7 @@ FINE: Final[Mapping[str, tuple[str, Callable[[Evidence], bool]]]] = MappingProxy
         "update-not-of-printed-loss": ("the loss that is shown is the one that falls", _matched),
         "all-zero-hidden-weights": ("hidden units that differ", _deep),
         "evaluation-rows-dropped": ("hits divided by the rows that were judged", _printed),
+        "accuracy-over-one-hot": ("an accuracy of rows, not of ones and zeros", _judged),
         "rounded-before-argmax": ("scores as they are until the choice", _judged),
         "no-held-out-data": ("rows kept out to judge by", _held_out),
         "test-set-selection": ("nothing chosen by test rows", _held_out),

@@ -26,6 +26,7 @@ from byhand.doctor.checks.loss.swapped import loss_arguments_swapped
 from byhand.doctor.checks.loss.twice import log_of_log_softmax
 from byhand.doctor.checks.loss.unbounded import loss_unbounded_below
 from byhand.doctor.checks.metric.dropped import evaluation_rows_dropped
+from byhand.doctor.checks.metric.elements import accuracy_over_one_hot
 from byhand.doctor.checks.metric.evaluate import (
     broadcast_accuracy,
     evaluated_on_training_rows,
@@ -71,6 +72,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         # The metric.
         "broadcast-accuracy": broadcast_accuracy,
+        "accuracy-over-one-hot": accuracy_over_one_hot,
         "mean-of-batch-means": mean_of_batch_means,
         "sum-of-means-over-count": sum_of_means_over_count,
         "last-batch-metric": last_batch_metric,

@@ -11,6 +11,7 @@ __all__ = [
     "is_constant",
     "is_future",
     "is_simple",
+    "is_step",
     "is_text",
     "is_textual",
     "last_name",
@@ -87,10 +88,11 @@ def steps(target: ast.expr, value: ast.expr, known: Mapping[str, ast.FunctionDef
     what a known function returns, for what it was given: ``ws = update(ws, gs)``.
     """
     old = ast.unparse(target)
-    return is_simple(target) and (_is_step(value, old) or _returns_step(value, old, known))
+    return is_simple(target) and (is_step(value, old) or _returns_step(value, old, known))
 
 
-def _is_step(value: ast.expr, old: str) -> bool:
+def is_step(value: ast.expr, old: str) -> bool:
+    """Whether a value is what ``old`` names plus or minus something, in a part of it that is always computed."""
     return _has_step(value, old) or _has_steps(value, old)
 
 
@@ -105,7 +107,7 @@ def _returns_step(value: ast.expr, old: str, known: Mapping[str, ast.FunctionDef
         for name, one in zip(function.args.args, value.args, strict=False)
         if not isinstance(one, ast.Starred) and ast.unparse(one) == old
     ]
-    return len(returned) == 1 and returned[0] is not None and any(_is_step(returned[0], name) for name in given)
+    return len(returned) == 1 and returned[0] is not None and any(is_step(returned[0], name) for name in given)
 
 
 def _has_steps(value: ast.expr, old: str) -> bool:

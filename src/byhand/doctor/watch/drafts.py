@@ -19,6 +19,7 @@ class ForwardDraft:
 
     __slots__ = (
         "clock",
+        "columns",
         "fixed",
         "grad",
         "index",
@@ -47,6 +48,7 @@ class ForwardDraft:
         self.rows = NONE  # (N,) fingerprints
         self.values: NDArray[Any] | None = None  # (N, P) the rows, until they are collected
         self.shape: tuple[int, ...] = ()
+        self.columns = False  # samples stand in columns
         self.labels = NONE
         self.rank = 0  # how much the source of the labels is worth; a better one replaces them
         self.input: Summary | None = None

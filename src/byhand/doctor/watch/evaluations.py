@@ -119,6 +119,28 @@ class Evaluations:
             self.comparisons.append((self._forwards.event, draft, record))
             self._labels.note(draft, labels, COMPARED)
             return
+        if outcome is not None:
+            self._compare_one_hot(name, sides[0], sides[1], as_numpy(outcome), place)
+
+    def _compare_one_hot(
+        self, name: str, left: NDArray[Any], right: NDArray[Any], found: NDArray[Any] | None, place: Place | None
+    ) -> None:
+        """Two arrays of ones and zeros, a one a row: kept as the comparison of C elements a row that it is."""
+        sizes = {one[2].chosen.size for one in self.predictions[-1:]}
+        if found is None or left.ndim != 2 or not left.shape == right.shape == found.shape or not sizes & {*left.shape}:
+            return
+        classes = [one_hot_classes(side, sizes) for side in (left, right)]
+        for mine, labels in (classes, classes[::-1]):
+            index = None if mine is None else self._predicted(mine)
+            if index is not None and labels is not None:
+                equal = int(found.sum())
+                equal = found.size - equal if name == "!=" else equal
+                draft = self.predictions[index][1]
+                shape = tuple(int(k) for k in found.shape)
+                record = Comparison(None, index, place, name, shape, shape, shape, equal, found.size, labels)
+                self.comparisons.append((self._forwards.event, draft, record))
+                self._labels.note(draft, labels, COMPARED)
+                return
 
     def _predicted(self, flat: NDArray[Any]) -> int | None:
         for index in range(len(self.predictions) - 1, max(-1, len(self.predictions) - 6), -1):
@@ -156,6 +178,16 @@ def is_label_like(flat: NDArray[Any]) -> bool:
         flat.dtype.kind in "iub"
         or (flat.dtype.kind == "f" and np.isfinite(flat).all() and (flat == np.rint(flat)).all())
     ) and bool(flat.min() >= 0 and flat.max() < 10_000)
+
+
+def one_hot_classes(numbers: NDArray[Any], sizes: set[int]) -> NDArray[np.int64] | None:
+    """The class (N,) of each row of (N, C), or of each column of (C, N), that holds a single one; N is in ``sizes``."""
+    if not _is_one_hot(numbers):
+        return None
+    for axis in (1, 0):
+        if numbers.shape[1 - axis] in sizes and bool((numbers.sum(axis) == 1).all()):
+            return numbers.argmax(axis).astype(np.int64)
+    return None
 
 
 def _is_one_hot(numbers: NDArray[Any]) -> bool:

@@ -140,7 +140,7 @@ class Forwards:
         draft.shape = tuple(
             int(k) for k in (data.shape if data.ndim == 1 else data.shape[1:] if not axis else data.shape[:1])
         )
-        draft.values = table
+        draft.values, draft.columns = table, bool(axis)
         draft.training = slot.index if slot is not None else None  # the slot for now; see build
         if len(self.drafts) < 300 or len(self.drafts) % 50 == 0:
             draft.input = summarize(values)
@@ -220,6 +220,11 @@ class Forwards:
     def is_pending(self, array: Any) -> bool:
         """Whether an array was an operand before it was known what is trained."""
         return any(array is product.left or array is product.right for product in self._pending)
+
+    def is_like_pending(self, array: Any) -> bool:
+        """Whether a table is as wide as one that was multiplied before that; samples may stand in columns."""
+        pairs = [(one.left.shape, one.right.shape) for one in self._pending]
+        return any(left[1:] == array.shape[1:] or right[:1] == array.shape[:1] for left, right in pairs)
 
     @property
     def updating(self) -> bool:

@@ -132,7 +132,9 @@ class Probing:
         asked = {
             plan.number: plan
             for plan in complete
-            if seen.taken[plan.number].any() and not self._explained(plan, seen, answering, single)
+            if seen.taken[plan.number].any()
+            and plan.slopes(answering).any()  # a momentum is moved too, and no number answers to it
+            and not self._explained(plan, seen, answering, single)
         }
         asked.update({plan.number: plan for plan in self._against(complete, seen, answering, single)})
         moving = all(seen.taken[number].any() for number in slots)
@@ -141,9 +143,8 @@ class Probing:
         self._called = [name for name, _ in names.values()]
         for plan in complete:
             wider, straight = np.zeros((len(answering), 0)), ()
-            alone = len(asked) >= len(
-                slots
-            )  # nothing fits: if it is no mistake that is known, it is none for all of them
+            # Nothing fits: if it is no mistake that is known, it is none for all of them.
+            alone = len(asked) >= len(slots)
             if plan.number in asked and (
                 not alone or (shown and (not records or any(one.straight for one in records)))
             ):
@@ -206,8 +207,9 @@ class Probing:
         """Whether some number's slopes are those of the update, or of an array that was made before it."""
         usual = [i for i, (key, _) in enumerate(answering) if not of_one_row(seen.keys[key][1])]
         slopes = plan.slopes(answering)[usual]
-        made = [seen.taken[plan.number], *(one.values for one in seen.made[plan.number])]
-        gradients = [plan.along(values) for values in made]
+        own = plan.along(np.array(plan.array, np.float64))  # a penalty's gradient says nothing of the rest of an update
+        parts = [plan.along(one.values) for one in seen.made[plan.number]]
+        gradients = [plan.along(seen.taken[plan.number]), *(x for x in parts if abs(cosine(x, own)) < ALIKE[single])]
         return any(abs(cosine(row, gradient)) >= ALIKE[single] for row in slopes for gradient in gradients)
 
     def _against(

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Final, cast, final
 
 from byhand.doctor.place import Place
+from byhand.doctor.text.aliases import stepping
 from byhand.doctor.text.nodes import alone, hook, mark, read, tick
 from byhand.doctor.text.notebook import shows_last
 from byhand.doctor.text.program import Unit
@@ -78,8 +79,8 @@ def rewrite(
     """
     known, first = len(places), len(blocks)
     tree = _parse(unit)
-    rewriter = _Rewriter(unit, tree, places, blocks, arithmetic)
     try:
+        rewriter = _Rewriter(unit, tree, places, blocks, arithmetic)
         if last_shown and shows_last(unit):
             rewriter.show(cast("ast.Expr", tree.body[-1]))
         tree.body = rewriter.block(tree.body)
@@ -108,6 +109,7 @@ class _Rewriter(ast.NodeTransformer):
             for alias in node.names
         }
         self._functions = functions(_parse(unit))  # as they are written: the tree's own are rewritten on the way
+        self._stepping = stepping(tree)
         self._in_class = False  # directly in a class's body, whose names are fields
         self._string: ast.JoinedStr | None = None
 
@@ -214,7 +216,7 @@ class _Rewriter(ast.NodeTransformer):
         if target is not None and (each := parts(target, value)):
             cast("ast.Tuple", value).elts = [self._value(statement, one, its) for one, its in each]
             return value
-        if target is None or not steps(target, value, self._functions):
+        if target is None or not (id(statement) in self._stepping or steps(target, value, self._functions)):
             return self.visit(value)
         text, old = ast.Constant(self._text(target)), read(target)
         return self._hook(statement, "rebound", text, old, self.visit(value), at=value)

@@ -91,8 +91,8 @@ class Steps:
         if not is_float(array) or array.ndim == 0 or self._lineage.role(array) in ("derived", "made"):
             return None
         known = bool(self._lineage.parameters.slots)
-        operand = self._forwards.is_pending(array)
-        if not operand and not (known and self._forwards.updating) and not self._labels.was_added(array, new):
+        beside = known and self._forwards.updating and not self._may_be_rows(array)
+        if not self._forwards.is_pending(array) and not beside and not self._labels.was_added(array, new):
             return None
         slot = self._lineage.add_parameter(array, place)
         if slot is None:
@@ -100,6 +100,15 @@ class Steps:
         slot.name = slot.name or name
         slot.used = True
         return slot
+
+    def _may_be_rows(self, array: Any) -> bool:
+        """Whether a table is as wide as the last rows: ``x = x - x.mean(0)``, the first thing after an update."""
+        if array.ndim != 2 or min(array.shape) < 2 or array.shape[0] == array.shape[1]:
+            return False
+        draft = self._forwards.current
+        if draft is None:
+            return self._forwards.is_like_pending(array)
+        return draft.shape == (array.shape[0 if draft.columns else 1],)
 
     def has_learnt(self, slot: Slot) -> bool:
         """Whether a change of this parameter is a step: what comes before any gradient is its start."""

@@ -7,7 +7,7 @@ import pytest
 
 from byhand.doctor.checks.metric.dropped import evaluation_rows_dropped
 from byhand.doctor.text import edits
-from byhand.doctor.trace import Made, SourceFile
+from byhand.doctor.trace import Comparison, Made, Prediction, SourceFile
 from tests.doctor.checks._traces import summary
 
 LOADER = """\
@@ -117,3 +117,70 @@ def test_all_rows_and_their_mean_are_right(judged):
 
 def test_three_digits_are_too_few_to_tell_one_divisor_from_another(judged):
     assert not told(judged(FEWER, 397, 360, 64, f"test accuracy {360 / 396:.3f}", rows=397))
+
+
+WINDOWS = """\
+for i in range(len(X_test) // 20):
+    xb, yb = X_test[i : i + 20], y_test[i : i + 20]
+    total += (model(xb).argmax(1) == yb).mean()
+print(f"test accuracy {total / (len(X_test) // 20):.4f}")
+"""
+
+
+def windows(make_run, scored, source, starts, *, length, size=20):
+    """A training, and an evaluation of windows of rows that begin at some of them."""
+    run = make_run(source)
+    run.train(range(10_000, 10_300))
+    labels, scores = scored(length, length - length // 10)
+    for start in starts:
+        rows = np.arange(start, start + size)
+        run.evaluate(rows, labels[rows], scores[rows], at="model(xb)")
+    run.print("test accuracy 0.9000")
+    made = (Made("X_test", None, summary(np.zeros((length, 2))), 0),)
+    return run.evidence(made=made, files=(SourceFile("main.py", None, ()),))
+
+
+def test_batches_that_begin_one_row_after_another(make_run, scored):
+    evidence = windows(make_run, scored, WINDOWS, range(20), length=400)
+    (finding,) = told(evidence)
+    assert (finding.level, finding.place.line) == ("warning", 2)
+    assert (
+        "begins 1 row after the one before: 39 of the 400 rows of X_test are judged, most of them 20 t" in finding.saw
+    )
+    assert "xb, yb = X_test[i * 20 : (i + 1) * 20], y_test[i * 20 : (i + 1) * 20]" in finding.instead
+    assert evidence.audit.main.n == 400
+
+
+def test_windows_that_go_on_to_the_end_judge_all_rows(make_run, scored):
+    source = WINDOWS.replace("len(X_test) // 20", "0, len(X_test) - 20, 10")
+    assert not told(windows(make_run, scored, source, range(0, 390, 10), length=400))
+
+
+def test_batches_one_after_another_are_no_windows(make_run, scored):
+    assert not told(windows(make_run, scored, WINDOWS, range(0, 400, 20), length=400))
+
+
+ONE_BY_ONE = """\
+for n in range(len(X_test)):
+    if model(X_test[n]).argmax() == y_test[n]:
+        hits += 1
+print("test accuracy", hits / n)
+"""
+
+
+def test_rows_one_by_one_and_hits_divided_by_the_last_index(make_run, scored):
+    run = make_run(ONE_BY_ONE)
+    run.train(range(1000, 1300))
+    labels, scores = scored(400, 300)
+    run.evaluate(np.arange(400), labels, scores, batch=1, at="model(X_test[n])", compare=None)
+    index = run.forwards[-1].index
+    run.predictions += [
+        Prediction(one.index, None, "argmax", 1, scores[i : i + 1], scores[i : i + 1].argmax(1))
+        for i, one in enumerate(run.forwards[-400:])
+    ]
+    last = len(run.predictions) - 1
+    run.comparisons.append(Comparison(index, last, None, "==", (400,), (400,), (400,), 300, 400, labels))
+    run.print(f"test accuracy {300 / 399:.8f}")
+    (finding,) = told(run.evidence(files=(SourceFile("main.py", None, ()),)))
+    assert (finding.level, finding.place.line) == ("error", 4)
+    assert "300 hits among 400 rows are divided by 399" in finding.saw

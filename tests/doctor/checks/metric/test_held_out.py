@@ -95,3 +95,23 @@ def test_rows_that_come_once_are_new_when_they_are_judged(learnt):
     run = learnt(epochs=1, source='print("loss", loss)\n')
     run.print("loss 0.1234")
     assert not told(run.evidence())
+
+
+def test_many_rows_without_labels_that_only_get_answers_judge_nothing(learnt, scored):
+    def run_with(n, *lines):
+        run = learnt()
+        labels, scores = scored(n, n)
+        run.evaluate(range(300), *scored(300, 294), at="model(x)")
+        for line in lines:
+            run.print(line)
+        run.evaluate(range(1000, 1000 + n), labels, scores, known=False)
+        run.comparisons.pop()
+        return run.evidence()
+
+    (finding,) = told(run_with(200, "accuracy 0.9800"))
+    assert finding.level == "warning"
+    assert (
+        "of 300 rows that it learnt from, and of the 200 others that the model is given none has a label" in finding.saw
+    )
+    assert not told(run_with(20, "accuracy 0.9800"))  # pictures to look at
+    assert not told(run_with(200, "accuracy 0.9800", "accuracy 0.9123"))  # another figure: of those rows, perhaps

@@ -95,6 +95,20 @@ def test_without_autograd_the_first_probabilities_tell():
     assert f"the loss starts at {expected:.3g}" in finding.saw
 
 
+def test_one_hot_labels_are_no_answers():
+    story = Story("w = np.random.randn(20, 10)\n")
+    story.forward("train", X[:20], Y[:20])
+    targets = np.eye(10)[Y[:20]]
+    values = (
+        Value(summary(Y[:20]), Y[:20], None, None, True, False),
+        Value(summary(targets), targets, "t", None, False, False),
+    )
+    tape = Tape(0, 0, "train", values, (Op("getitem", None, (0,), (), {}, 1),), None)
+    weights = np.random.default_rng(0).normal(0, 1, (20, 10))
+    made = parameter("w", start=weights, end=weights + 1, place=story.at("np.random.randn(20, 10)"))
+    assert not found(model.initial_loss_above_chance, story.evidence(tapes=(tape,), parameters=(made,)))
+
+
 # evaluated-in-train-mode
 
 MODE = """\

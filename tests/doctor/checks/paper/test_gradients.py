@@ -15,7 +15,7 @@ from byhand.doctor.checks.loss.sign import loss_of_wrong_sign
 from byhand.doctor.checks.paper.descended import update_not_of_printed_loss
 from byhand.doctor.checks.paper.gradients import gradient_misscaled, gradient_wrong
 from byhand.doctor.checks.paper.probes import reference
-from byhand.doctor.checks.paper.unmoved import bias_never_moves
+from byhand.doctor.checks.paper.unmoved import bias_never_moves, parameter_never_moved
 from byhand.doctor.slopes import cosine
 from byhand.doctor.text import edits
 from byhand.doctor.text.reading import read_program
@@ -217,8 +217,15 @@ def changed(source, *pairs):
     return source
 
 
+PENALTY = (  # a loss with a penalty, whose gradient stands in each update beside the rest, and a momentum
+    ("p + 1e-12), axis=1))\n", "p + 1e-12), axis=1)) + 0.05 * (np.sum(W1 ** 2) + np.sum(W2 ** 2))\n"),
+    ("        W1 -= 0.2 * dW1\n", "        v1 = 0.5 * v1 + dW1 + 0.1 * W1\n        W1 = W1 - 0.2 * v1\n"),
+    ("        W2 -= 0.2 * dW2\n", "        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n        W2 = W2 - 0.2 * v2\n"),
+    ("def softmax", "v1, v2 = np.zeros_like(W1), np.zeros_like(W2)\ndef softmax"),
+)
 RIGHT = {
     "relu": ROWS,
+    "a shown penalty and momentum": changed(ROWS, *PENALTY),
     "tanh": changed(ROWS, *TANH),
     "no loss": changed(ROWS, (LOSS, ""), ("print(epoch, loss)", "print(epoch)")),
     "loops over samples": NIELSEN,
@@ -335,7 +342,7 @@ WRONG = {
             ("        W2 -= 0.2 * dW2\n        b2 -= 0.2 * db2\n", ""),
             ("W1 -= 0.2", "W1 -= 0.5"),
         ],
-        "dz1 = da1",
+        "dz2 @ W2.T",
         "if W2 is updated before: the backward pass goes through the new one",
     ),
     "sum over all, in a program whose parameters a function makes anew": (
@@ -377,6 +384,17 @@ WRONG = {
         "with a * (1 - a) for the derivative of the softmax",
     ),
     "softmax forgotten": (ROWS, [("(p - t) /", "(-t / p) /"), ("0.2 *", "0.01 *")], "dz2 = ", "without the derivative"),
+    "a shown penalty, momentum, and weights that were updated before": (
+        ROWS,
+        [
+            *PENALTY,
+            ("        W2 = W2 - 0.2 * v2\n", ""),
+            ("        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n", ""),
+            ("        da1 =", "        v2 = 0.5 * v2 + dW2 + 0.1 * W2\n        W2 = W2 - 0.5 * v2\n        da1 ="),
+        ],
+        "dz2 @ W2.T",
+        "W2 is updated before",
+    ),
     "in a layer's class": (LAYERS, [("d * self.out * (1 - self.out)", "d")], None, ""),
 }
 CHECKS = (gradient_wrong, gradient_misscaled, bias_never_moves, update_not_of_printed_loss)
@@ -479,6 +497,44 @@ def test_a_bias_that_stays(probed, pairs, level):
     [finding] = said(probed(changed(ROWS, *pairs)))
     assert (finding.check, finding.level) == ("bias-never-moves", level)
     assert "b1 (9)" in finding.saw
+
+
+STACK = (
+    DATA
+    + """
+class Layer:
+    def __init__(self, inputs, outputs):
+        self.w = rng.normal(0, .4, (inputs, outputs))
+    def update(self, x, rate):
+        self.w -= rate * (x.T @ self.error) / len(x)
+layers = [Layer(12, 9), Layer(9, 7), Layer(7, 5)]
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+for epoch in range(2):
+    for i in range(0, 400, 20):
+        x, t = X[i:i+20], Y[i:i+20]
+        h1 = np.maximum(0, x @ layers[0].w)
+        h2 = np.maximum(0, h1 @ layers[1].w)
+        p = softmax(h2 @ layers[2].w)
+        loss = -np.mean(np.sum(t * np.log(p + 1e-12), axis=1))
+        layers[2].error = p - t
+        layers[2].gradient = h2.T @ layers[2].error
+        layers[1].error = (layers[2].error @ layers[2].w.T) * (h2 > 0)
+        layers[0].error = (layers[1].error @ layers[1].w.T) * (h1 > 0)
+        for layer, inputs in zip(layers[:2], (x, h1)):
+            layer.update(inputs, 0.2)
+    print(epoch, loss)
+"""
+)
+
+
+def test_a_layer_that_the_loop_of_updates_does_not_reach(probed):
+    [finding] = parameter_never_moved(probed(STACK))
+    assert (finding.check, finding.level) == ("parameter-never-updated", "warning")
+    assert finding.place.line == line_of(STACK, "zip(layers[:2]")
+    assert f"computed (line {line_of(STACK, 'h2.T @')}) and goes nowhere" in finding.saw
+    assert finding.instead.endswith("as the others are updated")
 
 
 @pytest.mark.full

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.data.own_mean import centred_on_itself
 from byhand.doctor.checks.reading.course import best, fed, short
 from byhand.doctor.checks.reading.roles import says_training
 from byhand.doctor.finding import Finding
@@ -210,6 +211,7 @@ def scaled_differently(evidence: Evidence) -> Iterator[Finding]:
         if judged is not None and _apart(learnt, judged) and _same_things(trace, one.rows):
             yield _other_scale(evidence, one, learnt, judged)
             return
+    yield from centred_on_itself(evidence)
 
 
 def _apart_from_training(evidence: Evidence, index: int | None) -> list[Pass]:

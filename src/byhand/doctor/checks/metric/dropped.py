@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from byhand.doctor.audit.averages import DIVIDED, divisor
+from byhand.doctor.audit.averages import DIVIDED, divisor, hits_of
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Misprint
 from byhand.doctor.audit.whole import lengths, whole
+from byhand.doctor.checks.metric.overlapping import overlapping
 from byhand.doctor.checks.reading import origins
 from byhand.doctor.checks.reading.calls import last_name, ran
 from byhand.doctor.checks.reading.roles import around, role
@@ -27,6 +28,7 @@ _SEEN: Final = 0.001  # a tenth of a point: less is no reason to change a progra
 
 def evaluation_rows_dropped(evidence: Evidence) -> Iterator[Finding]:
     """The last rows of a part are not judged, or the hits are divided by rows that were not."""
+    yield from overlapping(evidence)
     wrong = [one for one in evidence.audit.misprints if one.statistic.how in DIVIDED]
     for one in wrong:
         found = _divided(evidence, one)
@@ -47,9 +49,9 @@ def _divided(evidence: Evidence, one: Misprint) -> Finding | None:
     sizes = [batch.forward.n for batch in one.batches]
     rows, total = sum(sizes), whole(evidence.trace, one.evaluation)
     by = divisor(one.statistic.how, sizes, total)
-    hits = sum(batch.comparison.equal for batch in one.batches if batch.comparison)
+    hits = hits_of(one.batches, one.evaluation)
     left = _left_out(evidence, one.evaluation)
-    if place is None or by is None:
+    if place is None or by is None or hits is None:
         return None
     if one.statistic.how == "over all rows" and left is not None:
         name, cause, fix = left[0], left[2], left[3]
@@ -59,7 +61,7 @@ def _divided(evidence: Evidence, one: Misprint) -> Finding | None:
     else:
         cause, fix = place, _by_rows(evidence.program, place)
         saw = f"{hits:,} hits among {rows:,} rows are divided by {by:,}"
-        so = f"the number is {'too small' if by > rows else 'too large'}, by a factor of {rows / by:.4g}"
+        so = f"the number is {'too small' if by > rows else 'too large'}, by a factor of {rows / by:.5g}"
         instead = edits.written(evidence.program, fix) if fix else "count the rows beside the hits, and divide by them"
     clear = abs(one.shown - one.actual) >= _SEEN
     return Finding(

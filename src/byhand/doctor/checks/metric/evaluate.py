@@ -10,6 +10,7 @@ from byhand.doctor.audit.batches import is_broadcast
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Line, Misprint
+from byhand.doctor.checks.metric.constants import sum_over_a_constant
 from byhand.doctor.checks.reading import handed, origins, roles
 from byhand.doctor.finding import Edit, Effect, Finding
 from byhand.doctor.place import Place
@@ -91,7 +92,8 @@ def mean_of_batch_means(evidence: Evidence) -> Iterator[Finding]:
 
 
 def sum_of_means_over_count(evidence: Evidence) -> Iterator[Finding]:
-    """Means of batches are added up and divided by the number of rows."""
+    """Means of batches are added up and divided by the number of rows, or by another that is not theirs."""
+    yield from sum_over_a_constant(evidence)
     for one in evidence.audit.misprints:
         if one.statistic.how != "sum over rows" or one.statistic.broadcast or one.actual is None:
             continue

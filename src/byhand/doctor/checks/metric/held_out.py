@@ -2,7 +2,7 @@
 
 import ast
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from byhand.doctor.checks.reading.roles import role
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
-from byhand.doctor.trace import Number, Trace
+from byhand.doctor.trace import Forward, Number, Trace
 
 __all__ = ["no_held_out_data"]
 
@@ -39,14 +39,15 @@ def no_held_out_data(evidence: Evidence) -> Iterator[Finding]:
     known = np.unique(np.concatenate([one.rows for one in learnt])) if learnt else np.zeros(0, np.int64)
     if known.size < _ROWS or any(one.rows.size != one.n for one in trace.forwards):
         return
-    if _meets_others(trace, known):
+    others = _others(trace, known)
+    if others and (_answered(trace, others) or _shows_more(evidence)):
         return
     training = any(one.on == "training" for one in evidence.audit.passes)
     if not training and sum(one.n for one in learnt) < _TWICE * known.size:
         return  # each row is new to the model when it comes, and judged before it is learnt from
     line, judged = _accuracy_of_training(evidence)
     if line is None:
-        yield from _nothing_judged(evidence, known.size, index)
+        yield from () if others else _nothing_judged(evidence, known.size, index)
         return
     if any(evaluated_on_training_rows(evidence)) or (judged and role(evidence, judged) == "held-out"):
         return
@@ -57,7 +58,12 @@ def no_held_out_data(evidence: Evidence) -> Iterator[Finding]:
         "no-held-out-data",
         "warning",
         place if fix else _judged_at(evidence, judged, line),
-        saw=f"the printed {_shown(line)} is of {rows:,} rows that it learnt from, and the model is given no others",
+        saw=f"the printed {_shown(line)} is of {rows:,} rows that it learnt from, and "
+        + (
+            f"of the {sum(one.n for one in others):,} others that the model is given none has a label"
+            if others
+            else "the model is given no others"
+        ),
         so=f"it tells how well they are remembered, by {parameters:,} numbers that were fitted to {known.size:,} rows; "
         "how many new ones are right is not known",
         instead=edits.written(evidence.program, fix)
@@ -105,11 +111,35 @@ def _shown(line: Line) -> str:
     return f"{line.number.value:.{line.number.decimals}f}{' %' if line.number.percent else ''}"
 
 
-def _meets_others(trace: Trace, known: NDArray[np.int64]) -> bool:
-    """Whether any forward has rows that are not among the known ones, which are sorted."""
+def _others(trace: Trace, known: NDArray[np.int64]) -> list[Forward]:
+    """The forwards that have rows which are not among the known ones, which are sorted."""
     found, _ = inside(known, np.concatenate([one.rows for one in trace.forwards]))
-    sizes = np.array([one.n for one in trace.forwards if one.n])
-    return bool((np.add.reduceat(found, np.cumsum(sizes) - sizes, dtype=np.int64) < _ALL * sizes).any())
+    full = [one for one in trace.forwards if one.n]
+    sizes = np.array([one.n for one in full])
+    few = np.add.reduceat(found, np.cumsum(sizes) - sizes, dtype=np.int64) < _ALL * sizes
+    return [one for one, new in zip(full, few, strict=True) if new]
+
+
+def _answered(trace: Trace, others: Sequence[Forward]) -> bool:
+    """Whether rows may have been judged. If not they are those of a competition: many, with answers, unlabelled."""
+    if sum(one.n for one in others) < _ROWS:
+        return True  # a few pictures to look at
+    compared = {one.forward for one in trace.comparisons} | {one.forward for one in trace.loss_calls}
+    chosen = {one.forward for one in trace.predictions}
+    return any(one.labels.size or one.index in compared or one.index not in chosen for one in others)
+
+
+def _shows_more(evidence: Evidence) -> bool:
+    """Whether an accuracy is printed that is not known to be of the training rows."""
+    shown = sum(_says(number) for one in evidence.trace.printed for number in one.numbers)
+    lines = [line for same in evidence.audit.lines for line in same if _says(line.number)]
+    return shown != sum(_of_training(line) for line in lines)
+
+
+def _of_training(line: Line) -> bool:
+    made = [one for one, figure in line.evaluations() if figure.measure == "accuracy"]
+    learning = [one for one in line.training.figures.values() if one.measure == "accuracy" and line.fit(one)]
+    return all(one.on == "training" for one in made) if made else bool(learning)
 
 
 def _accuracy_of_training(evidence: Evidence) -> tuple[Line | None, Pass | None]:
@@ -118,8 +148,7 @@ def _accuracy_of_training(evidence: Evidence) -> tuple[Line | None, Pass | None]
         line = same[-1]
         if not {"accuracy", "error"} & measures(line.number) or origins.told(line.printed, line.number) == "held-out":
             continue
-        made = [one for one, figure in line.evaluations() if figure.measure == "accuracy"]
-        learning = [one for one in line.training.figures.values() if one.measure == "accuracy" and line.fit(one)]
-        if (made and all(one.on == "training" for one in made)) or (not made and learning):
+        if _of_training(line):
+            made = [one for one, figure in line.evaluations() if figure.measure == "accuracy"]
             return line, made[0] if made else None
     return None, None

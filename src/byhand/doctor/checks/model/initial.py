@@ -10,6 +10,7 @@ import numpy as np
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import starts
 from byhand.doctor.checks.reading.course import best, chance, number_of_classes, short
+from byhand.doctor.checks.reading.kinds import is_target
 from byhand.doctor.checks.reading.tapes import Reading, name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.trace import Examples, Parameter, Trace
@@ -107,7 +108,8 @@ def _of_any_labels(trace: Trace, index: int) -> float | None:
             if values is None or values.ndim != 2 or values.size < 20 or not np.isfinite(values).all():
                 continue
             p = np.exp(values) if values.max() <= 0 else values
-            if p.min() >= 0 and any((abs(p.sum(axis=axis) - 1) < 1e-4).all() for axis in (0, 1)):
+            ones = p.min() >= 0 and any((abs(p.sum(axis=axis) - 1) < 1e-4).all() for axis in (0, 1))
+            if ones and not is_target(reading, op.output):  # one-hot labels are no answers
                 return float(-np.log(np.maximum(p, 1e-30)).mean())
     return None
 

@@ -119,7 +119,9 @@ def _explains(probe: Probe, parameter: Slopes, scalar: int, sign: float) -> bool
     slopes, alike = parameter.slopes[scalar], ALIKE[probe.single]
     if sign * cosine(slopes, parameter.taken) >= alike:
         return True
-    return not plain(parameter) and any(abs(cosine(slopes, one.along)) >= alike for one in parameter.found)
+    # A penalty's gradient is the parameter itself, which is part of many updates, and says nothing of the rest.
+    parts = (one.along for one in parameter.found if abs(cosine(one.along, parameter.own)) < alike)
+    return not plain(parameter) and any(abs(cosine(slopes, along)) >= alike for along in parts)
 
 
 def reference(probe: Probe) -> Reference | None:

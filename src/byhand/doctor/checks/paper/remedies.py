@@ -9,7 +9,7 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.paper.probe_words import listed
 from byhand.doctor.checks.paper.probes import Judged, Reference, gradient, origin
 from byhand.doctor.checks.paper.resembles import forgotten, one_row, summed
-from byhand.doctor.checks.reading.calls import bracketed
+from byhand.doctor.checks.reading.calls import bracketed, last_name
 from byhand.doctor.checks.reading.updates import target_of
 from byhand.doctor.finding import Edit
 from byhand.doctor.place import Place
@@ -47,7 +47,10 @@ def remedy(
     other = forgotten(probe, loss, wrong)
     if other is not None and other[0].what == "updated":
         lines = listed([str(line) for line in dict.fromkeys(one.line for one in other[0].places)])
-        return Remedy(shared or place, f"compute it before line {lines} updates {other[0].kind}")
+        sources = origin(parameter, found).sources if found is not None else ()
+        products = (_product_with(evidence, one, other[0].kind.split(", ")) for one in (shared, *sources))
+        through = max((one for one in products if one), key=lambda one: one.line, default=None)
+        return Remedy(through or shared or place, f"compute it before line {lines} updates {other[0].kind}")
     if other is not None and shared is not None:
         return _with_derivative(evidence, other[0], other[1], shared)
     if other is not None:
@@ -55,6 +58,29 @@ def remedy(
     return Remedy(
         shared or place, "the derivative of the loss, by the chain rule; compare it with finite differences as here"
     )
+
+
+def _product_with(evidence: Evidence, before: Place | None, names: Sequence[str]) -> Place | None:
+    """The nearest product with one of some weights that stands no later than a place, in the same function."""
+    unit = evidence.program.unit(before) if before else None
+    if unit is None or before is None:
+        return None
+    own = {name.rpartition(".")[2] for name in names}
+    function = function_around(unit, before)
+    found: list[Place] = []
+    for node in ast.walk(unit.tree):
+        match node:
+            case ast.BinOp(op=ast.MatMult(), left=left, right=right):
+                sides = [left, right]
+            case ast.Call(func=func, args=args) if last_name(func) in ("dot", "matmul"):
+                sides = [*args, *([func.value] if isinstance(func, ast.Attribute) else [])]
+            case _:
+                continue
+        parts = [part for side in sides for part in ast.walk(side) if isinstance(part, ast.Name | ast.Attribute)]
+        place = unit.place(node)
+        if own & {last_name(part) for part in parts} and place.line <= before.line:
+            found += [place] if function_around(unit, place) == function else []
+    return max(found, key=lambda place: (place.line, place.column), default=None)
 
 
 def _other_sign(evidence: Evidence, parameter: Slopes) -> Remedy:

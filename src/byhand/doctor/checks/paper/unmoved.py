@@ -3,12 +3,13 @@
 import ast
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.paper.probe_words import calls_it, loss_of
 from byhand.doctor.checks.paper.probes import Reference, known, reference
+from byhand.doctor.checks.reading.calls import callers, ran
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.checks.steps.optim import parameter_never_updated
 from byhand.doctor.finding import Finding
@@ -80,8 +81,23 @@ def _by_line(
         ):
             alike = [one for one in own if abs(cosine(one.along, own[0].along)) >= ALIKE[probe.single]]
             becomes = [one.place for one in own if one not in alike]  # its new value, which goes to another name
-            found.setdefault(becomes[-1] if becomes else update, []).append((parameter, own))
+            at = becomes[-1] if becomes else _loop_of(evidence, update, own)
+            found.setdefault(at, []).append((parameter, own))
     return found
+
+
+def _loop_of(evidence: Evidence, update: Place | None, own: Sequence[Found]) -> Place | None:
+    """Where a parameter should be updated: beside another's update; the loop that goes through all but this one.
+
+    That is where the update is a function's that is called in one loop, and the gradient was made outside of it.
+    """
+    program = evidence.program
+    functions = program.nodes(update, ast.FunctionDef) if update else []
+    if update is None or not functions or not own or program.nodes(own[0].place, ast.FunctionDef)[:1] == functions[:1]:
+        return update
+    calls = [call for call in callers(program, update) if ran(evidence.trace, call.place)]
+    loops = program.nodes(calls[0].place, ast.For) if len(calls) == 1 else []
+    return calls[0].unit.place(loops[0].iter) if loops else update
 
 
 def _moves_later(evidence: Evidence, probe: Probe) -> bool:
@@ -155,7 +171,9 @@ def _left(
         f" {probe.since} updates, while {calls_it(moving)} moves; what would move it is computed"
         f" ({', '.join(computed)}) and goes nowhere",
         f"{sum(math.prod(one.shape) for one, _ in those):,} weights stay as they were drawn: that layer learns nothing",
-        f"update {' and '.join(names)} as {moving.name or 'the other weights'} is updated",
+        f"update {' and '.join(names)} as {'the others are' if moving.name in names else f'{moving.name} is'} updated"
+        if moving.name
+        else f"update {' and '.join(names)} as the other weights are updated",
         proof="arithmetic",
     )
 
