@@ -218,8 +218,9 @@ class Forwards:
         return [(product.event, self.current, named)]
 
     def is_pending(self, array: Any) -> bool:
-        """Whether an array was an operand before it was known what is trained."""
-        return any(array is product.left or array is product.right for product in self._pending)
+        """Whether an array, or its transpose, was an operand before it was known what is trained."""
+        where = pointer(array)
+        return any(pointer(side) == where for product in self._pending for side in (product.left, product.right))
 
     @property
     def updating(self) -> bool:

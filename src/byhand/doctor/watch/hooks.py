@@ -180,8 +180,9 @@ class Hooks:
             self._tape(k, "view" if name in VIEWS else name, list(operands), options, np.asarray(result))
 
     def _tape(self, k: int, name: str, operands: list[Any], options: dict[str, Any], result: Any) -> None:
-        if operands and is_listed(operands[0]):
-            operands = list(operands[0])
+        if operands and is_listed(operands[0]):  # a column of ones may stand before what the model computed
+            lineage = self._recorder.lineage
+            operands = sorted(operands[0], key=lambda one: is_numpy(one) and lineage.role(one) == "data")
         axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
         plain = {key: value for key, value in options.items() if isinstance(value, int | float | str | bool)}
         if name in ("sum", "mean", "max", "min", "amax", "amin", "argmax", "argmin", "softmax", "logsumexp"):
@@ -214,9 +215,12 @@ class Hooks:
         return result
 
     def item(self, k: int, owner: Any, index: Any) -> Any:
-        """``owner[index]``."""
+        """``owner[index]``; ``np.c_[a, b]`` is a call in brackets."""
         result = owner[index]
-        if is_numpy(owner) and self._recorder.on and owner.dtype.kind == "f":
+        if owner is np.c_ and self._recorder.on and is_listed(index):
+            with self._recorder.safe:
+                self._numpy(k, "column_stack", (index,), {}, result, False)
+        elif is_numpy(owner) and self._recorder.on and owner.dtype.kind == "f":
             with self._recorder.safe:
                 self._item(k, owner, index, result)
         return result
