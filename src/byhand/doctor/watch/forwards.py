@@ -219,8 +219,10 @@ class Forwards:
 
     def is_pending(self, array: Any) -> bool:
         """Whether an array, or its transpose, was an operand before it was known what is trained."""
-        where = pointer(array)
-        return any(pointer(side) == where for product in self._pending for side in (product.left, product.right))
+        for side in (side for product in self._pending for side in (product.left, product.right)):
+            if side is array or (side.shape == array.shape[::-1] and pointer(side) == pointer(array)):
+                return True
+        return False
 
     @property
     def updating(self) -> bool:
