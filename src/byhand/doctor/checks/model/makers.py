@@ -39,18 +39,16 @@ def _returned(evidence: Evidence, node: ast.expr) -> Iterator[tuple[Unit, ast.ex
             yield from ((functions[0][0], value) for value in _values(functions[0][1]))
 
 
-def _values(function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """The expressions after ``return``; of a name, what the function assigns to it."""
+def _values(function: ast.FunctionDef) -> list[ast.expr]:
+    """The expressions after ``return``; of a name, what the function assigns to it. Of several in one, none."""
+    found: list[ast.expr] = []
     for node in ast.walk(function):
         match node:
             case ast.Return(value=ast.Name(id=name)):
-                for inner in ast.walk(function):
-                    match inner:
-                        case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
-                            yield value
-                        case _:
-                            pass
+                assignments = (inner for inner in ast.walk(function) if isinstance(inner, ast.Assign))
+                found += [one.value for one in assignments if ast.unparse(one.targets[0]) == name]
             case ast.Return(value=ast.expr() as value):
-                yield value
+                found.append(value)
             case _:
                 pass
+    return [value for value in found if not isinstance(value, ast.Dict | ast.List | ast.Tuple)]
