@@ -3,7 +3,7 @@ from itertools import permutations
 
 import pytest
 
-from byhand.doctor.causes import UNDER
+from byhand.doctor.causes import SAID, UNDER
 from byhand.doctor.finding import Edit, Effect, Finding, Level
 from byhand.doctor.fold import NOTES, fold
 from byhand.doctor.place import Place
@@ -108,3 +108,15 @@ def test_nothing_explains_itself():
 
     for check in UNDER:
         roots(check)
+
+
+def test_a_cause_that_the_finding_must_name_itself_explains_it_as_long_as_it_is_there():
+    (check, (cause, *_)), *_ = SAID.items()
+    assert cause not in UNDER[check]
+    said = replace(finding(check, "error"), under=cause)
+    found = fold([finding(cause), said])
+    assert [(one.check, one.under) for one in found] == [(cause, None), (check, cause)]
+    assert fold(found) == found
+    assert [one.under for one in fold([said])] == [None]
+    assert [one.under for one in fold([finding(cause, "note"), said])] == [None, None]
+    assert [one.under for one in fold([finding(cause), replace(said, under=None)])] == [None, None]

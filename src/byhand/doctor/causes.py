@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["UNDER"]
+__all__ = ["SAID", "UNDER"]
 
 _UNDER: Final = {
     # What training that goes wrong looks like, under what makes it so.
@@ -88,3 +88,6 @@ UNDER: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {check: tuple(causes.split()) for check, causes in _UNDER.items()}
 )
 """Each consequence, and the checks that explain it where they are about the same program; the likelier cause first."""
+
+SAID: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"constant-answer": ("stacked-linear-layers",)})
+"""Consequences of what explains them in some programs only: where the finding names the cause in ``under`` itself."""

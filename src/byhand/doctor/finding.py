@@ -52,4 +52,4 @@ class Finding:
     effect: Effect | None = None
     edits: tuple[tuple[Edit, ...], ...] = ()  # fixes to try, the likeliest first; each a set that belongs together
     needs_proof: bool = False
-    under: str | None = None  # the check whose consequence it is
+    under: str | None = None  # the check whose consequence it is; a check gives it only where ``causes.SAID`` has it

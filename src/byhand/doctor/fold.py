@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from byhand.doctor.causes import UNDER
+from byhand.doctor.causes import SAID, UNDER
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
 
@@ -71,7 +71,8 @@ def _where(place: Place, first: Place | None) -> str:
 
 def _root(finding: Finding, by_check: dict[str, Finding]) -> str | None:
     """The cause that has no cause itself; the first one that is there where several explain a finding."""
-    for name in UNDER.get(finding.check, ()):
+    said = [name for name in SAID.get(finding.check, ()) if name == finding.under]
+    for name in (*UNDER.get(finding.check, ()), *said):
         cause = by_check.get(name)
         if cause and (cause.level != "note" or finding.level == "note"):
             return _root(cause, by_check) or name

@@ -687,3 +687,107 @@ for step in range(12):
     assert sorted(one.shape for one in trace.parameters) == ([(3, 1), (3, 5)] if columns else [(3,), (5, 3)])
     assert [one.last for one in trace.trainings] == [12]
     assert [f.n for f in trace.forwards if f.kind == "eval"] == [30, 30, 30]
+
+
+OCTAVE = """
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 200)
+x = rng.normal(size=(3, 6))[y] * 2 + rng.normal(size=(200, 6))
+Y = np.eye(3)[y]
+Theta1, Theta2 = rng.normal(size=(8, 7)) * 0.5, rng.normal(size=(3, 9)) * 0.5
+def ones(A):
+    return {join}
+for step in range(20):
+    a1 = ones(x)
+    z2 = a1 @ Theta1.T
+    a2 = ones(np.maximum(z2, 0))
+    z3 = a2 @ Theta2.T
+    p = np.exp(z3) / np.exp(z3).sum(1, keepdims=True)
+    d3 = (p - Y) / 200
+    d2 = (d3 @ Theta2)[:, 1:] * (z2 > 0)
+    Theta1 = Theta1 - 0.1 * d2.T @ a1
+    Theta2 = Theta2 - 0.1 * d3.T @ a2
+print((np.argmax(ones(np.maximum(ones(x) @ Theta1.T, 0)) @ Theta2.T, axis=1) == y).mean())
+"""
+JOINS = [
+    "np.column_stack((np.ones(len(A)), A))",
+    "np.hstack([np.ones((len(A), 1)), A])",
+    "np.concatenate((np.ones((len(A), 1)), A), axis=1)",
+    "np.insert(A, 0, 1, axis=1)",
+    "np.c_[np.ones(len(A)), A]",
+]
+
+
+@pytest.mark.parametrize("join", JOINS)
+def test_weights_that_are_turned_and_have_a_column_for_the_bias(watched, join):
+    trace = watched(OCTAVE.format(join=join))
+    assert not [note for note in trace.notes if "watching failed" in note]
+    assert [(one.name, one.shape, one.training) for one in trace.parameters] == [
+        ("Theta1", (8, 7), 0),
+        ("Theta2", (3, 9), 0),
+    ]
+    assert kinds(trace) == "t" * 20 + "e"  # and a layer's output is no rows of its own
+    assert {one.input.shape for one in trace.forwards} == {(200, 7)}
+    late = trace.tapes[-1]
+    hidden = [value for value in late.values if value.units]
+    assert [value.units.kind for value in hidden] == ["relu"]
+    assert [late.values[op.inputs[1]].parameter for op in late.ops if op.name == "matmul"] == [0, 1]
+
+
+LISTS = """
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 200)
+x = rng.normal(size=(3, 6))[y] * 2 + rng.normal(size=(200, 6))
+sizes, params, biases = [6, 8, 3], {{}}, []
+weights = {weights}
+for n in sizes[1:]:
+    biases.append(rng.normal(size=n) * 0.1)
+for i, m in enumerate(sizes[1:]):
+    params["W" + str(i)] = rng.normal(size=(sizes[i], m)) * 0.5
+for step in range(5):
+    for w, b in zip({used}, biases):
+        last = w is not w0
+    h = np.tanh(x @ {used}[{first}] + biases[0])
+    z = h @ {used}[{second}] + biases[1]
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    d = (p - np.eye(3)[y]) / 200
+    g = [x.T @ (d @ {used}[{second}].T * (1 - h ** 2)), h.T @ d]
+    for k, (key, b) in enumerate(zip([{first}, {second}], biases)):
+        {used}[key] -= 0.1 * g[k]
+        b -= 0.1 * (d if k else d @ {used}[{second}].T).sum(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("weights", "used", "keys", "made"),
+    [
+        ("[rng.normal(size=(a, b)) for a, b in zip(sizes, sizes[1:])]", "weights", ("0", "1"), "[rng.normal"),
+        ("[]", "params", ('"W0"', '"W1"'), "rng.normal(size=(sizes[i], m)) * 0.5"),
+    ],
+)
+def test_the_parts_of_a_list_were_made_where_they_came_into_it(watched, weights, used, keys, made):
+    text = LISTS.format(weights=weights, used=used, first=keys[0], second=keys[1])
+    text = text.replace("    for w, b in zip", "    w0 = None\n    for w, b in zip", 1)
+    trace = watched(text if used == "weights" else text.replace("zip(params,", "zip(params.values(),"))
+    assert trace.end.how == "done", trace.end
+    where = {one.shape: one.place.line for one in trace.parameters}
+    assert where[6, 8] == where[8, 3] == line_of(text, made)
+    assert where[8,] == where[3,] == line_of(text, "biases.append")
+
+
+def test_a_part_that_has_a_name_was_made_where_it_got_it(watched):
+    text = """
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 200)
+x = rng.normal(size=(3, 6))[y] * 2 + rng.normal(size=(200, 6))
+W = rng.normal(size=(6, 3))
+params = list((W,))
+for step in range(5):
+    p = np.exp(x @ W) / np.exp(x @ W).sum(1, keepdims=True)
+    W -= 0.1 * x.T @ (p - np.eye(3)[y]) / 200
+"""
+    (one,) = watched(text).parameters
+    assert (one.name, one.place.line) == ("W", line_of(text, "W = rng"))

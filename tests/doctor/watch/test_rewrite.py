@@ -83,6 +83,10 @@ class Neutral:
         self.events.append(("kept", k, value))
         return value
 
+    def member(self, k: int, value: Any) -> Any:
+        self.events.append(("member", k, value))
+        return value
+
     def enter(self, k: int, iterable: Any) -> Any:
         self.events.append(("enter", k))
         return iterable
@@ -269,12 +273,11 @@ def test_what_is_told_of_a_line_of_each_kind() -> None:
         "self = type('O', (), {})()\nself.a = 4\n"
     )
     assert run.told("named") == [
-        ("w", [1, 2, 3][:2]),
         ("lr", 3),
         ("self", run.names["self"]),
         ("self.a", 4),
     ]
-    assert run.texts("named") == ["[1, 2]", "3", "type('O', (), {})()", "4"]
+    assert run.texts("named") == ["3", "type('O', (), {})()", "4"]
     assert run.told("rebound") == [("w", [1, 2], [1, 2, 3])]
     assert run.texts("rebound") == ["w = w + [lr]"]
     assert run.told("changed") == [("lr", "sub", 2)]
@@ -504,3 +507,13 @@ def test_code_that_is_no_python_is_said_as_python_says_it() -> None:
 
 def test_calls_that_look_at_their_caller_are_never_among_those_told() -> None:
     assert not CALLS & {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint", "input"}
+
+
+def test_what_becomes_an_entry_is_told():
+    run = watch(
+        'd = {}\nfor i in range(2):\n    d["a" + str(i)] = i + 1\nd["b"], d[3] = d["a0"] + 1, 3 + i\nd["c"] = 9'
+    )
+    assert run.told("member") == [(1,), (2,), (2,)]
+    run = watch("l = [i for i in range(3)]\nm = [1, 2]\nl.append(m[0] + 1)")
+    assert run.told("named") == [("l", [0, 1, 2, 2])]  # what is written out says itself where each part was made
+    assert run.told("kept") == [(2,)]

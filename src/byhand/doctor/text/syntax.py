@@ -1,7 +1,7 @@
 """Questions to a syntax tree that the rewriting asks: what is assigned to what, and what is certainly no array."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -9,7 +9,9 @@ __all__ = [
     "SIGNS",
     "functions",
     "is_constant",
+    "is_entry",
     "is_future",
+    "is_named",
     "is_simple",
     "is_step",
     "is_text",
@@ -54,6 +56,29 @@ def is_simple(target: ast.expr) -> bool:
     if isinstance(target, ast.Subscript):
         return is_simple(target.value) and _is_simple_index(target.slice)
     return is_simple(target.value) if isinstance(target, ast.Attribute) else isinstance(target, ast.Name)
+
+
+def is_entry(target: ast.expr) -> bool:
+    """Whether it is an entry of a dictionary by a text: ``params["W1"]``, ``params["W" + str(i)]``."""
+    match target:
+        case ast.Subscript(slice=ast.Constant(value=str()) | ast.JoinedStr()):
+            return True
+        case ast.Subscript(slice=ast.BinOp(ast.Constant(value=str()), ast.Add())):
+            return True
+        case _:
+            return False
+
+
+def is_named(target: ast.expr, modules: Container[str]) -> bool:
+    """Whether it is a plain name, or an attribute that can be read again: a library's may be a property that warns."""
+    if not isinstance(target, ast.Attribute):
+        return isinstance(target, ast.Name)
+    root, depth = target.value, 1
+    while isinstance(root, ast.Attribute):
+        root, depth = root.value, depth + 1
+    if not isinstance(root, ast.Name) or target.attr == "grad":
+        return False
+    return root.id == "self" or (depth == 1 and root.id not in modules)
 
 
 def _is_simple_index(index: ast.expr) -> bool:

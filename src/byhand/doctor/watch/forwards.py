@@ -218,8 +218,11 @@ class Forwards:
         return [(product.event, self.current, named)]
 
     def is_pending(self, array: Any) -> bool:
-        """Whether an array was an operand before it was known what is trained."""
-        return any(array is product.left or array is product.right for product in self._pending)
+        """Whether an array, or its transpose, was an operand before it was known what is trained."""
+        for side in (side for product in self._pending for side in (product.left, product.right)):
+            if side is array or (side.shape == array.shape[::-1] and pointer(side) == pointer(array)):
+                return True
+        return False
 
     def is_like_pending(self, array: Any) -> bool:
         """Whether a table is as wide as one that was multiplied before that; samples may stand in columns."""

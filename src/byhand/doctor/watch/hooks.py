@@ -16,11 +16,13 @@ from byhand.doctor.watch.coarse import CASTS, ROUNDINGS
 from byhand.doctor.watch.labels import INDEX, classes_in
 from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.watch.recorder import Recorder
+from byhand.doctor.watch.safe import unwatched
 from byhand.doctor.watch.scalars import class_number, is_number
 
 __all__ = ["Hooks"]
 
 _NAMED_ONCE: Final = 3  # times that the value of one assignment is summarized
+_MEMBERS: Final = 100  # values of one entry that are looked at
 _PLAIN: Final = frozenset({int, float, str, bool, list, tuple, dict, types.NoneType})
 _SCALARS: Final = 200_000  # comparisons of plain numbers that are kept in a row
 
@@ -59,7 +61,7 @@ class Hooks:
             elif is_listed(left) and is_listed(right):
                 self._lists(k, name, left, right)
             elif len(compared) == known and (is_tensor(left) or is_tensor(right)):
-                with self._unwatched():
+                with unwatched():
                     classes = class_number(left), class_number(right)
                 if None not in classes:
                     self._scalars(k, *classes)
@@ -124,7 +126,7 @@ class Hooks:
         if not self._recorder.on or file not in (None, sys.stdout, sys.stderr):
             return
         self.flush()
-        with self._unwatched():
+        with unwatched():
             try:
                 text = str(kwargs.get("sep") or " ").join(str(arg) for arg in args)
             except Exception:  # noqa: BLE001, the user's own __str__ fails: print will say so
@@ -135,7 +137,7 @@ class Hooks:
     def _metric(self, k: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         pair = [*args, *(kwargs[key] for key in ("y_true", "y_pred") if key in kwargs)][:2]
         if len(pair) == 2:
-            with self._unwatched():
+            with unwatched():
                 sides: list[Any] = [np.asarray(side) if is_listed(side) else side for side in pair]
                 if all(is_array(side) for side in sides):
                     self._recorder.evaluations.compare(name, sides[0], sides[1], None, self._places[k])
@@ -180,8 +182,9 @@ class Hooks:
             self._tape(k, "view" if name in VIEWS else name, list(operands), options, np.asarray(result))
 
     def _tape(self, k: int, name: str, operands: list[Any], options: dict[str, Any], result: Any) -> None:
-        if operands and is_listed(operands[0]):
-            operands = list(operands[0])
+        if operands and is_listed(operands[0]):  # a column of ones may stand before what the model computed
+            lineage = self._recorder.lineage
+            operands = sorted(operands[0], key=lambda one: is_numpy(one) and lineage.role(one) == "data")
         axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
         plain = {key: value for key, value in options.items() if isinstance(value, int | float | str | bool)}
         if name in ("sum", "mean", "max", "min", "amax", "amin", "argmax", "argmin", "softmax", "logsumexp"):
@@ -214,9 +217,12 @@ class Hooks:
         return result
 
     def item(self, k: int, owner: Any, index: Any) -> Any:
-        """``owner[index]``."""
+        """``owner[index]``; ``np.c_[a, b]`` is a call in brackets."""
         result = owner[index]
-        if is_numpy(owner) and self._recorder.on and owner.dtype.kind == "f":
+        if owner is np.c_ and self._recorder.on and is_listed(index):
+            with self._recorder.safe:
+                self._numpy(k, "column_stack", (index,), {}, result, False)
+        elif is_numpy(owner) and self._recorder.on and owner.dtype.kind == "f":
             with self._recorder.safe:
                 self._item(k, owner, index, result)
         return result
@@ -245,16 +251,20 @@ class Hooks:
         if type(value) in _PLAIN:
             if type(value) is float and self._recorder.settings.wants(name):
                 self._recorder.set(name, value, self._places[k])
+            elif type(value) in (list, dict) and self._named.get(k, 0) < _NAMED_ONCE:
+                self._named[k] = self._named.get(k, 0) + 1
+                with self._recorder.safe:
+                    self._recorder.members(value, self._places[k])
             return
         if not is_array(value):
-            with self._recorder.safe, self._unwatched():
+            with self._recorder.safe, unwatched():
                 self._recorder.objects(name, value, self._places[k])
             return
         if not self._recorder.on:
             return
         times = self._named.get(k, 0)
         self._named[k] = times + 1
-        with self._recorder.safe, self._unwatched():
+        with self._recorder.safe, unwatched():
             self._recorder.name(name, value, self._places[k], times < _NAMED_ONCE)
 
     def changed(self, k: int, name: str, sign: str, value: Any) -> None:
@@ -265,10 +275,10 @@ class Hooks:
         if not self._recorder.on or sign not in ("add", "sub"):
             return
         if is_numpy(value) or (is_tensor(value) and not value.requires_grad):
-            with self._recorder.safe, self._unwatched():
+            with self._recorder.safe, unwatched():
                 self._recorder.steps.change(name, value, self._places[k])
         elif is_tensor(value):
-            with self._recorder.safe, self._unwatched():
+            with self._recorder.safe, unwatched():
                 self._recorder.grown(k, name, value, self._places[k])
 
     def rebound(self, k: int, name: str, old: Any, new: Any) -> Any:
@@ -276,7 +286,7 @@ class Hooks:
         if self._recorder.on and old is not new:
             with self._recorder.safe:
                 if is_tensor(new) and new.requires_grad:
-                    with self._unwatched():
+                    with unwatched():
                         self._recorder.grown(k, name, new, self._places[k])
                 for part, before, after in remade(name, old, new):
                     self._rebind(k, part, before, after)
@@ -287,15 +297,23 @@ class Hooks:
             return
         times = self._named.get(k, 0)
         self._named[k] = times + 1
-        with self._unwatched():
+        with unwatched():
             self._recorder.steps.rebind(name, old, new, self._places[k])
             self._recorder.name(name, new, self._places[k], times < _NAMED_ONCE)
 
     def kept(self, k: int, value: Any) -> Any:
         """``list.append(value)``."""
         if type(value) not in _PLAIN and is_tensor(value) and self._recorder.on and value.requires_grad:
-            with self._recorder.safe, self._unwatched():
+            with self._recorder.safe, unwatched():
                 self._recorder.kept_graphs.listed(k, value, self._places[k])
+        return self.member(k, value)
+
+    def member(self, k: int, value: Any) -> Any:
+        """``d["key"] = value``, ``list.append(value)``."""
+        if is_numpy(value) and self._recorder.on and self._named.get(k, 0) < _MEMBERS:
+            self._named[k] = self._named.get(k, 0) + 1
+            with self._recorder.safe:
+                self._recorder.members([value], self._places[k])
         return value
 
     # Loops, and what a notebook shows.
@@ -321,21 +339,10 @@ class Hooks:
         """The value that a notebook shows under a cell."""
         if value is None:
             return
-        with self._unwatched():
+        with unwatched():
             text = repr(value)
             with self._recorder.told:
                 print(text)  # noqa: T201, as a notebook does
             if self._recorder.on:
                 values = (float(value),) if is_number(value) else ()
                 self._recorder.print(text[:2000], values, self._places[k])
-
-    def _unwatched(self) -> Any:
-        torch = sys.modules.get("torch")
-        return torch._C.DisableTorchFunction() if torch is not None else _Nothing()
-
-
-@final
-class _Nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...

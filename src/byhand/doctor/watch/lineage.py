@@ -81,6 +81,12 @@ class Lineage:
         elif len(self._births) < 10_000:
             self._births[id(array)] = (weakref.ref(array), self._frames.innermost(), self.now())
 
+    def member(self, array: Any, place: Place) -> None:
+        """A NumPy array became a part of something; if it has no name yet, it was made there."""
+        entry = self._births.get(id(array))
+        if self.known_name(array) is None and (entry is None or entry[0]() is not array) and len(self._births) < 10_000:
+            self._births[id(array)] = (weakref.ref(array), place, self.now())
+
     def name(self, array: Any, name: str, place: Place, *, again: bool = True) -> None:
         """An array got a name; with ``again`` False only if it had none."""
         known = self.known_name(array)

@@ -25,11 +25,13 @@ VIEWS: Final = frozenset(
         "array",
         "asarray",
         "astype",
+        "column_stack",
         "concatenate",
         "copy",
         "expand_dims",
         "flatten",
         "hstack",
+        "insert",
         "ravel",
         "reshape",
         "squeeze",
@@ -52,12 +54,12 @@ SHORT: Final = {
 }
 _CALLED: Final = """
     print display dot matmul mm argmax argmin exp log log2 log1p sum mean average max min maximum minimum clip where
-    array asarray from_numpy tensor as_tensor concatenate vstack hstack stack cat reshape transpose astype copy flatten
-    ravel squeeze unsqueeze expand_dims softmax log_softmax expit logsumexp sigmoid relu equal eq ne array_equal einsum
-    tensordot outer inner multiply subtract add divide true_divide power square sqrt tanh eye one_hot to_categorical
-    take take_along_axis choose accuracy_score balanced_accuracy_score f1_score precision_score recall_score
-    classification_report confusion_matrix log_loss score count_nonzero bincount append_metrics allclose negative sort
-    argsort topk round rint around floor ceil trunc tolist item manual_seed
+    array asarray from_numpy tensor as_tensor concatenate vstack hstack column_stack stack cat insert reshape transpose
+    astype copy flatten ravel squeeze unsqueeze expand_dims softmax log_softmax expit logsumexp sigmoid relu equal eq ne
+    array_equal einsum tensordot outer inner multiply subtract add divide true_divide power square sqrt tanh eye one_hot
+    to_categorical take take_along_axis choose accuracy_score balanced_accuracy_score f1_score precision_score
+    recall_score classification_report confusion_matrix log_loss score count_nonzero bincount append_metrics allclose
+    negative sort argsort topk round rint around floor ceil trunc tolist item manual_seed
 """
 CALLS: Final = frozenset(_CALLED.split())
 """The last names of the functions and methods whose calls are told."""

@@ -39,7 +39,7 @@ class Parameters:
         return slot if slot is not None and any(ref() is array for ref in slot.holders) else None
 
     def find(self, array: Any) -> Slot | None:
-        """The slot that this very array, or one that shares its memory, belongs to."""
+        """The slot that this very array, or one that shares its memory, as its transpose does, belongs to."""
         slot = self.held(array)
         if slot is not None or size(array) not in self._sizes:
             return slot
@@ -49,7 +49,7 @@ class Parameters:
             return None
         slot, holder = self._by_pointer.get(place, (None, None))
         held = None if slot is None else slot.current()
-        if held is None or holder is None or held.shape != array.shape:
+        if held is None or holder is None or array.shape not in (held.shape, held.shape[::-1]):
             return None
         # What a parameter has let go may be another's memory by now.
         return slot if holder() is not None or pointer(held) == place else None

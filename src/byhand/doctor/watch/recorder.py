@@ -1,13 +1,14 @@
 """The record of a run while it goes on. The hooks in the user's code and torch's own report here; nothing is judged."""
 
 from dataclasses import replace
-from typing import Any, Final, final
+from itertools import islice
+from typing import Any, Final, cast, final
 
 from byhand.doctor.clip import Clip
 from byhand.doctor.place import Place
 from byhand.doctor.slopes import Probe
 from byhand.doctor.trace import Loader, Made, Printed
-from byhand.doctor.watch.arrays import length, pointer, summarize
+from byhand.doctor.watch.arrays import is_float, is_numpy, length, pointer, summarize
 from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.evaluations import Evaluations
 from byhand.doctor.watch.forwards import Forwards
@@ -30,6 +31,7 @@ __all__ = ["Recorder"]
 _LINES: Final = 20_000
 _MADE: Final = 400
 _NOTES: Final = 100
+_PARTS: Final = 100  # of one list
 
 
 @final
@@ -83,6 +85,13 @@ class Recorder:
         if first and len(self.made) < _MADE:
             self.made.append(Made(name, place, summarize(array), self.forwards.clock))
         self.labels.candidate(array, length(array), self.lineage.role(array) == "data")
+
+    def members(self, values: Any, place: Place) -> None:
+        """Arrays became parts of a list or a dictionary here: this is where those without a name were made."""
+        parts: Any = cast("dict[Any, Any]", values).values() if type(values) is dict else values
+        for one in islice(parts, _PARTS):
+            if is_numpy(one) and is_float(one) and one.ndim:
+                self.lineage.member(one, place)
 
     def set(self, name: str, value: float, place: Place) -> None:
         """An assignment gave a plain number to a name that rates go by."""

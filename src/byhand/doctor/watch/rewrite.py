@@ -9,6 +9,7 @@ what they stand for, a rewritten program does what it did.
     w -= lr * g     →  w -= ...; __byhand__.changed(1, "w", "sub", w)
     w = w - lr * g  →  w = __byhand__.rebound(2, "w", w, ...)
     l.append(loss)  →  l.append(__byhand__.kept(2, loss))
+    d["b"] = x + y  →  d["b"] = __byhand__.member(2, ...)
     for x in dl:    →  for x in __byhand__.enter(3, dl): if __byhand__.tick(3): break ...; then __byhand__.leave(3)
 
 The number that comes first is the position in a list of places. A loop that a ``return`` or an exception ends is never
@@ -33,7 +34,9 @@ from byhand.doctor.text.syntax import (
     SIGNS,
     functions,
     is_constant,
+    is_entry,
     is_future,
+    is_named,
     is_simple,
     is_text,
     is_textual,
@@ -203,7 +206,7 @@ class _Rewriter(ast.NodeTransformer):
         for target in [] if self._in_class else targets:
             for leaf, its, own in pairs(target, value):
                 again = own and len(targets) == 1 and steps(leaf, its, self._functions)
-                if not again and self._is_named(leaf):
+                if not again and is_named(leaf, self._modules) and not isinstance(its, ast.List | ast.Dict):
                     after.append(self._named(leaf, its))
         single = targets[0] if len(targets) == 1 and not self._in_class else None
         node.value = self._value(node, single, value)
@@ -216,21 +219,12 @@ class _Rewriter(ast.NodeTransformer):
         if target is not None and (each := parts(target, value)):
             cast("ast.Tuple", value).elts = [self._value(statement, one, its) for one, its in each]
             return value
-        if target is None or not (id(statement) in self._stepping or steps(target, value, self._functions)):
-            return self.visit(value)
-        text, old = ast.Constant(self._text(target)), read(target)
-        return self._hook(statement, "rebound", text, old, self.visit(value), at=value)
-
-    def _is_named(self, target: ast.expr) -> bool:
-        """A plain name, or an attribute that can be read again: a library's may be a property that warns."""
-        if not isinstance(target, ast.Attribute):
-            return isinstance(target, ast.Name)
-        root, depth = target.value, 1
-        while isinstance(root, ast.Attribute):
-            root, depth = root.value, depth + 1
-        if not isinstance(root, ast.Name) or target.attr == "grad":
-            return False
-        return root.id == "self" or (depth == 1 and root.id not in self._modules)
+        if target is not None and (id(statement) in self._stepping or steps(target, value, self._functions)):
+            text, old = ast.Constant(self._text(target)), read(target)
+            return self._hook(statement, "rebound", text, old, self.visit(value), at=value)
+        its = self.visit(value)
+        entry = target is not None and is_entry(target) and not is_constant(value)
+        return self._hook(value, "member", its, at=value) if entry else its
 
     def _named(self, target: ast.expr, value: ast.expr) -> ast.Expr:
         return alone(self._hook(value, "named", ast.Constant(self._text(target)), read(target), at=target))

@@ -91,3 +91,44 @@ def test_training_rows_of_one_class_explain_the_constant_answer_where_they_were_
     assert evidence.program.line(finding.place).startswith("train_x, train_y = X[y == 0]")
     assert "rows that the model learnt from are of class 0" in finding.saw
     assert list(constant_answer(seen(PROGRAM + AT_ONCE))) == []
+
+
+CIRCLES = """\
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import make_circles, make_moons
+from torch import nn
+
+torch.manual_seed(0)
+X, y = {data}
+X, y = torch.tensor(X).float(), torch.tensor(y)
+model = nn.Sequential({layers})
+opt = torch.optim.SGD(model.parameters(), lr={rate})
+for epoch in range(40):
+    for i in range(0, 800, 100):
+        loss = F.cross_entropy(model(X[i : i + 100]), y[i : i + 100])
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+with torch.no_grad():
+    nn.init.constant_(model[-1].bias, 0.0)
+    model[-1].bias[0] = 5.0
+    print((model(X[800:]).argmax(1) == y[800:]).float().mean().item())
+"""
+CIRCLE, MOONS = (f"make_{name}(1000, noise=0.08, random_state=0)" for name in ("circles", "moons"))
+STACKED, BENT = "nn.Linear(2, 8), nn.Linear(8, 2)", "nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2)"
+
+
+@pytest.mark.parametrize(
+    ("data", "layers", "cause"),
+    [
+        (CIRCLE, STACKED, "stacked-linear-layers"),
+        (CIRCLE, "nn.Linear(2, 2)", "stacked-linear-layers"),  # folds under nothing, for nothing is stacked
+        (MOONS, STACKED, None),  # a line is right on nine rows of ten
+        (CIRCLE, BENT, None),
+    ],
+)
+def test_one_answer_for_all_where_no_line_parts_the_classes(seen, data, layers, cause):
+    (finding,) = constant_answer(seen(CIRCLES.format(data=data, layers=layers, rate=0.001)))
+    assert finding.under == cause
+    assert ("none tells these classes apart" in finding.so) == (cause is not None)

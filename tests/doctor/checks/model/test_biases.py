@@ -10,6 +10,7 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model.biases import scalar_bias
 from byhand.doctor.text.edits import apply
 from tests.doctor.checks._losses import look, one
+from tests.doctor.checks._real import line_of, seen
 from tests.doctor.checks._tapes import Builder, evidence_of, place_of, program_of, trace_of
 from tests.doctor.checks._traces import parameter
 
@@ -93,3 +94,58 @@ def test_a_gradient_that_is_summed_over_the_classes_too(tmp_path: Path, rows: bo
     assert f"db = np.sum(dz, axis={'0' if rows else '1, keepdims=True'})" in source
     learnt = replace(even, end=parameter("b", shape, np.zeros(shape), rng.normal(size=shape)).end)
     assert list(scalar_bias(evidence_of(program, trace_of(tape, parameters=(learnt,))))) == []
+
+
+BY_HAND = """\
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 5, 200)
+X = rng.normal(size=(5, 6))[y] + rng.normal(size=(200, 6))
+T = np.eye(5)[y]
+
+class Model:
+    b = 0.5
+
+model = Model()
+W = rng.normal(size=(6, 5)) * 0.1
+{start}
+for step in range(100):
+    z = X @ W + {bias}
+    e = np.exp(z - z.max(1, keepdims=True))
+    D = (e / e.sum(1, keepdims=True) - T) / 200
+    {update}
+print((np.argmax(X @ W + {bias}, 1) == y).mean())
+"""
+STEP = "W = W - 0.5 * X.T @ D"
+
+
+@pytest.mark.parametrize(
+    ("start", "bias", "update"),
+    [
+        ("b = 0.0", "b", f"{STEP}\n    b = b - 0.5 * np.sum(D)"),
+        ("b = 0", "b", f"{STEP}\n    b -= 0.5 * D.sum()"),
+        ("b = 0.25", "b", "W, b = W - 0.5 * X.T @ D, b - 0.5 * np.sum(D)"),
+        ("model.b = 0.0", "model.b", f"{STEP}\n    model.b = model.b - 0.5 * np.sum(D)"),
+    ],
+)
+def test_a_number_that_each_step_makes_anew(watched, tmp_path, start, bias, update):
+    evidence = seen(watched, tmp_path, BY_HAND.format(start=start, bias=bias, update=update))
+    finding = one(scalar_bias, evidence)
+    assert finding.place.line == line_of(BY_HAND, "{start}")
+    assert f"{bias} is one number for all classes" in finding.saw
+    (source,) = apply(evidence.program, finding.edits[0]).values()
+    assert f"{bias} = np.zeros(5)" in source or f"{bias} = np.full(5, 0.25, dtype=float)" in source
+    assert "axis=0)" in source
+
+
+@pytest.mark.parametrize(
+    ("start", "bias", "update"),
+    [
+        ("b = np.zeros(5)", "b", f"{STEP}\n    b = b - 0.5 * D.sum(0)"),
+        ("b = 0.5", "b", STEP),  # a number that nothing moves is no bias that is trained
+        ("b = 0.5", "b", f"{STEP}\n    if step < 0:\n        b = b - 0.5 * np.sum(D)"),
+        ("b = 0.5", "b", f"{STEP}\n    b = b * 0.9"),
+    ],
+)
+def test_numbers_that_are_no_bias(watched, tmp_path, start, bias, update):
+    assert list(scalar_bias(seen(watched, tmp_path, BY_HAND.format(start=start, bias=bias, update=update)))) == []

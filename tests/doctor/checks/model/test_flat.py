@@ -1,9 +1,11 @@
 """Units that are always 0 or always at an end, in programs that really run."""
 
+import re
+
 import pytest
 
 from byhand.doctor.checks.model import flat
-from tests.doctor.checks._real import DATA, seen
+from tests.doctor.checks._real import DATA, line_of, seen
 from tests.doctor.checks._traces import patched
 
 HAND = (
@@ -100,3 +102,56 @@ def test_the_sigmoid_at_the_end_is_no_hidden_unit(watched, tmp_path):
         "F.cross_entropy(model(xb), yb)", "F.mse_loss(torch.sigmoid(model(xb)), F.one_hot(yb, 3).float())"
     )
     assert saturated(seen(watched, tmp_path, text)) == []
+
+
+OCTAVE = """\
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 400)
+X = abs(rng.normal(size=(3, 6))[y] * 2 + rng.normal(size=(400, 6)))
+Y = np.eye(3)[y]
+
+def init(n, m):
+    epsilon = 0.3
+    {init}
+
+def ones(A):
+    return np.column_stack((np.ones(len(A)), A))
+
+Theta1, Theta2 = init(6, 12), init(12, 3)
+for step in range(200):
+    a1 = ones(X[:300])
+    z2 = a1 @ Theta1.T
+    a2 = ones(np.maximum(z2, 0))
+    z3 = a2 @ Theta2.T
+    p = np.exp(z3) / np.exp(z3).sum(1, keepdims=True)
+    d3 = (p - Y[:300]) / 300
+    d2 = (d3 @ Theta2)[:, 1:] * (z2 > 0)
+    Theta1 = Theta1 - 0.5 * d2.T @ a1
+    Theta2 = Theta2 - 0.5 * d3.T @ a2
+print("test", np.mean(np.argmax(ones(np.maximum(ones(X[300:]) @ Theta1.T, 0)) @ Theta2.T, axis=1) == y[300:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        "return rng.random((m, 1 + n)) * epsilon - epsilon",
+        "W = rng.random((m, 1 + n)) * epsilon - epsilon\n    return W",
+    ],
+)
+def test_weights_with_a_column_for_the_bias_that_a_function_draws_below_zero(watched, tmp_path, init):
+    evidence = seen(watched, tmp_path, OCTAVE.format(init=init))
+    (finding,) = dead(evidence)
+    assert finding.place.line == line_of(OCTAVE, "{init}")
+    assert "12 of the 12 units behind Theta1 are 0 on all" in finding.saw
+    assert re.search(
+        r"\(rng.random\(\(m, 1 \+ n\)\) \+ 0.\d\) \* epsilon - epsilon", patched(evidence, finding.edits[0])
+    )
+    again = seen(watched, tmp_path, patched(evidence, finding.edits[0]))
+    assert dead(again) == []
+
+
+def test_such_weights_on_both_sides_of_zero(watched, tmp_path):
+    init = "return rng.random((m, 1 + n)) * 2 * epsilon - epsilon"
+    assert dead(seen(watched, tmp_path, OCTAVE.format(init=init))) == []

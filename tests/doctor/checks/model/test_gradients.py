@@ -3,7 +3,7 @@
 import pytest
 
 from byhand.doctor.checks.model import gradients
-from tests.doctor.checks._real import DATA, seen
+from tests.doctor.checks._real import DATA, line_of, seen
 from tests.doctor.checks._traces import patched
 
 DEEP = (
@@ -58,3 +58,53 @@ def test_small_weights_leave_nothing_either(watched, tmp_path):
 )
 def test_gradients_that_arrive(watched, tmp_path, depth, unit):
     assert found(watched, tmp_path, depth, unit)[1] == []
+
+
+BY_HAND = """\
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 400)
+X = rng.normal(size=(3, 6))[y] * 2 + rng.normal(size=(400, 6))
+Y = np.eye(3)[y]
+sizes = [6, 16, 16, 16, 16, 16, 16, 3]
+weights = [rng.normal(size=(a, b)) * 0.2 for a, b in zip(sizes, sizes[1:])]
+biases = [np.zeros(b) for b in sizes[1:]]
+
+def forward(x):
+    out = [x]
+    for i, (w, b) in enumerate(zip(weights, biases)):
+        z = out[-1] @ w + b
+        if i < len(weights) - 1:
+            out.append({unit})
+        else:
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            out.append(e / e.sum(axis=1, keepdims=True))
+    return out
+
+for epoch in range(20):
+    for i in range(0, 300, 30):
+        out = forward(X[i:i + 30])
+        d = (out[-1] - Y[i:i + 30]) / 30
+        for k in reversed(range(len(weights))):
+            dw, db = out[k].T @ d, d.sum(axis=0)
+            d = d @ weights[k].T * {slope}
+            weights[k] -= 0.1 * dw
+            biases[k] -= 0.1 * db
+print("test accuracy", (forward(X[300:])[-1].argmax(axis=1) == y[300:]).mean())
+"""
+
+
+def test_weights_of_a_list_that_are_called_alike_are_changed_where_they_are_drawn(watched, tmp_path):
+    text = BY_HAND.format(unit="1 / (1 + np.exp(-z))", slope="out[k] * (1 - out[k])")
+    evidence = seen(watched, tmp_path, text)
+    (finding,) = gradients.vanishing_gradients(evidence)
+    assert finding.place.line == line_of(text, "weights = [rng")
+    assert "of the first weight is" in finding.saw
+    assert "that of the last one" in finding.saw
+    (training,) = evidence.trace.trainings
+    assert (training.loop.line, training.epochs) == (line_of(text, "for epoch"), 20)
+
+
+def test_tanhs_by_hand_let_them_through(watched, tmp_path):
+    text = BY_HAND.format(unit="np.tanh(z)", slope="(1 - out[k] ** 2)").replace("* 0.2 for", "* a ** -0.5 for")
+    assert list(gradients.vanishing_gradients(seen(watched, tmp_path, text))) == []

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.reading.straight import is_linear, least_squares
 from byhand.doctor.checks.reading.tapes import PRODUCTS, Reading, name_of, readings
 from byhand.doctor.finding import Edit, Effect, Finding
 from byhand.doctor.place import Place
@@ -21,6 +22,7 @@ __all__ = ["argmax_over_batch", "argmin_as_prediction", "constant_answer"]
 _FEW = 30  # rows that say nothing of a direction or an axis
 _CLEAR = 0.2  # accuracies this far apart are no accident
 _CONSTANT = 0.99
+_NO_BETTER = 0.1  # of the rows: the least that a linear layer must be better than one answer for all
 _CHOICES = frozenset(("argmin", "min", "topk", "sort", "argsort"))
 
 _Layer = tuple[str, str | None, tuple[int, ...]]
@@ -175,6 +177,14 @@ def constant_answer(evidence: Evidence) -> Iterator[Finding]:
         place = _taken(evidence, answer, rows) or place
         saw = f"all {rows:,} rows that the model learnt from are of class {answer}; {saw}"
         so, instead = "it has seen no other class, and can say nothing else", "training rows of every class"
+    line = least_squares(evidence) if is_linear(evidence, main.forward.training) else None
+    straight = line is not None and line[0] - line[1] < _NO_BETTER
+    if line is not None and straight:
+        so = (
+            f"the model draws straight borders, and none tells these classes apart: the best by least squares is right"
+            f" on {line[0]:.3f} of the rows that it learnt from, a single answer on {line[1]:.3f}"
+        )
+        instead = "a hidden layer with a ReLU, tanh or sigmoid behind it"
     yield Finding(
         check="constant-answer",
         level="error",
@@ -183,6 +193,7 @@ def constant_answer(evidence: Evidence) -> Iterator[Finding]:
         so=so,
         instead=instead,
         proof="arithmetic",
+        under="stacked-linear-layers" if straight else None,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.loss.fixes import Fix
-from byhand.doctor.checks.reading.calls import last_name
+from byhand.doctor.checks.reading.calls import last_name, ran
 from byhand.doctor.checks.reading.heads import heads
 from byhand.doctor.checks.reading.kinds import class_scores
 from byhand.doctor.checks.reading.tapes import THROUGH, Reading, exact_losses, name_of, readings
@@ -19,7 +19,8 @@ from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
 from byhand.doctor.text import edits
-from byhand.doctor.text.program import Program
+from byhand.doctor.text.program import Program, Unit
+from byhand.doctor.text.syntax import pairs, steps
 from byhand.doctor.trace import Parameter
 
 __all__ = ["scalar_bias"]
@@ -90,7 +91,7 @@ def _bias(evidence: Evidence, reading: Reading, add: Op, before: int) -> tuple[s
         if alike and parameter.changed and parameter.training is not None and np.ptp(b) == 0:
             return parameter.name or value.name or "the bias", parameter, float(b.ravel()[0])
     if name_of(add) == "add" and len(add.inputs) == 1 and add.place:
-        name = _number(evidence.program, add.place)
+        name = _number(evidence, add.place)
         difference = _difference(reading, add)
         if name and difference is not None:
             return name, None, difference
@@ -106,19 +107,34 @@ def _difference(reading: Reading, add: Op) -> float | None:
     return float(change.mean()) if np.ptp(change) <= 1e-6 * max(1.0, float(abs(after).max())) else None
 
 
-def _number(program: Program, place: Place) -> str:
+def _number(evidence: Evidence, place: Place) -> str:
     """The name in an addition that the program starts at a plain number and updates: ``b = 0.0``, ``b -= ...``."""
+    program = evidence.program
     unit = program.unit(place)
     for node in program.nodes(place, ast.BinOp) if unit else ():
         if not unit or unit.place(node) != place:
             continue
-        updated = {
-            n.target.id for n in ast.walk(unit.tree) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
-        }
+        updated = set(_updated(evidence, unit))
         for side in (node.right, node.left):
-            if isinstance(side, ast.Name) and side.id in updated and _start(program, side.id, place):
-                return side.id
+            name = ast.unparse(side)
+            if name in updated and _start(program, name, place):
+                return name
     return ""
+
+
+def _updated(evidence: Evidence, unit: Unit) -> Iterator[str]:
+    """What lines that ran add something to: ``b -= ...``, ``self.b = self.b - ...``, ``w, b = w - ..., b - ...``."""
+    named = ast.Name | ast.Attribute
+    for node in ast.walk(unit.tree):
+        if not isinstance(node, ast.AugAssign | ast.Assign) or not ran(evidence.trace, unit.place(node)):
+            continue
+        if isinstance(node, ast.AugAssign):
+            if isinstance(node.target, named) and isinstance(node.op, ast.Add | ast.Sub):
+                yield ast.unparse(node.target)
+            continue
+        for target, value, _ in pairs(node.targets[0], node.value) if len(node.targets) == 1 else ():
+            if isinstance(target, named) and steps(target, value, {}):
+                yield ast.unparse(target)
 
 
 def _start(program: Program, name: str, before: Place) -> Place | None:

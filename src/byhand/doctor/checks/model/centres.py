@@ -5,11 +5,10 @@ import math
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.model.makers import makers
 from byhand.doctor.checks.reading.calls import last_name
-from byhand.doctor.checks.reading.literals import assigned
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
-from byhand.doctor.text.program import Unit
 from byhand.doctor.trace import Parameter
 
 __all__ = ["at_zero", "centred"]
@@ -24,7 +23,7 @@ def at_zero(evidence: Evidence, bias: Parameter) -> Edits:
     level = bias.start.low
     if level is None or level != bias.start.high or level >= 0:
         return ()
-    for unit, node in _makers(evidence, bias):
+    for unit, node in makers(evidence, bias):
         for inner in ast.walk(node):
             if isinstance(inner, ast.expr) and _is(inner, level):
                 return (edits.replace(unit.place(inner), "0.0"),)
@@ -38,7 +37,7 @@ def centred(evidence: Evidence, weight: Parameter) -> Edits:
     if mean is None or not deviation or abs(mean) < _ASIDE * deviation:
         return ()
     move = float(f"{-mean * _DEVIATION / deviation:.1g}")
-    for unit, node in _makers(evidence, weight):
+    for unit, node in makers(evidence, weight):
         for call in ast.walk(node):
             if isinstance(call, ast.Call) and last_name(call.func) in _UNIFORM:
                 place = unit.place(call)
@@ -46,14 +45,6 @@ def centred(evidence: Evidence, weight: Parameter) -> Edits:
                     return ()
                 return edits.wrap(place, "(", f" {'-' if move < 0 else '+'} {abs(move):g})")
     return ()
-
-
-def _makers(evidence: Evidence, parameter: Parameter) -> list[tuple[Unit, ast.expr]]:
-    """The expressions that may have made a parameter: where it was made, and what its name is bound to."""
-    program, place = evidence.program, parameter.place
-    unit = program.unit(place) if place else None
-    here = [(unit, node) for node in program.nodes(place, ast.expr)[:1]] if unit and place else []
-    return [*here, *assigned(program, evidence.trace, parameter.name)]
 
 
 def _is(node: ast.expr, value: float) -> bool:

@@ -45,13 +45,14 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     middle = len(first.samples) // 2
     sizes = _size(first.samples[middle]) or 0.0, _size(last.samples[middle]) or 0.0
     fixes = tuple(fix for fix in (_bent(evidence, index), _larger(evidence, layers)) if fix)
+    names = (first.name, last.name) if first.name != last.name else ("", "")  # `for w in weights` tells none apart
     what = "gradient" if first.samples[middle].gradient is not None else "step"
     yield Finding(
         "vanishing-gradients",
         "warning",
         fixes[0][0].place if fixes else first.place,
-        saw=f"after {first.samples[middle].clock:,} steps the {what} of {first.name or 'the first weight'} is"
-        f" {short(sizes[0])} long and that of {last.name or 'the last one'} {short(sizes[1])},"
+        saw=f"after {first.samples[middle].clock:,} steps the {what} of {names[0] or 'the first weight'} is"
+        f" {short(sizes[0])} long and that of {names[1] or 'the last one'} {short(sizes[1])},"
         f" {len(layers) - 1} layers later; the loss goes from {short(how.first)} to {short(how.last)}",
         so=f"the first layers move {times} times less than the last, for their"
         " size: they stay as they were drawn, and the last sees noise",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.model.makers import makers
 from byhand.doctor.checks.reading.calls import last_name, ran
 from byhand.doctor.checks.reading.literals import assigned, bound
 from byhand.doctor.checks.reading.units import units
@@ -30,13 +31,17 @@ _SCALES: Final = ("std", "scale", "sigma", "stddev", "init_std")
 def fan_in(trace: Trace, parameter: Parameter) -> int:
     """The numbers that go into one unit of a weight: all axes but the units'.
 
-    torch's layers keep (units, inputs, ...), as do weights in W @ x; in x @ W they are (inputs, units).
+    torch's layers keep (units, inputs, ...), as do weights in W @ x and x @ W.T; in x @ W they are (inputs, units).
     """
     shape, index = parameter.shape, trace.parameters.index(parameter)
-    products = [(tape, op) for tape in trace.tapes for op in tape.ops if op.name in ("matmul", "dot") and op.inputs]
-    left = any(tape.values[op.inputs[0]].parameter == index for tape, op in products)
-    if len(shape) > 2 or left or parameter.name.endswith(".weight"):
+    if len(shape) > 2 or parameter.name.endswith(".weight"):
         return math.prod(shape[1:])
+    for tape in trace.tapes:
+        for op in tape.ops:  # the first product with it is the layer's own: those of a backward pass come later
+            sides = op.inputs if op.name in ("matmul", "dot") else ()
+            for side, i in enumerate(sides[:2]):
+                if len(shape) == 2 and tape.values[i].parameter == index:
+                    return tape.values[i].summary.shape[0 if side else 1]
     return shape[0] if shape else 1
 
 
@@ -49,25 +54,22 @@ def scaled(evidence: Evidence, weights: Sequence[Parameter], gain: float = 1.0, 
         gain: of their deviation × √inputs, afterwards.
         digits: of the numbers that are written.
     """
-    program = evidence.program
-    factors: dict[Place, float] = {}
-    names: dict[Place, str] = {}
-    deviations: dict[Place, float] = {}
+    factors: dict[Place, tuple[float, Parameter]] = {}
     for weight in weights:
         if weight.place is not None and weight.start.std:
             factor = gain / (weight.start.std * math.sqrt(fan_in(evidence.trace, weight)))
-            factors[weight.place] = min(factor, factors.get(weight.place, math.inf))
-            names[weight.place] = weight.name
-            deviations[weight.place] = weight.start.std
+            before, _ = factors.get(weight.place, (math.inf, weight))
+            factors[weight.place] = min(factor, before), weight
     found: dict[Place, Edits] = {}
-    for place, factor in factors.items():
+    least: dict[Place, float] = {}  # weights of several places may be drawn at one
+    for place, (factor, weight) in factors.items():
         number = float(f"{factor:.{digits}g}")
         fix = _smaller(evidence, place, number)
-        for unit, node in assigned(program, evidence.trace, names[place]) if not fix else ():
+        for unit, node in makers(evidence, weight) if not fix else ():
             fix = fix or _smaller(evidence, unit.place(node), number)
-        fix = fix or _smaller_in_place(evidence, float(f"{factor * deviations[place]:.{digits}g}"))
-        if fix:
-            found[fix[0].place] = fix
+        fix = fix or _smaller_in_place(evidence, float(f"{factor * (weight.start.std or 0):.{digits}g}"))
+        if fix and factor < least.get(fix[0].place, math.inf):
+            found[fix[0].place], least[fix[0].place] = fix, factor
     return tuple(edit for fix in found.values() for edit in fix)
 
 
@@ -138,7 +140,7 @@ def made_random(evidence: Evidence, weights: Sequence[Parameter]) -> Edits:
     for weight in weights:
         number = f"{1 / math.sqrt(max(1, fan_in(evidence.trace, weight))):.1g}"
         fix = _drawn(program, weight.place, number) if weight.place else ()
-        for unit, node in assigned(program, evidence.trace, weight.name) if not fix else ():
+        for unit, node in makers(evidence, weight) if not fix else ():
             fix = fix or _drawn(program, unit.place(node), number)
         fix = fix or _drawn_in_place(evidence, number)
         if fix:
