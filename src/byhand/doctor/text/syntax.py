@@ -10,6 +10,7 @@ __all__ = [
     "functions",
     "is_constant",
     "is_future",
+    "is_picked",
     "is_simple",
     "is_text",
     "is_textual",
@@ -53,6 +54,15 @@ def is_simple(target: ast.expr) -> bool:
     if isinstance(target, ast.Subscript):
         return is_simple(target.value) and _is_simple_index(target.slice)
     return is_simple(target.value) if isinstance(target, ast.Attribute) else isinstance(target, ast.Name)
+
+
+def is_picked(target: ast.Subscript) -> bool:
+    """Whether an index may be one entry of each row, ``p[rows, classes]``, of something that can be read once more."""
+    match target.slice:
+        case ast.Tuple(elts=[_, _] as both):
+            return is_simple(target.value) and not any(isinstance(one, ast.Slice | ast.Starred) for one in both)
+        case _:
+            return False
 
 
 def _is_simple_index(index: ast.expr) -> bool:

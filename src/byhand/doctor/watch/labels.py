@@ -7,7 +7,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor.watch.arrays import as_numpy, is_listed
+from byhand.doctor.watch.arrays import as_numpy, is_listed, is_numpy
 from byhand.doctor.watch.drafts import NONE, ForwardDraft
 
 __all__ = ["LOADER", "LOSS", "Labels", "class_numbers", "classes_in"]
@@ -61,6 +61,12 @@ class Labels:
         found = class_numbers(labels, draft.n)
         if found is not None:
             draft.labels, draft.rank = found, rank
+
+    def picked(self, draft: ForwardDraft | None, index: tuple[Any, ...]) -> None:
+        """A table of C scores for each of N rows was indexed, as by ``[arange(N), y]``: the classes are labels."""
+        columns = classes_in(*index) if len(index) == 2 else None
+        if is_numpy(columns) and columns.dtype.kind in "iu":
+            self.note(draft, columns, INDEX)
 
     def claim(self, draft: ForwardDraft, begin: int, end: int, named: Any) -> None:
         """Give a forward that was found only afterwards the labels that were used from ``begin`` until ``end``."""
