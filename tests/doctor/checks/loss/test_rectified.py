@@ -88,7 +88,7 @@ def found(watched, tmp_path, text):
         (ZIP, ALL, "g = g * (acts[i + 1] > 0)",
          ("if w is not W[-1] else w @ acts[-1] + b)", "g * ((acts[i + 1] > 0 if acts[i + 1] is not acts[-1] else 1))")),
         ("i in range(3)", "np.maximum(0, W[i] @ acts[-1] + B[i])", "g = slope(acts[i + 1]) * g",
-         ("if i < 3 - 1 else W[i] @ acts[-1] + B[i])", "slope(acts[i + 1]) if acts[i + 1] is not acts[-1] else 1) * g")),
+         ("if i < 3 - 1 else W[i] @ acts[-1] + B[i])", "slope(acts[i + 1]) if acts[i + 1] is not acts[-1] else 1) *")),
         ("i, (w, b) in enumerate(zip(W, B))", ALL, "g *= acts[i + 1] > 0",
          ("if i < len(W) - 1 else w @ acts[-1] + b)", "g *= (acts[i + 1] > 0 if acts[i + 1] is not acts[-1] else 1)")),
     ],

@@ -60,7 +60,7 @@ def without_derivative(program: Program, trace: Trace, reading: Reading, act: Op
     if found is None:
         return ()
     op, mask = found
-    factor = _operands(program, op, mask) if op.place else _in_place(program, trace, reading, op)
+    factor = _operands(program, op.place, mask) if op.place else _in_place(program, trace, reading, op)
     if factor is None:
         return None
     whole, derivative, rest = factor
@@ -92,13 +92,13 @@ def _factors(reading: Reading, act: Op) -> Iterator[tuple[Op, int]]:
                 yield op, 0
 
 
-def _operands(program: Program, op: Op, mask: int) -> tuple[Place, Place, str] | None:
+def _operands(program: Program, place: Place, mask: int) -> tuple[Place, Place, str] | None:
     """Of ``g * (a > 0)``: where it stands, where the derivative in it stands, and the text of the rest."""
-    unit = program.unit(op.place) if op.place else None
-    for node in program.nodes(op.place, ast.BinOp) if unit and op.place else ():
-        if unit and unit.place(node) == op.place and isinstance(node.op, ast.Mult):
+    unit = program.unit(place)
+    for node in program.nodes(place, ast.BinOp):
+        if unit and unit.place(node) == place and isinstance(node.op, ast.Mult):
             sides = [unit.place(node.left), unit.place(node.right)]
-            return op.place, sides[mask], bracketed(program, sides[1 - mask])
+            return place, sides[mask], bracketed(program, sides[1 - mask])
     return None
 
 
