@@ -612,6 +612,30 @@ def test_labels_of_every_form(watched, form, source):
         np.testing.assert_array_equal(one.labels, data()[1][k * 50 : k * 50 + 50])
 
 
+@pytest.mark.parametrize("how", ["g[yb(), np.arange(50)] -= 1", "g[yb(), range(50)] = g[yb(), np.arange(50)] - 1"])
+def test_labels_that_have_no_name(watched, how):
+    trace = watched(
+        f"""
+import numpy as np
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 200)
+x = (rng.normal(size=(3, 6))[y] * 2 + rng.normal(size=(200, 6))).T
+W = np.zeros((3, 6))
+for i in range(0, 200, 50):
+    def yb():
+        return y[i:i + 50]
+    z = W @ x[:, i:i + 50]
+    g = np.exp(z) / np.exp(z).sum(0)
+    {how}
+    W -= 0.1 * g @ x[:, i:i + 50].T / 50
+"""
+    )
+    assert (trace.end.error, trace.notes, kinds(trace)) == (None, (), "tttt")
+    y = np.random.default_rng(0).integers(0, 3, 200)
+    for k, one in enumerate(trace.forwards):
+        np.testing.assert_array_equal(one.labels, y[k * 50 : k * 50 + 50])
+
+
 def test_what_never_ran(watched):
     trace = watched("def f():\n    return 1\n\nif len('a') == 2:\n    a = 1\n    b = 2\nelse:\n    c = 3\n")
     assert [(one.file, one.never) for one in trace.files] == [("main.py", ((2, 2), (5, 6)))]

@@ -69,6 +69,10 @@ class Neutral:
         self.events.append(("attribute", k, obj, name))
         return getattr(obj, name)
 
+    def entry(self, k: int, obj: Any, index: Any) -> Any:
+        self.events.append(("entry", k, obj, index))
+        return index
+
     def changed(self, k: int, target: str, name: str, value: Any) -> None:
         self.events.append(("changed", k, target, name, value))
 
@@ -348,6 +352,38 @@ def test_updates_of_what_can_be_read_again() -> None:
     run = watch(code, o=SimpleNamespace(a=1, p=p), p=p, k="x", l=[5, 5], i=0)
     assert run.error is None
     assert [event[0] for event in run.told("changed")] == targets
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("p[i, j] -= 1", [("p", 0, 1)]),
+        ("o.p[i, str(j)] += 1", [("o.p", 0, "1")]),
+        ("p[i, 1:] -= 1", []),
+        ("p[i] -= 1", []),
+        ("p[i, j] = 1", []),
+        ("p[i, j, k] *= 1", []),
+        ("f()[i, j] -= 1", []),
+    ],
+)
+def test_entries_that_are_changed(code: str, told: list[tuple[str, object, object]]) -> None:
+    class Table(dict[Any, int]):
+        def __hash__(self) -> int:
+            return 1
+
+        def __getitem__(self, index: Any) -> int:
+            return 3
+
+        def __setitem__(self, index: Any, value: int) -> None:
+            written.append((str(index), value))
+
+    written: list[tuple[str, int]] = []
+    p = Table()
+    run = watch(code, p=p, o=SimpleNamespace(p=p), i=0, j=1, k=2, f=lambda: p)
+    assert run.error is None
+    assert len(written) == 1
+    assert [(owner is p, index) for owner, index in run.told("entry")] == [(True, tuple(rest)) for _, *rest in told]
+    assert run.texts("entry") == [code for _ in told]
 
 
 def test_loops_are_entered_told_and_left() -> None:

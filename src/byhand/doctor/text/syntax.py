@@ -12,6 +12,7 @@ __all__ = [
     "is_entry",
     "is_future",
     "is_named",
+    "is_picked",
     "is_simple",
     "is_step",
     "is_text",
@@ -65,6 +66,15 @@ def is_entry(target: ast.expr) -> bool:
             return True
         case ast.Subscript(slice=ast.BinOp(ast.Constant(value=str()), ast.Add())):
             return True
+        case _:
+            return False
+
+
+def is_picked(target: ast.Subscript) -> bool:
+    """Whether an index may be one entry of each row, ``p[rows, classes]``, of something that can be read once more."""
+    match target.slice:
+        case ast.Tuple(elts=[_, _] as both):
+            return is_simple(target.value) and not any(isinstance(one, ast.Slice | ast.Starred) for one in both)
         case _:
             return False
 

@@ -107,7 +107,7 @@ class Forwards:
                 return
 
     def begin(self, data: Any, axis: int, parameter: Any, stack: tuple[Place, ...] | None = None) -> None:
-        """Rows go into the model: along axis 0, or the last one where samples are columns."""
+        """Rows go into the model: along axis 0, or the last one where samples are columns, or as a layer takes them."""
         if data.ndim == 0 or not (is_float(data) or is_numpy(data)):  # NumPy multiplies whole numbers by weights too
             return
         draft = self.current
@@ -116,7 +116,7 @@ class Forwards:
         values = as_numpy(data)
         if values is None:
             return
-        table = values.reshape(1, -1) if values.ndim == 1 else (values.T if axis else values.reshape(n, -1))
+        table = values.reshape(1, -1) if values.ndim == 1 else np.moveaxis(values, axis, 0).reshape(n, -1)
         if self._fingerprinted < _MOST_ROWS and table.size:
             self._fingerprinted += n
             prints = fingerprints(table)  # (N,)
@@ -137,9 +137,7 @@ class Forwards:
         stack = self._frames.stack() if stack is None else stack
         draft = ForwardDraft(len(self.drafts), self.clock, n, stack, _grad(data))
         draft.rows, draft.operand = prints, where
-        draft.shape = tuple(
-            int(k) for k in (data.shape if data.ndim == 1 else data.shape[1:] if not axis else data.shape[:1])
-        )
+        draft.shape = tuple(int(k) for i, k in enumerate(data.shape) if data.ndim == 1 or i != axis)
         draft.values, draft.columns = table, bool(axis)
         draft.training = slot.index if slot is not None else None  # the slot for now; see build
         if len(self.drafts) < 300 or len(self.drafts) % 50 == 0:

@@ -13,7 +13,6 @@ import numpy as np
 from byhand.doctor.place import Place
 from byhand.doctor.watch.arrays import is_array, is_listed, is_numpy, is_tensor, remade
 from byhand.doctor.watch.coarse import CASTS, ROUNDINGS
-from byhand.doctor.watch.labels import INDEX, classes_in
 from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.safe import unwatched
@@ -227,12 +226,20 @@ class Hooks:
                 self._item(k, owner, index, result)
         return result
 
-    def _item(self, k: int, owner: Any, index: Any, result: Any) -> None:
+    def entry(self, k: int, owner: Any, index: Any) -> Any:
+        """The index of ``owner[rows, classes] -= 1``."""
+        if is_numpy(owner) and self._recorder.on and owner.dtype.kind == "f":
+            with self._recorder.safe:
+                self._picked(owner, index)
+        return index
+
+    def _picked(self, owner: Any, index: Any) -> None:
         recorder = self._recorder
-        if type(index) is tuple and len(cast("Any", index)) == 2 and owner.ndim == 2:
-            columns = classes_in(*cast("Any", index))
-            if is_numpy(columns) and columns.dtype.kind in "iu" and recorder.lineage.role(owner) != "data":
-                recorder.labels.note(recorder.forwards.current, columns, INDEX)
+        if type(index) is tuple and owner.ndim == 2 and recorder.lineage.role(owner) != "data":
+            recorder.labels.picked(recorder.forwards.current, cast("tuple[Any, ...]", index))
+
+    def _item(self, k: int, owner: Any, index: Any, result: Any) -> None:
+        self._picked(owner, index)
         if is_numpy(result):
             self._numpy(k, "getitem", (owner,), {}, result, False)
 

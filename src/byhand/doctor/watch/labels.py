@@ -7,7 +7,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.doctor.watch.arrays import as_numpy, is_listed
+from byhand.doctor.watch.arrays import as_numpy, is_listed, is_numpy
 from byhand.doctor.watch.drafts import NONE, ForwardDraft
 
 __all__ = ["LOADER", "LOSS", "Labels", "class_numbers", "classes_in"]
@@ -31,6 +31,7 @@ class Labels:
         self._named: dict[int, list[Any]] = {}  # length → weak references, the newest last
         self._added: dict[int, tuple[Any, Any, bool]] = {}  # id → (weak reference, to the last sum, more than once)
         self._early: deque[tuple[int, Any, int]] = deque(maxlen=_EARLY)  # when, labels and rank
+        self._axes: dict[int, int] = {}  # layer → the axis that counted the rows
         self.event = 0  # products so far, while it is not known what is trained
 
     def batch(self, loader: int, labels: Any, n: int) -> None:
@@ -61,6 +62,12 @@ class Labels:
         found = class_numbers(labels, draft.n)
         if found is not None:
             draft.labels, draft.rank = found, rank
+
+    def picked(self, draft: ForwardDraft | None, index: tuple[Any, ...]) -> None:
+        """A table of C scores for each of N rows was indexed, as by ``[arange(N), y]``: the classes are labels."""
+        columns = classes_in(*index) if len(index) == 2 else None
+        if columns is not None and is_numpy(columns) and columns.dtype.kind in "iu":
+            self.note(draft, columns, INDEX)
 
     def claim(self, draft: ForwardDraft, begin: int, end: int, named: Any) -> None:
         """Give a forward that was found only afterwards the labels that were used from ``begin`` until ``end``."""
@@ -95,6 +102,19 @@ class Labels:
             if found is not None and (n < 3 or len(np.unique(found)) < n):  # all different: an index
                 return found
         return None
+
+    def axis(self, lengths: tuple[int, int], layer: int, usual: int) -> int:
+        """Which of two axes counts the rows: the one as long as the loader's batch, or as labels that have a name.
+
+        Where that does not tell, the one that it was before in the same ``layer``, a number; else ``usual``.
+        """
+        batch = None if self._batch is None else self._batch[1]
+        fits = [n == batch for n in lengths]
+        if not any(fits):
+            fits = [self.newest(n) is not None for n in lengths]
+        if fits.count(True) == 1:
+            self._axes[layer] = fits.index(True)
+        return self._axes.get(layer, usual)
 
     def add(self, array: Any, result: Any) -> None:
         """An array was added to something that rows went into, as a bias is."""

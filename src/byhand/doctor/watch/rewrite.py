@@ -7,6 +7,7 @@ what they stand for, a rewritten program does what it did.
 
     y = x @ w       →  y = __byhand__.binary(0, "matmul", x, w); __byhand__.named(0, "y", y)
     w -= lr * g     →  w -= ...; __byhand__.changed(1, "w", "sub", w)
+    p[r, y] -= 1    →  p[__byhand__.entry(1, p, (r, y))] -= 1
     w = w - lr * g  →  w = __byhand__.rebound(2, "w", w, ...)
     l.append(loss)  →  l.append(__byhand__.kept(2, loss))
     d["b"] = x + y  →  d["b"] = __byhand__.member(2, ...)
@@ -37,6 +38,7 @@ from byhand.doctor.text.syntax import (
     is_entry,
     is_future,
     is_named,
+    is_picked,
     is_simple,
     is_text,
     is_textual,
@@ -199,6 +201,8 @@ class _Rewriter(ast.NodeTransformer):
         simple = not self._in_class and is_simple(target)
         arguments = [ast.Constant(self._text(target)), operator, read(target)] if simple else []
         self.generic_visit(node)
+        if self._arithmetic and isinstance(target, ast.Subscript) and is_picked(target):
+            target.slice = self._hook(node, "entry", read(target.value), target.slice, at=target.slice)
         return [node, alone(self._hook(node, "changed", *arguments))] if arguments else [node]
 
     def _assign(self, node: ast.Assign | ast.AnnAssign, targets: list[ast.expr], value: ast.expr) -> list[ast.stmt]:

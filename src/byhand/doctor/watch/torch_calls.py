@@ -32,8 +32,10 @@ from byhand.doctor.watch.operations import (
 )
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.safe import Once
+from byhand.doctor.watch.sequences import SEQUENCES, over_sequences
 from byhand.doctor.watch.stacked import stack_rows
 from byhand.doctor.watch.threads import watch_threads
+from byhand.doctor.watch.uncompiled import switch_off
 
 __all__ = ["watch"]
 
@@ -92,6 +94,8 @@ class _Mode(TorchFunctionMode):
         handler: Callable[..., Any] | None = None
         if name in PRODUCTS:
             handler = _Mode._product
+        elif name in SEQUENCES:
+            handler = _Mode._sequence
         elif name in LOSSES:
             handler = _Mode._loss
         elif name in CHOICES:
@@ -124,6 +128,8 @@ class _Mode(TorchFunctionMode):
     def _follow(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Say of the result what it is made of, and write it on the tape."""
         recorder = self._recorder
+        if name in SEQUENCES:
+            return  # it has said so itself
         first: Any = result[0] if type(result) is not torch.Tensor and is_listed(result) and result else result
         if not isinstance(first, torch.Tensor):
             if name == "numpy":
@@ -203,6 +209,9 @@ class _Mode(TorchFunctionMode):
         if node is not None and recorder.forwards.current is not None:
             cast("Any", node).metadata["byhand"] = recorder.forwards.current.index
         return result
+
+    def _sequence(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return over_sequences(self._recorder, name, func, args, kwargs)
 
     def _loss(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         recorder = self._recorder
@@ -330,21 +339,12 @@ class _Mode(TorchFunctionMode):
         return result
 
 
-def _same(function: Any) -> Any:
-    return function
-
-
 def watch(recorder: Recorder) -> AbstractContextManager[Any]:
     """Patch torch for this process, for good, and give the context in which its calls are seen."""
     watch_optimizers(recorder)
     stack_rows()
     watch_loaders(recorder)
-
-    def uncompiled(model: Any = None, **_: Any) -> Any:
-        recorder.note("torch.compile was switched off")
-        return _same if model is None else model
-
-    torch.compile = uncompiled
+    switch_off(recorder.note)
     mode = cast("AbstractContextManager[Any]", _Mode(recorder))
     watch_threads(recorder.frames, mode)
     return mode

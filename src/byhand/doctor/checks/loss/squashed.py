@@ -6,12 +6,14 @@ Letters: N rows of a forward, C classes.
 import ast
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.loss.fixes import Fix
+from byhand.doctor.checks.loss.rectified import but_for_the_last, without_derivative
 from byhand.doctor.checks.reading.calls import Call, bracketed, call_at, constructors, last_name
 from byhand.doctor.checks.reading.heads import heads
 from byhand.doctor.checks.reading.kinds import class_scores, of_model
@@ -19,7 +21,7 @@ from byhand.doctor.checks.reading.tapes import PRODUCTS, THROUGH, Reading, name_
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
-from byhand.doctor.text.edits import replace
+from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program
 
 __all__ = ["nonlinearity_on_logits"]
@@ -51,7 +53,7 @@ def nonlinearity_on_logits(evidence: Evidence) -> Iterator[Finding]:
         kind = _kind(reading, act)
         shape = reading.shape(act.output)
         classes = shape[1] if shape[0] == reading.n else shape[0]
-        fix = _without(evidence.program, reading, act)
+        fix = _with_gradient(evidence, reading, act, _without(evidence.program, reading, act))
         width = _WIDTHS.get(kind)
         floor = math.log1p((classes - 1) * math.exp(-width)) if width else 0.0
         yield Finding(
@@ -145,6 +147,17 @@ def _numbers(reading: Reading, act: Op, kind: str) -> str:
     return f"{step} the last layer's scores go {was}, and what is left of them from {y.min():.3g} to {y.max():.3g}"
 
 
+def _with_gradient(evidence: Evidence, reading: Reading, act: Op, fix: Fix) -> Fix:
+    """A fix, and the same in the gradient where that is derived on paper: no edits where one of the two is unknown."""
+    more = without_derivative(evidence.program, evidence.trace, reading, act)
+    if more is None or not fix.edits:
+        return replace(fix, edits=())
+    if not more:
+        return fix
+    text = f"{fix.text}; and without its derivative in the gradient, line {more[0].place.line}"
+    return replace(fix, text=text, edits=tuple((*own, *more) for own in fix.edits))
+
+
 def _without(program: Program, reading: Reading, act: Op) -> Fix:
     """The scores as they are: the call unwrapped, or the module left out of its Sequential."""
     call = call_at(program, act.place)
@@ -159,22 +172,18 @@ def _without(program: Program, reading: Reading, act: Op) -> Fix:
     inner = _operand(call)
     if not inner:
         return Fix(act.place, "")
-    return Fix(call.place, program.text(inner), ((replace(call.place, bracketed(program, inner)),),))
+    return Fix(call.place, program.text(inner), ((edits.replace(call.place, bracketed(program, inner)),),))
 
 
 def _but_for_the_last(program: Program, call: Call) -> Fix:
     """In a loop over layers: the non-linearity after all of them but the last."""
     loops = program.nodes(call.place, ast.For)
     inner = _operand(call)
-    if not loops or not inner or not isinstance(loops[0].iter, ast.Name | ast.Attribute):
+    condition = but_for_the_last(loops[0]) if loops else ""
+    if not condition or not inner:
         return Fix(call.place, "")
-    layers, target = ast.unparse(loops[0].iter), loops[0].target
-    first = target.elts[0] if isinstance(target, ast.Tuple) else target
-    if not isinstance(first, ast.Name):
-        return Fix(call.place, "")
-    last = f"{layers}[-1][0]" if isinstance(target, ast.Tuple) else f"{layers}[-1]"
-    text = f"{program.text(call.place)} if {first.id} is not {last} else {program.text(inner)}"
-    return Fix(call.place, text, ((replace(call.place, f"({text})"),),))
+    text = f"{program.text(call.place)} if {condition} else {program.text(inner)}"
+    return Fix(call.place, text, ((edits.replace(call.place, f"({text})"),),))
 
 
 def _operand(call: Call) -> Place | None:
@@ -188,7 +197,8 @@ def _operand(call: Call) -> Place | None:
 def _last_call(program: Program, act: Op, times: int) -> Call | None:
     """The last call of the user's own function around a non-linearity, where each of its calls stands for one use."""
     functions = program.nodes(act.place, ast.FunctionDef) if act.place else []
-    if not functions or len(functions[0].args.args) != 1:
+    loops = program.nodes(act.place, ast.For) if act.place else []
+    if not functions or len(functions[0].args.args) != 1 or any(loop in ast.walk(functions[0]) for loop in loops):
         return None
     found = constructors(program, functions[0].name, act.place)
     return max(found, key=lambda call: (call.place.end_line, call.place.end_column)) if len(found) == times else None
@@ -226,4 +236,4 @@ def _left_out(program: Program, act: Op) -> Fix:
     ]
     if len(made) > 1 and not around:
         return Fix(last.place, "")
-    return Fix(last.place, text, ((replace(last.place, text),),))
+    return Fix(last.place, text, ((edits.replace(last.place, text),),))

@@ -1,4 +1,4 @@
-"""Rows of a batch that get into each other: numbers that change places between them, or statistics over them."""
+"""Rows of a batch that get into each other: numbers that change places between them, or what goes along them."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.modes.sequences import along_rows
 from byhand.doctor.checks.reading.calls import call_at, with_axis
 from byhand.doctor.checks.reading.chain import products
 from byhand.doctor.checks.reading.tapes import Reading, name_of, readings
@@ -28,11 +29,16 @@ _ENOUGH: Final = 4  # rows
 def rows_mixed_across_batch(evidence: Evidence) -> Iterator[Finding]:
     """What a model says of a row hangs on the other rows of its batch, while it is judged."""
     seen: set[Place | None] = set()
-    for reading in readings(evidence.trace):
+    read = readings(evidence.trace)
+    for reading in read:
         if reading.train or reading.n < _ENOUGH:
             continue
         scores = _scores(reading)
         within = _within(reading, scores)
+        for finding in along_rows(evidence, read, reading, within):
+            if finding.place not in seen:
+                seen.add(finding.place)
+                yield finding
         for op in reading.tape.ops:
             if op.output not in within or op.place in seen:
                 continue
