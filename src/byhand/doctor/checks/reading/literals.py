@@ -41,8 +41,7 @@ def rate_of(program: Program, trace: Trace, training: Training) -> float | None:
         return training.rate or (optimizer.rate if optimizer else None)
     named = {
         node.value
-        for unit in units(program, trace)
-        for word, node in _bindings(unit)
+        for _, word, node in _bindings(program, trace)
         if word.lower() in RATES and isinstance(node, ast.Constant) and isinstance(node.value, int | float)
     }
     return float(named.pop()) if len(named) == 1 else None
@@ -84,9 +83,11 @@ def bound(program: Program, trace: Trace, name: str, value: float) -> list[Place
     Assignments, attributes, keywords of calls, defaults of parameters and of ``add_argument``, entries of a dictionary,
     and positional arguments of the user's own functions count.
     """
-    found: list[Place] = []
-    for unit in units(program, trace):
-        found += [unit.place(node) for word, node in _bindings(unit) if word.lower() == name and _is(node, value)]
+    found = [
+        unit.place(node)
+        for unit, word, node in _bindings(program, trace)
+        if word.lower() == name and _is(node, value)
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -94,14 +95,21 @@ def assigned(program: Program, trace: Trace, name: str, *, any_case: bool = Fals
     """The expressions bound to a name: W1 for ``self.W1`` and ``params["W1"]``, weights for ``self.weights[k]``."""
     key = re.search(r"\[['\"](\w+)['\"]\]$", name)
     last = key[1] if key else re.sub(r"\[.*", "", name).rpartition(".")[2]
-    for unit in units(program, trace):
-        for word, node in _bindings(unit):
-            if word == last or (any_case and word.lower() == last):
-                yield unit, node
+    for unit, word, node in _bindings(program, trace):
+        if word == last or (any_case and word.lower() == last):
+            yield unit, node
 
 
-def _bindings(unit: Unit) -> Iterator[tuple[str, ast.expr]]:
-    parameters = _parameters(unit)
+def _bindings(program: Program, trace: Trace) -> Iterator[tuple[Unit, str, ast.expr]]:
+    """What the program's text binds to a name. A call may stand in another cell or file than its function."""
+    text = units(program, trace)
+    everywhere = {name: words for unit in text for name, words in _parameters(unit).items()}
+    for unit in text:
+        for word, node in _bound_in(unit, everywhere | _parameters(unit)):
+            yield unit, word, node
+
+
+def _bound_in(unit: Unit, parameters: dict[str, list[str]]) -> Iterator[tuple[str, ast.expr]]:
     for node in ast.walk(unit.tree):
         match node:
             case ast.Assign(targets=targets, value=value):
