@@ -80,7 +80,7 @@ def prove(
     error: arithmetic has proven it, or its fix helps by more than a point of accuracy (or what ``gains`` asks) and by
     more than two standard errors. warning: strong evidence, and no fix could be tried. note: its fix changes no more
     than luck does, or does harm. A mere suspicion (``needs_proof``, and not one of EVIDENT) that could not be tried is
-    dropped, and so is one whose fix does harm; but one that is a ``fact`` as well stays as a note where it was not tried.
+    dropped, and so is one whose fix does harm. One that is a ``fact`` as well stays as a note where it was not tried.
 
     Args:
         evidence: of the program's own run.

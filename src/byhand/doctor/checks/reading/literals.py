@@ -6,14 +6,24 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeGuard
 
-from byhand.doctor.checks.reading.calls import last_name
+from byhand.doctor.checks.reading.calls import last_name, ran
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Optimizer, Trace, Training
 
-__all__ = ["RATES", "ROUNDS", "assigned", "bound", "optimizer_of", "rate_of", "rate_places", "round_places"]
+__all__ = [
+    "RATES",
+    "ROUNDS",
+    "assigned",
+    "bound",
+    "optimizer_of",
+    "rate_expressions",
+    "rate_of",
+    "rate_places",
+    "round_places",
+]
 
 RATES: Final = ("lr", "learning_rate", "alpha", "eta", "step_size", "rate", "lrate", "learningrate", "lr0")
 """Names that a rate goes by, in small letters."""
@@ -61,6 +71,22 @@ def rate_places(program: Program, trace: Trace, training: Training) -> tuple[Pla
     return tuple(dict.fromkeys([*here, *_nearest(named, near), *loose]))
 
 
+def rate_expressions(program: Program, trace: Trace) -> tuple[Place, ...]:
+    """Where a name that rates go by gets what is no literal, ``lr = args.lr`` or ``lr = float(sys.argv[4])``."""
+    found: list[Place] = []
+    for unit in units(program, trace):
+        for node in ast.walk(unit.tree):
+            match node:
+                case ast.Assign(
+                    targets=[ast.Name() | ast.Attribute() as target],
+                    value=ast.Attribute() | ast.Call() | ast.Subscript() as value,
+                ) if last_name(target).lower() in RATES and ran(trace, unit.place(node)):
+                    found.append(unit.place(value))
+                case _:
+                    pass
+    return tuple(found)
+
+
 def round_places(program: Program, trace: Trace, training: Training) -> tuple[Place, ...]:
     """The literals that say how often a training's outermost loop goes round, the likeliest first."""
     if training.loop is None or not training.epochs:
@@ -84,9 +110,7 @@ def bound(program: Program, trace: Trace, name: str, value: float) -> list[Place
     and positional arguments of the user's own functions count.
     """
     found = [
-        unit.place(node)
-        for unit, word, node in _bindings(program, trace)
-        if word.lower() == name and _is(node, value)
+        unit.place(node) for unit, word, node in _bindings(program, trace) if word.lower() == name and _is(node, value)
     ]
     return list(dict.fromkeys(found))
 
