@@ -93,8 +93,11 @@ class Forwards:
             self.use(left if roles[0] == "parameter" else right)
         elif "data" in roles and "derived" in roles and self.waiting:
             self._gradient_product(left if roles[0] == "data" else right)
-        elif roles == ("data", "data"):
+        elif roles == ("data", "data") and is_numpy(left) and is_numpy(right):
             self._strangers += (weakref.ref(left), weakref.ref(right))
+            if self._is_alike(left) or self._is_alike(right):
+                self.settle()  # another model begins: what is chosen or updated next is not the last one's
+                self.current = ForwardDraft(-1, -1, 0, (), True)
         return False
 
     def use(self, array: Any) -> None:
@@ -229,8 +232,11 @@ class Forwards:
         """
         if any(array is product.left or array is product.right for product in self._pending):
             return True
-        alike = any(slot.shape == array.shape for slot in self._lineage.parameters.slots)
-        return alike and any(ref() is array for ref in self._strangers)
+        return self._is_alike(array) and any(ref() is array for ref in self._strangers)
+
+    def _is_alike(self, array: Any) -> bool:
+        """Whether a parameter has this shape."""
+        return any(slot.shape == array.shape for slot in self._lineage.parameters.slots)
 
     @property
     def updating(self) -> bool:

@@ -38,6 +38,6 @@ def cost_of_rows(arrays: Sequence[Any], labels: NDArray[np.int64], kept: int) ->
         p = p if len(p) == n else p.T
         if not labels.max() < p.shape[1] <= _CLASSES or not bool((abs(p.sum(axis=1) - 1) < 1e-4).all()):
             continue
-        if p.shape[1] > 1 and bool((p >= 0).all()):
+        if p.shape[1] > 1 and bool((p >= 0).all()) and not bool(((p == 0) | (p == 1)).all()):  # those are labels
             return float(-np.log(np.maximum(p[np.arange(n), labels], _LOWEST)).mean())
     return None

@@ -182,7 +182,7 @@ def _about_rate(
         instead=instead,
         edits=fixes,
         needs_proof=True,
-        fact=evidence.trace.end.how in _ENDED,
+        fact=check == "learning-rate-too-low" and trace.end.how in _ENDED,
     )
 
 
