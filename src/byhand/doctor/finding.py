@@ -40,6 +40,7 @@ class Finding:
 
     A check gives it the level that its evidence has without any experiment. ``needs_proof`` says that this evidence is
     no more than a suspicion: unless an experiment shows that the fix helps, the finding is dropped or becomes a note.
+    ``fact`` says that what it saw is true all the same: where there was no time to try the fix, it stays, as a note.
     """
 
     check: str
@@ -52,4 +53,5 @@ class Finding:
     effect: Effect | None = None
     edits: tuple[tuple[Edit, ...], ...] = ()  # fixes to try, the likeliest first; each a set that belongs together
     needs_proof: bool = False
+    fact: bool = False
     under: str | None = None  # the check whose consequence it is; a check gives it only where ``causes.SAID`` has it

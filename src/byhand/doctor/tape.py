@@ -55,3 +55,4 @@ class Tape:
     values: tuple[Value, ...]
     ops: tuple[Op, ...]
     loss: int | None  # the value on which backward() was called
+    cost: float | None = None  # the rows' mean cross-entropy, where their probabilities are too many to be kept

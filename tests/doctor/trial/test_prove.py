@@ -307,6 +307,29 @@ def test_what_there_is_no_time_for_is_left_and_said():
     assert result.all_fixed is None
 
 
+def test_what_is_a_fact_stays_as_a_note_where_there_was_no_time():
+    fake = Fake(adding({"a": 0.2}), seconds=100)
+    result = proven(fake, [replace(suspect("a", 1), fact=True), suspect("b", 2)], budget=5)
+    (note,) = result.findings
+    assert (note.check, note.level, note.saw) == ("a", "note", "saw (its fix was not tried)")
+
+
+def test_a_fact_whose_fix_does_harm_is_no_finding():
+    fake = Fake(adding({"a": -0.2}))
+    assert not proven(fake, [replace(suspect("a", 1), fact=True)]).findings
+
+
+def test_the_longest_training_that_there_is_time_for_is_tried():
+    found = [suspect("stopped-while-learning", 1, "four", "two")]
+    fake = Fake(adding({"four": 0.2, "two": 0.1}), seconds=10)
+    (warning,) = proven(fake, found, budget=100).findings
+    assert warning.effect is not None
+    assert warning.effect.after == pytest.approx(0.7)
+    (warning,) = proven(fake, found, budget=35).findings
+    assert warning.effect is not None
+    assert warning.effect.after == pytest.approx(0.6)
+
+
 def test_the_worst_are_tried_when_not_all_fit():
     fake = Fake(adding({"a": 0.2, "b": 0.3}), seconds=100)
     result = proven(fake, [suspect("b", 2), suspect("a", 1, level="error", sure=True)], budget=12)

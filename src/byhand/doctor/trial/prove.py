@@ -80,7 +80,7 @@ def prove(
     error: arithmetic has proven it, or its fix helps by more than a point of accuracy (or what ``gains`` asks) and by
     more than two standard errors. warning: strong evidence, and no fix could be tried. note: its fix changes no more
     than luck does, or does harm. A mere suspicion (``needs_proof``, and not one of EVIDENT) that could not be tried is
-    dropped, and so is one whose fix does harm.
+    dropped, and so is one whose fix does harm. One that is a ``fact`` as well stays as a note where it was not tried.
 
     Args:
         evidence: of the program's own run.
@@ -153,7 +153,9 @@ def _verdict(finding: Finding, trial: Trial, bench: Bench) -> Finding | None:
     if finding.under:
         return replace(finding, level="note")  # nothing but its cause proves it
     if finding.needs_proof and (name not in EVIDENT or finding.level == "note"):
-        return None
+        if not finding.fact or name not in trial.left:
+            return None
+        return replace(finding, level="note", saw=f"{finding.saw} (its fix was not tried)")
     edits = () if broken else finding.edits
     return replace(finding, level="warning" if finding.level == "error" else finding.level, edits=edits)
 

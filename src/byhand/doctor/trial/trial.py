@@ -11,13 +11,16 @@ from byhand.doctor.text.program import Program
 from byhand.doctor.trial.bench import Bench
 from byhand.doctor.trial.outcome import Gain, Outcome, mean_gain
 
-__all__ = ["LEAST", "LONGER", "Trial", "harms", "is_luck", "joint"]
+__all__ = ["LEAST", "LONGER", "TIMES", "Trial", "harms", "is_luck", "joint"]
 
 LEAST: Final = 0.01
 """The gain in accuracy below which a fix is called harmless, unless a check asks for more."""
 
 LONGER: Final = frozenset({"stopped-while-learning"})
 """Checks whose fix is to train longer: they are tried last, and their arms may have more steps than the others."""
+
+TIMES: Final = (4, 2)
+"""How many times as long each of their fixes trains, in their order."""
 
 _VISIBLE: Final = 0.03  # a gain that may be believed with however few steps
 _OF_LOSS: Final = 5  # where only the loss is known, 5 % of it stand for 0.01, but no less than 0.01 itself
@@ -69,8 +72,8 @@ class Trial:
     def lengthen(self, suspects: Sequence[Finding]) -> None:
         """Train longer, when all else has been put right: ``suspects`` are findings whose fix does so."""
         for finding in suspects:
+            gain, finding = None, self._in_time(finding)
             short, long = joint(self.company), joint([*self.company, finding])
-            gain = None
             if self._bench.observed and self._bench.steps is None and self._bench.fits(_LONG):
                 self._bench.run([short, long])
                 gain = self._bench.gain(short, long)
@@ -81,6 +84,14 @@ class Trial:
                 self.company.append(finding)
             else:
                 self.useless[finding.check] = gain
+
+    def _in_time(self, finding: Finding) -> Finding:
+        """The finding with the longest of its fixes first that there is time for."""
+        fixes = list(zip(TIMES, finding.edits, strict=False))
+        fitting = [fix for times, fix in fixes if self._bench.fits(1, times)]
+        if len(fixes) < len(finding.edits) or not fitting:
+            return finding
+        return self._choose(finding, (fitting[0], *(fix for fix in finding.edits if fix is not fitting[0])))
 
     def reached(self) -> Outcome | None:
         """What the program reaches with the fixes of the company; None where that is not known."""

@@ -48,7 +48,13 @@ def build(recorder: Recorder, end: End, files: tuple[SourceFile, ...], libraries
         recorder.drew,
         tuple(
             Tape(
-                of(taped.draft), taped.draft.clock, taped.draft.kind, tuple(taped.values), tuple(taped.ops), taped.loss
+                of(taped.draft),
+                taped.draft.clock,
+                taped.draft.kind,
+                tuple(taped.values),
+                tuple(taped.ops),
+                taped.loss,
+                taped.cost,
             )
             for taped in recorder.tape.tapes
         ),

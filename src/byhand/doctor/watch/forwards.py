@@ -4,6 +4,7 @@ Autograd's parameters are known by themselves. In a program that derives its gra
 first updated; the products from before that are kept, and gone through then.
 """
 
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, final
@@ -28,6 +29,7 @@ _ROWS: Final = 4_000_000  # rows that keep their fingerprint; of those that come
 _MOST_ROWS: Final = 40_000_000  # rows that are given a fingerprint
 _PENDING: Final = 512  # products before it is known what is trained
 _WAITING: Final = 4096
+_STRANGERS: Final = 64  # operands of which nothing was known, after something is trained already
 
 
 class _Product(NamedTuple):
@@ -58,6 +60,7 @@ class Forwards:
         self._tape, self._samples = tape, samples
         self._open: deque[ForwardDraft] = deque()
         self._pending: deque[_Product] = deque(maxlen=_PENDING)
+        self._strangers: deque[weakref.ref[Any]] = deque(maxlen=_STRANGERS)
         self._burst = False  # between the first update after a forward and the next forward
         self._fingerprinted = 0
         self._given = -1  # forwards before parameters were last given back
@@ -90,6 +93,11 @@ class Forwards:
             self.use(left if roles[0] == "parameter" else right)
         elif "data" in roles and "derived" in roles and self.waiting:
             self._gradient_product(left if roles[0] == "data" else right)
+        elif roles == ("data", "data") and is_numpy(left) and is_numpy(right):
+            self._strangers += (weakref.ref(left), weakref.ref(right))
+            if self._is_alike(left) or self._is_alike(right):
+                self.settle()  # another model begins: what is chosen or updated next is not the last one's
+                self.current = ForwardDraft(-1, -1, 0, (), True)
         return False
 
     def use(self, array: Any) -> None:
@@ -216,34 +224,48 @@ class Forwards:
         return [(product.event, self.current, named)]
 
     def is_pending(self, array: Any) -> bool:
-        """Whether an array, or its transpose, was an operand before it was known what is trained."""
+        """Whether an array, or its transpose, was an operand before it was known what is trained.
+
+        Later on, one that is made like a parameter counts: a program may train another model, with another rate.
+        """
         for side in (side for product in self._pending for side in (product.left, product.right)):
             if side is array or (side.shape == array.shape[::-1] and pointer(side) == pointer(array)):
                 return True
-        return False
+        return self._is_alike(array) and any(ref() is array for ref in self._strangers)
 
     def is_like_pending(self, array: Any) -> bool:
         """Whether a table is as wide as one that was multiplied before that; samples may stand in columns."""
         pairs = [(one.left.shape, one.right.shape) for one in self._pending]
         return any(left[1:] == array.shape[1:] or right[:1] == array.shape[:1] for left, right in pairs)
 
+    def _is_alike(self, array: Any) -> bool:
+        """Whether a parameter has this shape."""
+        return any(slot.shape == array.shape for slot in self._lineage.parameters.slots)
+
     @property
     def updating(self) -> bool:
         """Whether parameters are being updated: no forward has begun since the last update."""
         return self._burst
 
-    def updated(self) -> bool:
-        """A parameter was updated; whether it is the first one since the last forward."""
+    def updated(self, *, anew: bool = False) -> bool:
+        """A parameter was updated, ``anew`` for the first time; whether it is the first one since the last forward."""
         if self._burst:
             return False
         self._burst = True
         self.clock += 1
+        if anew:
+            self.waiting = [draft for draft in self.waiting if draft.kind == "train" or not self._has_learnt(draft)]
         if self.waiting and not any(draft.kind == "train" for draft in self.waiting):
             self.waiting[-1].kind = "train"
         for draft in self.waiting[-_OPEN:]:
             self._labels.finish(draft)  # before the next batch's labels get their name
         self.waiting.clear()
         return True
+
+    def _has_learnt(self, draft: ForwardDraft) -> bool:
+        """Whether a forward is of a model that was updated before: what is updated for the first time is another."""
+        slot = None if draft.training is None else self._lineage.parameters.slots[draft.training]
+        return slot is not None and slot.training is not None
 
     def restored(self) -> None:
         """Parameters were given values that are kept, as by load_state_dict: other weights, and nothing was learnt."""

@@ -92,8 +92,9 @@ class Lineage:
         known = self.known_name(array)
         if known is not None and (not again or ("." in known and "." not in name)):
             return  # what a module calls it says more than `for p in ...`
+        first = self._names[id(array)][3] if known is not None else self.now()  # it was there before the loops since
         try:
-            self._names[id(array)] = (weakref.ref(array), name, place, self.now())
+            self._names[id(array)] = (weakref.ref(array), name, place, first)
         except TypeError:
             return
         if len(self._names) > 20_000:

@@ -44,7 +44,9 @@ class Loops:
         self._stacks: defaultdict[int, list[_Loop]] = defaultdict(list)  # by thread
         self._events = 0
         self._of: dict[int, _Loop] = {}  # id of a training → its outermost loop
+        self._around: dict[int, tuple[TrainingDraft, list[_Loop]]] = {}  # id → a training, the loops of its last update
         self._training: TrainingDraft | None = None
+        self._updated = 0  # when the last update was made
 
     @property
     def _stack(self) -> list[_Loop]:
@@ -113,7 +115,11 @@ class Loops:
 
     def training(self, training: TrainingDraft, born: int) -> None:
         """An update of this training happened; ``born`` is when its parameters were made."""
-        self._training = training
+        before, self._training = self._training, training
+        if before is not None and before is not training:
+            born = born or self._updated
+        self._updated = self._events
+        self._around[id(training)] = training, list(self._stack)
         loop = self._of.get(id(training))
         if loop is None or loop not in self._stack:
             outer = [loop for loop in self._stack if loop.entered >= born] or self._stack[-1:]
@@ -122,7 +128,18 @@ class Loops:
             if loop is None or outer[0].key == loop.key:
                 self._of[id(training)] = loop = outer[0]
                 training.loop = loop.place
+                self._part(training, loop)
         training.epochs = loop.count
+
+    def _part(self, training: TrainingDraft, loop: _Loop) -> None:
+        """A loop around two trainings is no training's own: where one has a loop within it, so has the one before."""
+        for earlier, loops in list(self._around.values()):
+            own = self._of.get(id(earlier))
+            if earlier is training or own is None or own is loop or own not in self._stack:
+                continue
+            inner = next((one for one in loops if one.key == loop.key), None)
+            if inner is not None:
+                self._of[id(earlier)], earlier.loop, earlier.epochs = inner, inner.place, inner.count
 
     def rounds(self, training: TrainingDraft) -> tuple[int, int | None] | None:
         """How often a training's outermost loop went round, and was to."""

@@ -48,7 +48,7 @@ class Steps:
 
     def update(self, slot: Slot, place: Place | None, *, hand: bool, rate: float | None = None) -> None:
         """A parameter was given new values."""
-        first = self._forwards.updated()
+        first = self._forwards.updated(anew=slot.training is None)
         if first:
             self._loops.mark_updates()
         if slot.training is None:

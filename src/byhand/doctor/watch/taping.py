@@ -16,6 +16,7 @@ from byhand.doctor.tape import Op, Value
 from byhand.doctor.watch.arrays import as_numpy, is_array, is_numpy, pointer, summarize
 from byhand.doctor.watch.drafts import ForwardDraft
 from byhand.doctor.watch.lineage import Lineage
+from byhand.doctor.watch.row_costs import cost_of_rows
 from byhand.doctor.watch.unit_facts import units_of
 
 __all__ = ["TapeRecorder", "Taped"]
@@ -36,6 +37,7 @@ class Taped:
         self.values: list[Value] = []
         self.ops: list[Op] = []
         self.loss: int | None = None
+        self.cost: float | None = None
 
 
 @final
@@ -84,6 +86,7 @@ class TapeRecorder:
             return
         _, taped, arrays = trial
         taped.draft = draft
+        taped.cost = cost_of_rows(arrays, draft.labels, _KEPT)
         taped.values = [
             replace(
                 value,
@@ -115,6 +118,8 @@ class TapeRecorder:
 
     def end(self) -> None:
         """The tape that runs, if any, is whole."""
+        if self._running is not None and self._running.draft.index >= 0:
+            self._running.cost = cost_of_rows(self._alive, self._running.draft.labels, _KEPT)
         self.running, self._running = False, None
         self._index = {}
         self._alive = []

@@ -1,11 +1,14 @@
 """Gradients, steps, parameters and rates: traces that have the fault, and traces that only look like it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from byhand.doctor.checks.reading.literals import bound
 from byhand.doctor.checks.steps import optim
+from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import End, Training
 from tests.doctor.checks._traces import Story, parameter, patched, pictures
 
@@ -284,6 +287,21 @@ def test_a_run_that_was_cut_short_was_not_stopped_by_its_author():
 def test_the_rate_is_found_where_it_is_written(text, expected):
     source = text + "for epoch in range(10):\n    net(xb)\n    loss.backward()\n    opt.step()\n"
     assert named("explodes", source=source)["learning-rate-too-high"].place.line == expected
+
+
+def test_a_rate_that_is_no_literal_is_scaled_where_it_gets_its_name():
+    source = "lr = float(args.Rate)\nopt = SGD(ps, lr)\nfor epoch in range(10):\n    net(xb)\n    loss.backward()\n"
+    finding = named("crawls", source=source + "    opt.step()\n")["learning-rate-too-low"]
+    assert (finding.place.line, finding.instead) == (1, "10.0 * float(args.Rate)")
+    assert finding.edits[1][0].text == "100.0 * "
+
+
+def test_numbers_are_found_in_another_cell_than_the_function_that_takes_them():
+    cells = ("def train(x, rate, rounds):\n    for i in range(rounds):\n        net(x)\n", "train(x, 0.1, 10)\n")
+    program = Program(Path("my.ipynb"), tuple(Unit("my.ipynb", k + 1, one, one) for k, one in enumerate(cells)))
+    trace = Story("").evidence().trace
+    assert [place.cell for place in bound(program, trace, "rate", 0.1)] == [2]
+    assert [place.cell for place in bound(program, trace, "rounds", 10)] == [2]
 
 
 @pytest.mark.parametrize(

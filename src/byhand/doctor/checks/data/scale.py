@@ -62,6 +62,7 @@ def raw_pixel_range(evidence: Evidence) -> Iterator[Finding]:
         instead=_written(evidence, place, top),
         edits=fixes,
         needs_proof=bool(fixes),
+        fact=True,
     )
 
 

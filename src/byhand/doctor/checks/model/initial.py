@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import starts
@@ -97,21 +98,34 @@ def _kind(reading: Reading) -> str | None:
 def _of_any_labels(trace: Trace, index: int) -> float | None:
     """The cross-entropy of a program without autograd, with labels that have nothing to do with its first answers.
 
-    The mean of −log p over all rows and classes: what a random label costs.
+    The mean of −log p over all rows and classes: what a random label costs. Of a batch too large to be kept,
+    with its own.
     """
     start = trace.trainings[index].first
     for reading in readings(trace):
         if not reading.train or not start <= reading.tape.clock <= start + 1:
             continue
+        if reading.tape.cost is not None:
+            return reading.tape.cost
         for op in reversed(reading.tape.ops):
             values = reading.array(op.output)
             if values is None or values.ndim != 2 or values.size < 20 or not np.isfinite(values).all():
+                continue
+            if _is_one_hot(values, reading):
                 continue
             p = np.exp(values) if values.max() <= 0 else values
             ones = p.min() >= 0 and any((abs(p.sum(axis=axis) - 1) < 1e-4).all() for axis in (0, 1))
             if ones and not is_target(reading, op.output):  # one-hot labels are no answers
                 return float(-np.log(np.maximum(p, 1e-30)).mean())
     return None
+
+
+def _is_one_hot(values: NDArray[np.float64], reading: Reading) -> bool:
+    """Whether these are the labels, (N, C) or (C, N)."""
+    if reading.n not in values.shape or len(reading.labels) != reading.n:
+        return False
+    table = values if len(values) == reading.n else values.T
+    return bool(np.isin(table, (0, 1)).all()) and bool((table.argmax(axis=1) == reading.labels).all())
 
 
 def all_zero_hidden_weights(evidence: Evidence) -> Iterator[Finding]:

@@ -120,6 +120,8 @@ def _of_batch(trace: Trace, reading: Reading, index: int, places: Collection[Pla
     forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
     if forward is None or not reading.train or forward.training != index or not len(reading.labels):
         return None
+    if reading.tape.cost is not None:
+        return forward.clock, reading.tape.cost
     for op in reversed(reading.tape.ops):
         p = reading.rows(op.output) if op.place in places or reading.probabilities(op.output) else None
         if p is not None and _sums_to_one(p) and reading.labels.max() < p.shape[1]:

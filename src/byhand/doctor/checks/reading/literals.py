@@ -6,14 +6,24 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeGuard
 
-from byhand.doctor.checks.reading.calls import last_name
+from byhand.doctor.checks.reading.calls import last_name, ran
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Optimizer, Trace, Training
 
-__all__ = ["RATES", "ROUNDS", "assigned", "bound", "optimizer_of", "rate_of", "rate_places", "round_places"]
+__all__ = [
+    "RATES",
+    "ROUNDS",
+    "assigned",
+    "bound",
+    "optimizer_of",
+    "rate_expressions",
+    "rate_of",
+    "rate_places",
+    "round_places",
+]
 
 RATES: Final = ("lr", "learning_rate", "alpha", "eta", "step_size", "rate", "lrate", "learningrate", "lr0")
 """Names that a rate goes by, in small letters."""
@@ -41,8 +51,7 @@ def rate_of(program: Program, trace: Trace, training: Training) -> float | None:
         return training.rate or (optimizer.rate if optimizer else None)
     named = {
         node.value
-        for unit in units(program, trace)
-        for word, node in _bindings(unit)
+        for _, word, node in _bindings(program, trace)
         if word.lower() in RATES and isinstance(node, ast.Constant) and isinstance(node.value, int | float)
     }
     return float(named.pop()) if len(named) == 1 else None
@@ -60,6 +69,22 @@ def rate_places(program: Program, trace: Trace, training: Training) -> tuple[Pla
     rounded = [float(f"{rate:.{digits}g}") for digits in (6, 3, 2)]
     loose = [place for value in dict.fromkeys((rate, *rounded)) for place in edits.constants(program, value, near)]
     return tuple(dict.fromkeys([*here, *_nearest(named, near), *loose]))
+
+
+def rate_expressions(program: Program, trace: Trace) -> tuple[Place, ...]:
+    """Where a name that rates go by gets what is no literal, ``lr = args.lr`` or ``lr = float(sys.argv[4])``."""
+    found: list[Place] = []
+    for unit in units(program, trace):
+        for node in ast.walk(unit.tree):
+            match node:
+                case ast.Assign(
+                    targets=[ast.Name() | ast.Attribute() as target],
+                    value=ast.Attribute() | ast.Call() | ast.Subscript() as value,
+                ) if last_name(target).lower() in RATES and ran(trace, unit.place(node)):
+                    found.append(unit.place(value))
+                case _:
+                    pass
+    return tuple(found)
 
 
 def round_places(program: Program, trace: Trace, training: Training) -> tuple[Place, ...]:
@@ -84,9 +109,9 @@ def bound(program: Program, trace: Trace, name: str, value: float) -> list[Place
     Assignments, attributes, keywords of calls, defaults of parameters and of ``add_argument``, entries of a dictionary,
     and positional arguments of the user's own functions count.
     """
-    found: list[Place] = []
-    for unit in units(program, trace):
-        found += [unit.place(node) for word, node in _bindings(unit) if word.lower() == name and _is(node, value)]
+    found = [
+        unit.place(node) for unit, word, node in _bindings(program, trace) if word.lower() == name and _is(node, value)
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -94,14 +119,21 @@ def assigned(program: Program, trace: Trace, name: str, *, any_case: bool = Fals
     """The expressions bound to a name: W1 for ``self.W1`` and ``params["W1"]``, weights for ``self.weights[k]``."""
     key = re.search(r"\[['\"](\w+)['\"]\]$", name)
     last = key[1] if key else re.sub(r"\[.*", "", name).rpartition(".")[2]
-    for unit in units(program, trace):
-        for word, node in _bindings(unit):
-            if word == last or (any_case and word.lower() == last):
-                yield unit, node
+    for unit, word, node in _bindings(program, trace):
+        if word == last or (any_case and word.lower() == last):
+            yield unit, node
 
 
-def _bindings(unit: Unit) -> Iterator[tuple[str, ast.expr]]:
-    parameters = _parameters(unit)
+def _bindings(program: Program, trace: Trace) -> Iterator[tuple[Unit, str, ast.expr]]:
+    """What the program's text binds to a name. A call may stand in another cell or file than its function."""
+    text = units(program, trace)
+    everywhere = {name: words for unit in text for name, words in _parameters(unit).items()}
+    for unit in text:
+        for word, node in _bound_in(unit, everywhere | _parameters(unit)):
+            yield unit, word, node
+
+
+def _bound_in(unit: Unit, parameters: dict[str, list[str]]) -> Iterator[tuple[str, ast.expr]]:
     for node in ast.walk(unit.tree):
         match node:
             case ast.Assign(targets=targets, value=value):

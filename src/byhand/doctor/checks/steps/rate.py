@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.course import Course, best, chance, course, final_pass, number_of_classes, short
-from byhand.doctor.checks.reading.literals import rate_of, rate_places, round_places
+from byhand.doctor.checks.reading.literals import rate_expressions, rate_of, rate_places, round_places
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
@@ -22,6 +22,7 @@ _LOWER: Final = (10.0, 3.0, 100.0)  # divisors
 _HIGHER: Final = (10.0, 100.0, 1000.0, 3.0)
 _LONGER: Final = (4, 2)
 _STEPS: Final = 300
+_FAR: Final = 0.25  # of ln C: a loss that is less has come near to where it could be
 _WORTH: Final = 0.03  # of a loss that falls less in a quarter of a run, twice the run makes no three points
 _ENDED: Final = ("done", "exit")
 
@@ -83,6 +84,7 @@ def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
         instead=f"{training.epochs * _LONGER[0]:,} rounds, or as many as it takes until the loss rests",
         edits=alternatives,
         needs_proof=True,
+        fact=True,
     )
 
 
@@ -137,7 +139,7 @@ def _symptom_of_low(evidence: Evidence, training: Training, how: Course) -> str 
     steps = training.last - training.first
     start, end = how.first, how.last
     classes = number_of_classes(evidence.trace)
-    far = 0.3 * chance(classes) if classes else 0.3 * abs(start)
+    far = _FAR * (chance(classes) if classes else abs(start))
     fall, noise = how.drop(slice(10, 15), slice(15, 20))
     whole = start - end
     if end < far or start <= 0:
@@ -160,18 +162,27 @@ def _about_rate(
     factors: tuple[float, ...],
     so: str,
 ) -> Iterator[Finding]:
-    rate = rate_of(evidence.program, evidence.trace, training)
-    if not places or not rate:
-        return
+    program, trace = evidence.program, evidence.trace
+    rate = rate_of(program, trace, training)
+    if places and rate:
+        saw, instead = f"{saw}, at a rate of {short(rate)}", f"a rate near {_number(rate * factors[0])}"
+        fixes = tuple((edits.replace(places[0], _number(rate * by)),) for by in factors)
+    else:
+        places = rate_expressions(program, trace)
+        if len(places) != 1:
+            return
+        instead = f"{_number(factors[0])} * {program.text(places[0])}"
+        fixes = tuple(edits.wrap(places[0], f"{_number(by)} * ", "") for by in factors)
     yield Finding(
         check,
         "note",
         places[0],
-        saw=f"{saw}, at a rate of {short(rate)}",
+        saw,
         so=so,
-        instead=f"a rate near {_number(rate * factors[0])}",
-        edits=tuple((edits.replace(places[0], _number(rate * by)),) for by in factors),
+        instead=instead,
+        edits=fixes,
         needs_proof=True,
+        fact=check == "learning-rate-too-low" and trace.end.how in _ENDED,
     )
 
 
