@@ -13,17 +13,17 @@ import numpy as np
 from byhand.doctor.place import Place
 from byhand.doctor.watch.arrays import is_array, is_listed, is_numpy, is_tensor, remade
 from byhand.doctor.watch.coarse import CASTS, ROUNDINGS
+from byhand.doctor.watch.compared import Compared
 from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, SHORT, VIEWS
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.safe import unwatched
-from byhand.doctor.watch.scalars import class_number, is_number
+from byhand.doctor.watch.scalars import is_number
 
 __all__ = ["Hooks"]
 
 _NAMED_ONCE: Final = 3  # times that the value of one assignment is summarized
 _MEMBERS: Final = 100  # values of one entry that are looked at
 _PLAIN: Final = frozenset({int, float, str, bool, list, tuple, dict, types.NoneType})
-_SCALARS: Final = 200_000  # comparisons of plain numbers that are kept in a row
 
 
 @final
@@ -34,58 +34,23 @@ class Hooks:
         self.slice = slice  # the builtin, whose name the user may have taken
         self._recorder, self._places = recorder, places
         self._named: dict[int, int] = {}
-        self._run: tuple[int, list[Any], list[Any]] | None = None  # plain comparisons at one place in a row
+        self._compared = Compared(recorder.evaluations)
 
     # Comparisons and calls.
 
     def compare(self, k: int, name: str, left: Any, right: Any) -> Any:
         """``left == right`` and the like; of ``<`` and its kin, those with a number on one side."""
-        compared = self._recorder.evaluations.comparisons
-        known = len(compared)
+        known = len(self._recorder.evaluations.comparisons)
         outcome: Any = COMPARISONS[name](left, right)
-        if not self._recorder.on:
-            return outcome
-        with self._recorder.safe:
-            if name not in ("==", "!="):
-                if is_numpy(outcome):
-                    self._recorder.evaluations.divide(name, left, right, outcome, self._places[k])
-                    if name[0] == ">":
-                        self._recorder.evaluations.coarse.note(left, outcome, self._places[k])
-                return outcome
-            if is_numpy(left) or is_numpy(right):
-                if is_numpy(outcome) and is_numpy(left) and is_numpy(right):
-                    self._recorder.evaluations.compare(name, left, right, outcome, self._places[k])
-            elif isinstance(left, int | np.integer | float) and isinstance(right, int | np.integer | float):
-                self._scalars(k, left, right)
-            elif is_listed(left) and is_listed(right):
-                self._lists(k, name, left, right)
-            elif len(compared) == known and (is_tensor(left) or is_tensor(right)):
-                with unwatched():
-                    classes = class_number(left), class_number(right)
-                if None not in classes:
-                    self._scalars(k, *classes)
+        if self._recorder.on:
+            with self._recorder.safe:
+                told = len(self._recorder.evaluations.comparisons) > known
+                self._compared.note(self._places[k], name, left, right, outcome, told=told)
         return outcome
 
-    def _scalars(self, k: int, left: Any, right: Any) -> None:
-        run = self._run
-        if run is None or run[0] != k or len(run[1]) >= _SCALARS:
-            self.flush()
-            run = (k, list[Any](), list[Any]())
-            self._run = run
-        run[1].append(left)
-        run[2].append(right)
-
     def flush(self) -> None:
-        """Plain comparisons in a row are one comparison."""
-        run, self._run = self._run, None
-        if run is None or not self._recorder.evaluations.predictions:
-            return
-        self._recorder.evaluations.compare("==", np.array(run[1]), np.array(run[2]), None, self._places[run[0]])
-
-    def _lists(self, k: int, name: str, left: Any, right: Any) -> None:
-        pair = [np.array(side) for side in (left, right) if side and type(side[0]) in (int, np.int64)]
-        if len(pair) == 2:
-            self._recorder.evaluations.compare(name, pair[0], pair[1], None, self._places[k])
+        """Plain comparisons in a row end here."""
+        self._compared.flush()
 
     def call(self, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call of something whose name is known to matter."""
