@@ -759,7 +759,7 @@ def test_weights_that_are_turned_and_have_a_column_for_the_bias(watched, join):
     assert [late.values[op.inputs[1]].parameter for op in late.ops if op.name == "matmul"] == [0, 1]
 
 
-LISTS = """
+MEMBERS = """
 import numpy as np
 rng = np.random.default_rng(0)
 y = rng.integers(0, 3, 200)
@@ -792,7 +792,7 @@ for step in range(5):
     ],
 )
 def test_the_parts_of_a_list_were_made_where_they_came_into_it(watched, weights, used, keys, made):
-    text = LISTS.format(weights=weights, used=used, first=keys[0], second=keys[1])
+    text = MEMBERS.format(weights=weights, used=used, first=keys[0], second=keys[1])
     text = text.replace("    for w, b in zip", "    w0 = None\n    for w, b in zip", 1)
     trace = watched(text if used == "weights" else text.replace("zip(params,", "zip(params.values(),"))
     assert trace.end.how == "done", trace.end

@@ -67,7 +67,7 @@ y = rng.integers(0, 3, 400)
 X = rng.normal(size=(3, 6))[y] * 2 + rng.normal(size=(400, 6))
 Y = np.eye(3)[y]
 sizes = [6, 16, 16, 16, 16, 16, 16, 3]
-weights = [rng.normal(size=(a, b)) * 0.2 for a, b in zip(sizes, sizes[1:])]
+weights = [rng.normal(size=(a, b)) * 0.1 for a, b in zip(sizes, sizes[1:])]
 biases = [np.zeros(b) for b in sizes[1:]]
 
 def forward(x):
@@ -106,5 +106,5 @@ def test_weights_of_a_list_that_are_called_alike_are_changed_where_they_are_draw
 
 
 def test_tanhs_by_hand_let_them_through(watched, tmp_path):
-    text = BY_HAND.format(unit="np.tanh(z)", slope="(1 - out[k] ** 2)").replace("* 0.2 for", "* a ** -0.5 for")
+    text = BY_HAND.format(unit="np.tanh(z)", slope="(1 - out[k] ** 2)").replace("* 0.1 for", "* a ** -0.5 for")
     assert list(gradients.vanishing_gradients(seen(watched, tmp_path, text))) == []

@@ -39,7 +39,8 @@ def program(draw="return rng.normal(size=(n, m)) * 0.1", made="W = draw(6, 3)", 
     [
         ("return rng.normal(size=(n, m)) * 0.1", "W = draw(6, 3)", "W", ["rng.normal(size=(n, m)) * 0.1"]),
         ("V = rng.normal(size=(n, m))\n    return V", "W = draw(6, 3)", "W", ["rng.normal(size=(n, m))"]),
-        ("return {'W': rng.normal(size=(n, m)), 'c': 1}", "p = draw(6, 3)", "p['W']", []),  # which of them, who knows
+        ("return {'W': rng.normal(size=(n, m)), 'c': 1}", "p = draw(6, 3)", "p['W']", ["rng.normal(size=(n, m))"]),
+        ("return {'V': rng.normal(size=(n, m))}", "k = 'V'\np = draw(6, 3)", "p[k]", []),  # which of them, who knows
         ("return rng.normal(size=(n, m)), 1", "W, c = draw(6, 3)", "W", []),
         ("return rng.normal(size=(n, m))", "W = np.zeros((6, 3))", "W", []),
     ],
