@@ -102,8 +102,13 @@ class Steps:
         return slot
 
     def _may_be_rows(self, array: Any) -> bool:
-        """Whether a table is as wide as the last rows: ``x = x - x.mean(0)``, the first thing after an update."""
-        if array.ndim != 2 or min(array.shape) < 2 or array.shape[0] == array.shape[1]:
+        """Whether a table is as wide as the last rows: ``x = x - x.mean(0)``, the first thing after an update.
+
+        What starts at zero is no rows but a momentum, and so is what has the shape of a parameter.
+        """
+        if array.ndim != 2 or min(array.shape) < 2 or array.shape[0] == array.shape[1] or not array.any():
+            return False
+        if any(slot.shape == array.shape for slot in self._lineage.parameters.slots):
             return False
         draft = self._forwards.current
         if draft is None:

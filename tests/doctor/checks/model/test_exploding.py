@@ -127,7 +127,7 @@ def test_numpy(watched, tmp_path):
     evidence, (finding,) = found(watched, tmp_path, NUMPY.format(std=0.38))
     assert "hidden layers" in finding.saw
     assert "the second gradient of" in finding.saw
-    assert "dw / max(1, np.linalg.norm(dw))" in patched(evidence, finding.edits[0])
+    assert "weights = [(rng.normal(size=(6 if i == 0 else 32, 32)) * 0." in patched(evidence, finding.edits[0])
 
 
 @pytest.mark.parametrize(
