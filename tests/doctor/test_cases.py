@@ -27,7 +27,7 @@ from byhand.doctor.text.reading import read_program
 
 CASES = Path(str(resources.files("byhand.doctor") / "cases"))
 WRITE = bool(os.environ.get("BYHAND_WRITE_EXPECTED"))  # read here: the tests' home hides it
-PROVEN = (  # these are proven in the quick suite too: a metric, data, the two kinds of loss, a start, an update
+PROVEN = (  # in the quick suite these are proven, and put right: a metric, data, two kinds of loss, a start, an update
     "argmin-as-prediction",
     "labels-out-of-step",
     "loss-of-wrong-sign",
@@ -35,6 +35,7 @@ PROVEN = (  # these are proven in the quick suite too: a metric, data, the two k
     "initial-loss-above-chance",
     "parameter-never-updated",
 )
+QUICK = [pytest.param(check, marks=() if check in PROVEN else pytest.mark.full) for check in CHECKS]
 BUDGET = 300.0  # seconds: nothing is left untried on a busy machine
 PLACE = r"(?:bad\.py:|cell \d+, line )(\d+)"
 TITLE = re.compile(rf"^([a-z-]+)(?: \((warning)\))?   {PLACE}\b", re.MULTILINE)
@@ -149,7 +150,7 @@ def test_a_fault_is_seen_at_its_line_and_no_other_is_certain(check: str) -> None
 
 
 @pytest.mark.usefixtures("shared")
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", QUICK)
 def test_the_program_put_right_raises_no_suspicion(check: str) -> None:
     e = look(check, "good", proofs=False)
     assert e.trace.end.how == "done"
@@ -158,9 +159,7 @@ def test_the_program_put_right_raises_no_suspicion(check: str) -> None:
     assert e.audit.accuracy is None or e.audit.accuracy.actual > 0.9
 
 
-@pytest.mark.parametrize(
-    "check", [pytest.param(check, marks=() if check in PROVEN else pytest.mark.full) for check in CHECKS]
-)
+@pytest.mark.parametrize("check", QUICK)
 def test_the_report_of_a_fault_is_the_expected_one(check: str) -> None:
     e = look(check, "bad", reserve=needed)
     text = terminal(make_report(e, budget=BUDGET)) + "\n"
