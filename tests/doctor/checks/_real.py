@@ -21,6 +21,20 @@ train_x, train_y, test_x, test_y = x[:300], y[:300], x[300:], y[300:]
 """
 
 
+def trained(epochs: int, rows: int) -> str:
+    """What trains ``model`` by SGD in batches of so many rows, and prints its accuracy."""
+    return f"""
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range({epochs}):
+    for xb, yb in zip(train_x.split({rows}), train_y.split({rows})):
+        optimizer.zero_grad()
+        F.cross_entropy(model(xb), yb).backward()
+        optimizer.step()
+with torch.no_grad():
+    print("test accuracy", (model(test_x).argmax(1) == test_y).float().mean().item())
+"""
+
+
 def seen(watched: Any, folder: Path, text: str) -> Evidence:
     """The evidence of a program, run in a folder."""
     trace = watched(text, folder=folder)

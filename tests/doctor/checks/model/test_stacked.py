@@ -3,19 +3,10 @@
 import pytest
 
 from byhand.doctor.checks.model import stacked
-from tests.doctor.checks._real import DATA, line_of, seen
+from tests.doctor.checks._real import DATA, line_of, seen, trained
 from tests.doctor.checks._traces import patched
 
-LOOP = """
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-for _ in range(4):
-    for xb, yb in zip(train_x.split(50), train_y.split(50)):
-        optimizer.zero_grad()
-        F.cross_entropy(model(xb), yb).backward()
-        optimizer.step()
-with torch.no_grad():
-    print("test accuracy", (model(test_x).argmax(1) == test_y).float().mean().item())
-"""
+LOOP = trained(4, 50)
 NET = """
 class Net(nn.Module):
     def __init__(self):

@@ -3,7 +3,7 @@
 import pytest
 
 from byhand.doctor.checks.modes import mixed
-from tests.doctor.checks._real import DATA, seen
+from tests.doctor.checks._real import DATA, seen, trained
 from tests.doctor.checks._traces import patched
 
 NET = (
@@ -16,16 +16,8 @@ class Net(nn.Module):
         self.d = nn.Linear(8, 3)
     def forward(self, x):
         {}
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-for _ in range(2):
-    for xb, yb in zip(train_x.split(50), train_y.split(50)):
-        optimizer.zero_grad()
-        F.cross_entropy(model(xb), yb).backward()
-        optimizer.step()
-with torch.no_grad():
-    print("test accuracy", (model(test_x).argmax(1) == test_y).float().mean().item())
-"""
+model = Net()"""
+    + trained(2, 50)
 )
 
 

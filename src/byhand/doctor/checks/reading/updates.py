@@ -21,6 +21,7 @@ __all__ = [
     "groups",
     "included",
     "of_pictures",
+    "optimizer_step",
     "own_name",
     "rebound",
     "target_of",
@@ -144,16 +145,24 @@ def target_of(program: Program, place: Place) -> str:
     return ast.unparse(target) if isinstance(target, ast.Name | ast.Attribute) else ""
 
 
+def optimizer_step(program: Program, place: Place) -> tuple[str, ast.Call | None]:
+    """Whose ``step`` is called at a place, in the program's words, and the call; "" and None where none is."""
+    for call in program.nodes(place, ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "step":
+            return ast.unparse(call.func.value), call
+    return "", None
+
+
 def zeroed(evidence: Evidence, training: Training) -> Edits:
     """Lines that forget the gradients once they were used; () where the update's text does not tell how."""
     program, place = evidence.program, training.place
     unit = program.unit(place) if place else None
     if place is None or unit is None:
         return ()
-    for call in program.nodes(place, ast.Call):
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "step":
-            added = edits.insert_line(program, place, f"{ast.unparse(call.func.value)}.zero_grad()")
-            return (added,) if added else ()
+    optimizer, _ = optimizer_step(program, place)
+    if optimizer:
+        added = edits.insert_line(program, place, f"{optimizer}.zero_grad()")
+        return (added,) if added else ()
     found: list[edits.Edit] = []
     for statement in _beside(program, unit, place):
         owners = [n for n in ast.walk(statement) if isinstance(n, ast.Attribute) and n.attr == "grad"]

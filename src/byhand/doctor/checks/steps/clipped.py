@@ -4,11 +4,12 @@ import ast
 import re
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.reading.updates import optimizer_step
 from byhand.doctor.finding import Edit
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
-from byhand.doctor.text.program import Program, Unit
+from byhand.doctor.text.program import Unit
 from byhand.doctor.text.tree import path_to
 from byhand.doctor.trace import Training
 
@@ -21,14 +22,10 @@ def clipped(evidence: Evidence, training: Training) -> Edits:
     unit = program.unit(place) if place else None
     if place is None or unit is None:
         return ()
-    for call in program.nodes(place, ast.Call):
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "step":
-            return _before_step(program, unit, place, call)
-    return _by_hand(evidence, unit, place)
-
-
-def _before_step(program: Program, unit: Unit, place: Place, call: ast.Call) -> Edits:
-    function, optimizer = _function(unit), ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+    optimizer, call = optimizer_step(program, place)
+    if call is None:
+        return _by_hand(evidence, unit, place)
+    function = _function(unit)
     if not function or call.args or call.keywords:
         return ()  # step(closure) makes its gradients itself; scaler.step(optimizer) has scaled ones
     arrays = f'[p for group in {optimizer}.param_groups for p in group["params"]]'
