@@ -123,13 +123,15 @@ class Workshop:
 
     def hurry(self, soft: float, hard: float) -> None:
         """Give what runs so many seconds from now, as ``Job.soft`` and ``Job.hard`` do. From any thread."""
-        with suppress(OSError, AttributeError):  # it is over already
-            self._channel.sendall(f'{{"soft": {soft}, "hard": {hard}}}\n'.encode())
+        with suppress(OSError):  # it is over already
+            if self._channel:
+                self._channel.sendall(f'{{"soft": {soft}, "hard": {hard}}}\n'.encode())
 
     def give_up(self) -> None:
         """End it all: ``run`` raises DataError, in the thread that waits for it. From any thread."""
-        with suppress(OSError, AttributeError):
-            self._channel.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            if self._channel:
+                self._channel.shutdown(socket.SHUT_RDWR)
 
     def place(self, number: int) -> Path:
         """The folder of a job while it runs; they are numbered from 1."""
@@ -219,7 +221,7 @@ def _end(job: Job, place: Path, message: dict[str, Any]) -> End:
     if status is None:
         return End("killed", seconds, f"it could not be started: {message['error']}")
     if message["stopped"]:
-        return End("stopped", seconds, f"stopped after {job.hard:g} s")
+        return End("stopped", seconds, f"stopped after {min(job.hard, round(seconds, 1)):g} s")
     if fault.exists():
         return End("killed", seconds, f"watching it failed: {fault.read_text('utf-8').strip().splitlines()[-1]}")
     if status >= 0:
