@@ -13,7 +13,17 @@ from byhand.commands.train import app as train_app
 Play = Callable[..., str]
 Open = Callable[..., Any]
 
-ZERO = [(0.5, 0.2), (0.33, 0.3), (0.3, 0.5), (0.35, 0.72), (0.5, 0.8), (0.65, 0.72), (0.7, 0.5), (0.66, 0.3), (0.5, 0.2)]
+ZERO = [
+    (0.5, 0.2),
+    (0.33, 0.3),
+    (0.3, 0.5),
+    (0.35, 0.72),
+    (0.5, 0.8),
+    (0.65, 0.72),
+    (0.7, 0.5),
+    (0.66, 0.3),
+    (0.5, 0.2),
+]
 
 
 def stroke(page: Any, points: list[tuple[float, float]]) -> None:
@@ -61,7 +71,10 @@ def test_a_linear_model_is_trained_before_ones_eyes(digits: Any) -> None:
     assert value(page, "loss", "training") < 1
     assert page.locator("#confusion tbody tr").count() == 10
     assert 1 <= page.locator("#worst li").count() <= 12
-    assert re.search(r"chance 1\d", page.locator("#accuracy-chart").inner_text() or "") or page.locator(".level-name", has_text="chance").count()
+    assert (
+        re.search(r"chance 1\d", page.locator("#accuracy-chart").inner_text() or "")
+        or page.locator(".level-name", has_text="chance").count()
+    )
 
 
 def test_paused_it_stands_still_and_a_step_is_one_step(digits: Any) -> None:
@@ -108,7 +121,9 @@ def test_the_keyboard_alone_suffices(digits: Any) -> None:
         ("speed", "select:10", "speed", "10"),
     ],
 )
-def test_each_control_is_taken_and_stands_in_the_address(digits: Any, field: str, act: str, name: str, word: str) -> None:
+def test_each_control_is_taken_and_stands_in_the_address(
+    digits: Any, field: str, act: str, name: str, word: str
+) -> None:
     page = digits
     kind, _, what = act.partition(":")
     target = page.locator(f"#{field}")
@@ -180,7 +195,9 @@ def test_a_saved_run_is_one_that_can_be_judged(play: Play, opened: Open, tmp_pat
 
 def test_a_run_is_shown_with_its_own_weights_and_taken_along(play: Play, opened: Open, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="0"):
-        train_app(["digits", "--model", "mlp", "--hidden", "12", "--epochs", "20", "--out", str(tmp_path / "run"), "--quiet"])
+        train_app(
+            ["digits", "--model", "mlp", "--hidden", "12", "--epochs", "20", "--out", str(tmp_path / "run"), "--quiet"]
+        )
     page = opened(play(str(tmp_path / "run")))
     stroke(page, ZERO)
     until(page, "/\\d+(\\.\\d)? ?%/.test(document.querySelector('#draw-view').innerText)")
@@ -206,7 +223,7 @@ def test_both_seeds_programs_are_replayed_and_put_right(
     play: Play, opened: Open, mnist_path: Path, preset: str, printed: str, low: float, high: float
 ) -> None:
     page = opened(play("mnist", data=mnist_path))
-    page.locator(f"[data-id={preset}] button").click()
+    page.locator(f"[data-id={preset}]").click()
     page.locator("#speed").select_option("0")
     until(page, "document.getElementById('play').textContent === 'Pause'")
     until(page, "document.getElementById('play').textContent === 'Play'")

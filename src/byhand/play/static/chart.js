@@ -51,11 +51,10 @@ export function lineChart(element, about) {
     for (const tick of round(0, right, width < 420 ? 4 : 7)) {
       parts.push(svgNode("text", { class: "tick", x: X(tick), y: HEIGHT - 8, "text-anchor": "middle", text: formatX(tick) }));
     }
-    parts.push(svgNode("text", { class: "tick", x: width - EDGE.right, y: HEIGHT - EDGE.bottom - 5, "text-anchor": "end", text: about.x }));
     for (const line of shown.lines) {
       parts.push(svgNode("line", { class: "level", x1: EDGE.left, x2: width - EDGE.right, y1: Y(line.y), y2: Y(line.y) }));
       const above = Y(line.y) > EDGE.top + 16;
-      parts.push(svgNode("text", { class: "level-name", x: EDGE.left + 6, y: Y(line.y) + (above ? -4 : 13), text: line.label }));
+      parts.push(svgNode("text", { class: "level-name", x: width - EDGE.right, y: Y(line.y) + (above ? -4 : 13), "text-anchor": "end", text: line.label }));
     }
     for (const one of shown.series) {
       const path = one.points.filter((point) => point[1] != null).map(([x, y]) => `${X(x).toFixed(1)},${Y(y).toFixed(1)}`);

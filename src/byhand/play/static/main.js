@@ -39,7 +39,7 @@ listen(
 function first(told) {
   const before = state;
   state = told;
-  byId("title").textContent = told.title;
+  byId("title").textContent = told.sizes ? `${told.title}, ${modelName(told.sizes)}` : told.title;
   document.title = `${told.title} – byhand play`;
   if (!before) begin();
   if (told.mode === "watch") {
@@ -51,6 +51,10 @@ function first(told) {
   if (told.saved && told.saved !== before?.saved) notice(`Saved as ${told.saved}. In a terminal: byhand evaluate ${told.saved}`);
   refresh(told);
   remember();
+}
+
+function modelName(sizes) {
+  return `${sizes.length === 2 ? "one linear layer" : "MLP"} ${sizes.join("–")}`;
 }
 
 /** The first state tells which page this is. */

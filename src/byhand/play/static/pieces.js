@@ -12,6 +12,7 @@ export function weightPictures(grid, note) {
     const perClass = pictures.count === classes.length && pictures.layer.includes("class");
     if (cells.length !== pictures.count || grid.dataset.layer !== pictures.layer) {
       grid.dataset.layer = pictures.layer;
+      grid.classList.toggle("ten", pictures.count === 10);
       cells = Array.from({ length: pictures.count }, (_, i) => {
         const canvas = node("canvas", { role: "img" });
         const name = perClass ? classes[i] : String(i + 1);

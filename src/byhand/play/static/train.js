@@ -7,6 +7,8 @@ import { byId, node } from "./dom.js";
 import { count, percent, short } from "./numbers.js";
 import { confusionTable, weightPictures, worstMistakes } from "./pieces.js";
 
+const FIXED = "-fixed"; // how the id of a fault's remedy ends
+
 /**
  * @param {function(Object): Promise<Object>} ask sends a command and tells a person if it fails
  * @returns {{state: function(Object): void, frame: function(Object): void}}
@@ -74,7 +76,10 @@ export function trainView(ask) {
       points = told.history;
       byId("now-rate").textContent = byId("now-loss").textContent = "–";
     }
+    const states = { finding: "The linear ceiling is being found …", found: "" };
+    byId("ceiling-note").textContent = states[told.ceiling_state] ?? `No linear ceiling: ${told.ceiling_state}`;
     where(told);
+    if (anew && told.frame) frame({ ...told.frame, point: null });
     curves();
   }
 
@@ -95,17 +100,32 @@ export function trainView(ask) {
   return { state, frame };
 }
 
-/** Both seeds' programs as cards, with the one that is set now marked. */
+/** Both seeds' programs as cards: the fault to be replayed, and beside it the fix. What is set now is marked. */
 function stories(state, ask) {
   const list = byId("story-list");
+  const faults = state.presets.filter((one) => !one.id.endsWith(FIXED));
+  const fixOf = (fault) => state.presets.find((one) => one.id === fault.id + FIXED);
   if (!list.children.length) {
-    for (const one of state.presets) {
-      const button = node("button", { type: "button", text: "Replay", onclick: () => ask({ do: "preset", id: one.id }), "aria-label": `Replay: ${one.title}` });
-      list.append(node("article", { class: "story", "data-id": one.id }, node("h3", { text: one.title }), node("p", { text: one.text }), button));
+    for (const fault of faults) {
+      const pair = [fault, fixOf(fault)].filter(Boolean);
+      const buttons = pair.map((one, i) => {
+        const words = i ? "Put it right" : "Replay it";
+        return node("button", { type: "button", "data-id": one.id, text: words, "aria-label": `${words}: ${one.title}`, onclick: () => ask({ do: "preset", id: one.id }) });
+      });
+      const text = node("p");
+      list.append(node("article", { class: "story" }, node("h3", { text: fault.title }), text, node("div", {}, ...buttons)));
     }
   }
-  for (const [i, one] of state.presets.entries()) {
-    const same = Object.entries(one.controls).every(([name, value]) => JSON.stringify(state.controls[name]) === JSON.stringify(value));
-    list.children[i].classList.toggle("current", same);
+  for (const [i, fault] of faults.entries()) {
+    const card = list.children[i];
+    const [chosen, fixed] = [isSet(state, fault), fixOf(fault) && isSet(state, fixOf(fault))];
+    card.classList.toggle("current", chosen || fixed);
+    card.querySelector("p").textContent = (fixed ? fixOf(fault) : fault).text;
+    card.querySelectorAll("button").forEach((button, j) => button.setAttribute("aria-pressed", String(j ? fixed : chosen)));
   }
+}
+
+/** Whether a preset's controls are those in use; the speed is nobody's. */
+function isSet(state, preset) {
+  return Object.entries(preset.controls).every(([name, value]) => name === "speed" || JSON.stringify(state.controls[name]) === JSON.stringify(value));
 }
