@@ -1,4 +1,4 @@
-"""What the page's tests share: the real command as a process of its own, a real browser, and a page that must not complain."""
+"""The real command as a process of its own, a real browser, and a page that may not complain."""
 
 import json
 import os
@@ -72,7 +72,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(url)
-        page.wait_for_function("document.getElementById('title').textContent !== '…'")
+        page.locator("#title:not(:text-is('…'))").wait_for()
         return page
 
     yield open_page

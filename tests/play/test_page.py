@@ -41,8 +41,13 @@ def number(page: Any, name: str) -> float:
     return float(page.locator(f"#now-{name}").inner_text().replace(",", ""))
 
 
-def until(page: Any, expression: str) -> None:
-    page.wait_for_function(expression, timeout=60_000)
+def until(page: Any, expression: str, arg: Any = None) -> None:
+    """Wait until something is true in the page; its policy forbids the waiting that playwright has for that."""
+    for _ in range(1200):
+        if page.evaluate(expression, arg):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not within a minute: {expression}")
 
 
 def value(page: Any, chart: str, name: str) -> float:
@@ -134,9 +139,7 @@ def test_each_control_is_taken_and_stands_in_the_address(
         target.select_option(what)
     else:
         target.click()
-    page.wait_for_function(
-        "([name, word]) => new URLSearchParams(location.hash.slice(1)).get(name) === word", arg=[name, word]
-    )
+    until(page, "([name, word]) => new URLSearchParams(location.hash.slice(1)).get(name) === word", [name, word])
     page.locator("#step").click()
     until(page, "document.getElementById('now-step').textContent === '1'")
 
@@ -165,8 +168,8 @@ def test_two_tabs_show_the_same_training_and_one_may_close(play: Play, opened: O
     until(page, "document.getElementById('play').textContent === 'Pause'")
     other.close()
     before = number(page, "step")
-    page.wait_for_function(
-        "(step) => Number(document.getElementById('now-step').textContent.replace(',', '')) > step + 20", arg=before
+    until(
+        page, "(step) => Number(document.getElementById('now-step').textContent.replace(',', '')) > step + 20", before
     )
 
 
