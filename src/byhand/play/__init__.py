@@ -1,1 +1,1 @@
-"""A page on this machine that makes a classifier visible: draw a digit, see the weights, watch a training run live."""
+"""``byhand play``: a page on this machine that shows a model as it learns, and the server behind it."""
