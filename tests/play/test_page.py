@@ -56,9 +56,23 @@ def value(page: Any, chart: str, name: str) -> float:
     return float(text.removesuffix("%"))
 
 
+ANEW = """async () => {
+    const controls = { hidden: [], lr: null, batch_size: 256, init: "zeros", shuffle: true, scaled: true, momentum: 0,
+        weight_decay: 0, epsilon: 0, metric: "rows", stop_after: 0, speed: 100 };
+    const { send } = await import("/stream.js");
+    await send({ do: "set", controls });
+    return (await send({ do: "reset" })).ok;
+}"""
+
+
 @pytest.fixture
-def digits(play: Play, opened: Open) -> Any:
-    return opened(play("digits"))
+def digits(playing_digits: tuple[str, Any], opened: Open) -> Any:
+    """The page on digits, as it is at the start."""
+    url, cookies = playing_digits
+    page = opened(url, storage_state=cookies)
+    assert page.evaluate(ANEW)
+    until(page, "document.getElementById('now-step').textContent === '0'")
+    return page
 
 
 def test_a_linear_model_is_trained_before_ones_eyes(digits: Any) -> None:
@@ -156,7 +170,7 @@ def test_the_address_brings_back_settings_and_drawing(play: Play, opened: Open) 
     page.goto("about:blank")
     page.goto(address)
     until(page, "document.getElementById('batch_size').value === '32'")
-    assert page.evaluate("document.querySelector('#draw-view').innerText") == label
+    until(page, "(label) => document.querySelector('#draw-view').innerText === label", label)
 
 
 def test_two_tabs_show_the_same_training_and_one_may_close(play: Play, opened: Open) -> None:
@@ -177,7 +191,7 @@ def test_a_rate_that_breaks_it_is_said_and_reset_mends_it(digits: Any) -> None:
     page = digits
     page.locator("#lr").fill("1000000")
     page.locator("#lr").blur()
-    page.locator("#scaled").click()
+    page.locator("#weight_decay").select_option("0.1")
     page.locator("#speed").select_option("0")
     page.locator("#play").click()
     until(page, "document.getElementById('notice').textContent.includes('the loss became')")

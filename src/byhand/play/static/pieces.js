@@ -9,20 +9,21 @@ import { paintGrey, paintSigned } from "./pictures.js";
 export function weightPictures(grid, note) {
   let cells = [];
   return function show(pictures, classes) {
-    const perClass = pictures.count === classes.length && pictures.layer.includes("class");
-    if (cells.length !== pictures.count || grid.dataset.layer !== pictures.layer) {
-      grid.dataset.layer = pictures.layer;
+    const perClass = pictures.layer.endsWith("classes");
+    const which = pictures.layer + pictures.units;
+    if (grid.dataset.which !== which) {
+      grid.dataset.which = which;
       grid.classList.toggle("ten", pictures.count === 10);
       cells = Array.from({ length: pictures.count }, (_, i) => {
         const canvas = node("canvas", { role: "img" });
-        const name = perClass ? classes[i] : String(i + 1);
+        const name = perClass ? classes[pictures.units[i]] : String(pictures.units[i] + 1);
         canvas.setAttribute("aria-label", perClass ? `weights of class ${name}` : `weights of hidden unit ${name}`);
         grid.append(node("div", { class: "weight" }, canvas, node("span", { text: name })));
         return canvas;
       });
       grid.replaceChildren(...cells.map((canvas) => canvas.parentElement));
     }
-    note.textContent = perClass ? "red speaks for the class, blue against it" : `${pictures.layer}: red excites the unit, blue quiets it`;
+    note.textContent = perClass ? "red speaks for the class, blue against it" : `${pictures.layer}: red excites a unit, blue quiets it`;
     const values = signedBytes(pictures.data);
     const [height, width] = pictures.shape;
     for (const [i, canvas] of cells.entries()) {
@@ -62,14 +63,14 @@ export function confusionTable(box, word) {
   };
 }
 
-/** The images that cost the most: `show(worst, classes, shape)`. */
+/** The images that cost the most: `show(worst, classes)`. */
 export function worstMistakes(list) {
-  return function show(worst, classes, [height, width]) {
+  return function show(worst, classes) {
     while (list.children.length > worst.length) list.lastChild.remove();
     worst.forEach((one, i) => {
       const item = list.children[i] ?? list.appendChild(node("li", {}, node("canvas", { role: "img" }), node("span")));
       const text = `${classes[one.label]}, said ${classes[one.pred]}`;
-      if (item.dataset.row !== String(one.row)) paintGrey(item.firstChild, bytes(one.image), width, height);
+      if (item.dataset.row !== String(one.row)) paintGrey(item.firstChild, bytes(one.image), one.shape[1], one.shape[0]);
       item.dataset.row = one.row;
       item.firstChild.setAttribute("aria-label", text);
       item.lastChild.replaceChildren(text, node("small", { text: percent(one.prob, 0) + " sure" }));

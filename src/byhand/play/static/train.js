@@ -90,7 +90,7 @@ export function trainView(ask) {
     byId("now-rate").textContent = count(told.images_per_second);
     weights(told.pictures, now.data.classes);
     if (told.confusion) confusion(told.confusion, now.data.classes);
-    if (told.worst) worst(told.worst, now.data.classes, now.data.shape);
+    if (told.worst) worst(told.worst, now.data.classes);
     if (told.point) {
       points.push(told.point);
       curves();
