@@ -55,8 +55,7 @@ export function watchView(root, state, { chart, pictures, ask }) {
   pictures.onTheme?.(() => paint(now.parameters ?? []));
 
   function update(told) {
-    if (told.mode) for (const [name, value] of Object.entries(told)) now[name] = value;
-    else now = { ...now, ...told };
+    now = { ...now, ...told };
     if ("status" in told) status();
     if ("parameters" in told) {
       paint(now.parameters);
