@@ -42,9 +42,12 @@ export function watchView(root, state, { chart, pictures, ask }) {
     node("div", { class: "transport" }, stop, again, facts),
     how,
     notes,
-    node("div", { class: "watch-top" }, findingsCard, printedCard),
-    weightsCard,
-    node("div", { class: "sight" }, lossCard, rightCard, gradientCard, otherCard, sizesCard),
+    node(
+      "div",
+      { class: "watch-body" },
+      node("div", {}, findingsCard, printedCard),
+      node("div", {}, weightsCard, node("div", { class: "sight" }, lossCard, rightCard, gradientCard, otherCard), sizesCard),
+    ),
   );
   const x = { x: "updates", formatX: count };
   const loss = chart(lossBox, { label: "Loss over updates; arrow keys read it", format: short, ...x });
@@ -93,7 +96,7 @@ export function watchView(root, state, { chart, pictures, ask }) {
     const rest = now.series.filter((one) => !shares.includes(one));
     right.update({ series: shares.map(line), lines: [], scale: "linear" });
     other.update({ series: rest.map(line), lines: [], scale: rest.every((one) => wide(one.points)) ? "log" : "linear" });
-    const known = now.sizes.filter((one) => one.gradient?.length).slice(0, KINDS);
+    const known = now.measures.filter((one) => one.gradient?.length).slice(0, KINDS);
     gradients.update({ series: known.map((one, i) => line({ name: one.name, points: one.gradient }, i)), lines: [], scale: "log" });
     lossCard.hidden = !now.losses.length;
     rightCard.hidden = !shares.length;
