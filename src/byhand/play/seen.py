@@ -14,7 +14,8 @@ _NAME: Final = 40  # characters of the words before a number
 _COUNTS: Final = re.compile(r"\b(epochs?|ep|steps?|iter\w*|batch\w*|rounds?|time|seconds?|took)\b", re.IGNORECASE)
 """Words before a number that tells how far the program is."""
 
-_Key = tuple[str, int | None, int, str]
+_Key = tuple[str, int | None, int, str]  # file, cell, line, words
+_COUNTED: Final = "right, counted"
 
 
 @final
@@ -25,7 +26,7 @@ class Seen:
         self.updates = 0
         self._losses = Curve(_LOSSES)
         self._series: dict[_Key, Curve] = {}
-        self._sizes: dict[str, dict[str, Curve]] = {}
+        self._measures: dict[str, dict[str, Curve]] = {}
         self._parameters: list[dict[str, Any]] = []
         self._judged: dict[_Key, tuple[int, int, int]] = {}  # clock, right, rows of an evaluation that may go on
 
@@ -39,22 +40,24 @@ class Seen:
             self._show(one)
         for one in line["judged"]:
             self._judge(one)
-        if line["parameters"]:
-            self._parameters = line["parameters"]
+        before = {one["name"]: one for one in self._parameters}
         for one in line["parameters"]:
-            curves = self._sizes.setdefault(one["name"], {})
+            curves = self._measures.setdefault(one["name"], {})
             for what in ("norm", "gradient", "step"):
                 if one[what] is not None:
                     curves.setdefault(what, Curve(_POINTS)).add(self.updates, one[what])
+                elif one["name"] in before:
+                    one[what] = before[one["name"]][what]  # it was not looked at this time
+        self._parameters = line["parameters"] or self._parameters
 
     def _show(self, one: dict[str, Any]) -> None:
         for k, (value, words) in enumerate(one["numbers"]):
             if value is not None and not _COUNTS.search(words):
-                name = re.sub(r"^\W+|[\s:=(]+$", "", words)[:_NAME] or f"number {k + 1}"
+                name = re.sub(r"^\W+|[\s:=(]+$", "", words)[:_NAME] or (f"number {k + 1}" if k else "printed")
                 self._point((one["file"], one["cell"], one["line"], name), one["clock"], value)
 
     def _judge(self, one: dict[str, Any]) -> None:
-        key = (one["file"], one["cell"], one["line"], "")
+        key = (one["file"], one["cell"], one["line"], _COUNTED)
         clock, right, rows = self._judged.get(key, (-1, 0, 0))
         if clock == one["clock"]:
             right, rows = right + one["right"], rows + one["rows"]
@@ -72,13 +75,13 @@ class Seen:
         return self._parameters
 
     def curves(self) -> dict[str, Any]:
-        """``losses``; ``series``, of what is printed and of what was counted; ``sizes`` of the parameters."""
+        """``losses``; ``series``, of what is printed and of what was counted; ``measures`` of the parameters."""
         return {
             "losses": self._losses.points(),
             "series": [
                 {
-                    "name": f"{_where(cell, line)}: {name or 'right, counted'}",
-                    "counted": not name,
+                    "name": f"{_where(cell, line)}: {name}",
+                    "counted": name == _COUNTED,
                     "file": file,
                     "cell": cell,
                     "line": line,
@@ -86,9 +89,9 @@ class Seen:
                 }
                 for (file, cell, line, name), curve in self._series.items()
             ],
-            "sizes": [
+            "measures": [
                 {"name": name, **{what: curve.points() for what, curve in curves.items()}}
-                for name, curves in self._sizes.items()
+                for name, curves in self._measures.items()
             ],
         }
 

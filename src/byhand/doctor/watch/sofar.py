@@ -21,7 +21,7 @@ from byhand.doctor.run.mailbox import SO_FAR
 __all__ = ["aside"]
 
 _SECONDS: Final = 60.0  # that a copy may take
-_NICE: Final = 10
+_NICE: Final = 5
 
 
 def aside(write: Callable[[Path], None], folder: Path) -> None:

@@ -31,6 +31,7 @@ listen(
       refresh(told);
     },
     watch: (told) => watch?.update(told),
+    curves: (told) => watch?.update(told),
     findings: (told) => watch?.findings(told),
   },
   (there) => notice(there ? "" : "The server does not answer. If it was ended, start byhand play again."),
