@@ -245,12 +245,3 @@ def test_both_seeds_programs_are_replayed_and_put_right(
     until(page, "document.getElementById('play').textContent === 'Pause'")
     until(page, "document.getElementById('play').textContent === 'Play'")
     assert low < value(page, "accuracy", printed) < high
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 800, 1400])
-def test_it_fits_a_phone_and_a_wide_screen(play: Play, opened: Open, width: int, scheme: str) -> None:
-    page = opened(play("digits"), width=width, color_scheme=scheme)
-    page.locator("#step").click()
-    until(page, "document.querySelectorAll('#worst li').length > 0")
-    assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
