@@ -4,6 +4,7 @@ Everything is the real thing: the command as a process of its own on MNIST, its 
 While it trains as fast as it goes,
 
 * latency: from a pen's move to the bars' new lengths, and to the end of the frame that shows them;
+* start: from the command to the address, and from Play to the first new weight pictures;
 * frames: how often a second the weight pictures change, and how often the browser draws;
 * cost: images a second with no tab open, with a reader that throws everything away, with the page in Chromium, and by
   ``Learner.fit`` alone, with its evaluations after each epoch, in turn.
@@ -61,6 +62,15 @@ WATCH_BARS = """async (moves) => {
     return [changed, shown];
 }"""
 
+FIRST_MOVE = """async () => {
+    const step = document.getElementById("now-step"), begun = performance.now();
+    const moved = new Promise((done) => new MutationObserver((_, me) => (me.disconnect(), done()))
+        .observe(step, { childList: true, characterData: true, subtree: true }));
+    document.getElementById("play").click();
+    await moved;
+    return performance.now() - begun;
+}"""
+
 COUNT_FRAMES = """async (seconds) => {
     let pictures = 0, frames = 0, longest = 0, last = performance.now();
     const seen = new MutationObserver(() => pictures++);
@@ -80,9 +90,10 @@ class Server:
 
     def __init__(self) -> None:
         words = [sys.executable, "-m", "byhand", "play", "mnist", "--no-browser", "--port", "0", "--json"]
-        env = os.environ | {"BYHAND_DATA": str(measure.data_folder())}
+        env, begun = os.environ | {"BYHAND_DATA": str(measure.data_folder())}, time.perf_counter()
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
         self.address = urlsplit(json.loads(self.process.stdout.readline() if self.process.stdout else "")["url"])
+        self.started = time.perf_counter() - begun
         line = http.client.HTTPConnection(self.address.netloc, timeout=30)
         line.request("GET", f"/?{self.address.query}")
         self.cookie = str(line.getresponse().getheader("Set-Cookie")).split(";")[0]
@@ -187,7 +198,7 @@ def ms(value: float) -> str:
 def measured(server: Server, browser: Any, hidden: list[int], rounds: int) -> tuple[dict[str, list[float]], ...]:
     """Images a second each way, and what was seen of the page, round by round."""
     rates: dict[str, list[float]] = {way: [] for way in ("Learner.fit alone", *WAYS)}
-    seen: dict[str, list[float]] = {name: [] for name in ("changed", "shown", "pictures", "frames", "longest")}
+    seen: dict[str, list[float]] = {name: [] for name in ("first", "changed", "shown", "pictures", "frames", "longest")}
     server.do("set", controls={"hidden": hidden, "init": "kaiming" if hidden else "zeros", "lr": 0.1, "speed": 0})
     server.settle()
     for _ in range(rounds):
@@ -202,7 +213,10 @@ def measured(server: Server, browser: Any, hidden: list[int], rounds: int) -> tu
             rates["the page"].append(server.rate())
             frames = page.evaluate(COUNT_FRAMES, SECONDS)
             moves = page.evaluate(WATCH_BARS, MOVES)
-        for name, values in zip(seen, [*moves, *([value] for value in frames)], strict=True):
+            page.locator("#play").click()
+            page.wait_for_timeout(1000)
+            first = page.evaluate(FIRST_MOVE)
+        for name, values in zip(seen, [[first], *moves, *([value] for value in frames)], strict=True):
             seen[name] += values
     server.do("pause")
     return rates, seen
@@ -213,6 +227,7 @@ def told(name: str, rates: dict[str, list[float]], seen: dict[str, list[float]])
     slow = statistics.quantiles(seen["shown"], n=100)[98]
     lines = [
         f"{name}, MNIST, batches of 256, as fast as it goes; {len(seen['shown'])} moves of the pen",
+        f"  from Play to new pictures  {measure.spread(seen['first'], ms)}",
         f"  from a move to the bars    {measure.spread(seen['changed'], ms)}",
         f"  to the end of their frame  {measure.spread(seen['shown'], ms)}; 99 in 100 below {ms(slow)}",
         f"  weight pictures a second   {measure.spread(seen['pictures'], '{:.1f}'.format)}",
@@ -236,6 +251,7 @@ def main() -> None:
     with Server() as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         lines.append(f"Chromium {browser.version}, 1400×900, software rendering, on the same cores")
+        lines.append(f"from the command to the address {server.started:.1f} s")
         for name, hidden in MODELS.items():
             lines += ["", *told(name, *measured(server, browser, hidden, args.rounds))]
         browser.close()
