@@ -1,7 +1,7 @@
 /**
  * Three pictures of a model as it is now: its weights, its confusions, its worst mistakes.
  */
-import { node } from "./dom.js";
+import { node, say } from "./dom.js";
 import { bytes, count, percent, signedBytes } from "./numbers.js";
 import { paintGrey, paintSigned } from "./pictures.js";
 
@@ -23,7 +23,7 @@ export function weightPictures(grid, note) {
       });
       grid.replaceChildren(...cells.map((canvas) => canvas.parentElement));
     }
-    note.textContent = perClass ? "red speaks for the class, blue against it" : `${pictures.layer}: red excites a unit, blue quiets it`;
+    say(note, perClass ? "red speaks for the class, blue against it" : `${pictures.layer}: red excites a unit, blue quiets it`);
     const values = signedBytes(pictures.data);
     const [height, width] = pictures.shape;
     for (const [i, canvas] of cells.entries()) {
@@ -36,7 +36,6 @@ export function weightPictures(grid, note) {
 export function confusionTable(box, word) {
   let table = null;
   let cells = [];
-  const say = (text) => (word.textContent = text);
   function make(classes) {
     const head = node("tr", {}, node("td"), ...classes.map((name) => node("th", { scope: "col", text: name })));
     cells = classes.map(() => classes.map(() => node("td")));
@@ -53,13 +52,13 @@ export function confusionTable(box, word) {
       const sum = row.reduce((a, b) => a + b, 0) || 1;
       row.forEach((n, j) => {
         const cell = cells[i][j];
-        if (cell.textContent !== (n ? String(n) : "")) cell.textContent = n ? n : "";
+        say(cell, n || "");
         cell.className = i === j ? "hit" : "miss";
         cell.style.setProperty("--share", (i === j ? n / sum : Math.min(1, (4 * n) / sum)).toFixed(3));
         if (i !== j && n > most) [most, from, to] = [n, i, j];
       });
     });
-    say(most ? `Most often: ${classes[from]} taken for ${classes[to]}, ${count(most)} times.` : "No mistake in the sample.");
+    say(word, most ? `Most often: ${classes[from]} taken for ${classes[to]}, ${count(most)} times.` : "No mistake in the sample.");
   };
 }
 
