@@ -1,0 +1,1 @@
+"""A run in one file, for people who have neither byhand nor Python."""
