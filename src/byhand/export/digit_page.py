@@ -97,9 +97,7 @@ def _weights(carried: Carried) -> str:
     if carried.bits == 32:
         return "Its weights are those of the run, to the last bit."
     moved = _upwards(carried.max_difference)
-    return (
-        f"Its weights are rounded to 16 bits, which moves no probability by more than {moved} on 500 made-up pictures."
-    )
+    return f"Its weights are rounded to 16 bits, which moves no probability by more than {moved} on 500 made-up pictures."
 
 
 def _upwards(difference: float) -> str:
