@@ -81,12 +81,15 @@ class Asides:
             self._wanted = key, make
             self._turn.notify_all()
 
-    def close(self) -> None:
-        """End the thread and the process."""
+    def end(self) -> None:
+        """Bid the thread and the process end."""
         with self._turn:
             self._closing = True
             self._turn.notify_all()
-        self._thread.join(1.0)
+
+    def join(self, seconds: float) -> None:
+        """Wait for that, so long at most."""
+        self._thread.join(seconds)
 
     def _work(self) -> None:
         try:
@@ -141,13 +144,16 @@ class Asides:
             if not self._is_watched():
                 return
             reading = json.dumps(self._reading)
-            self._process = subprocess.Popen(  # noqa: S603  this very Python
-                [sys.executable, "-P", "-m", "byhand.play.ceiling", self._data.source, reading],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},  # the other core is the training's
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603  this very Python
+                    [sys.executable, "-P", "-m", "byhand.play.ceiling", self._data.source, reading],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=os.environ | {"OMP_NUM_THREADS": "1"},  # the other core is the training's
+                )
+            except OSError as error:
+                self._decide({"ceiling": None, "reason": f"no process could look for it: {error.strerror}"})
         elif self._process.poll() is not None:
             said, _ = self._process.communicate()  # a line: it never fills the pipe
             self._process = None

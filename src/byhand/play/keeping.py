@@ -3,20 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import cast, final
 
-import torch
 from torch import Tensor
 
 from byhand import checkpoint, recipe
-from byhand.layers import Linear
 from byhand.model import Sequential
 from byhand.play.controls import Controls
 from byhand.play.rows import Rows
-from byhand.play.training import make_learner
+from byhand.play.training import make_learner, make_model, rescale
 from byhand.settings import Settings
 
-__all__ = ["Kept", "keep"]
+__all__ = ["Kept", "keep", "model_of"]
 
 
 @final
@@ -32,6 +30,16 @@ class Kept:
     part: float  # of the epoch under way
     lr: float
     seconds: float
+
+
+def model_of(kept: Kept) -> Sequential:
+    """The model for pixels from 0 to 1, whatever they were in training."""
+    first, *_, last = kept.weights.values()  # (H, P), …, (C,)
+    model = make_model(kept.controls, first.shape[1], len(last))
+    model.load_state_dict(dict(kept.weights))
+    if not kept.controls.scaled:
+        rescale(model, 255)
+    return model
 
 
 def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
@@ -51,8 +59,7 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
     """
     controls = kept.controls
     learn = make_learner(controls, rows, None, (), lambda: None)
-    model: Any = learn.model
-    model.load_state_dict(dict(kept.weights))
+    cast(Sequential, learn.model).load_state_dict(dict(kept.weights))
     row: dict[str, float | None] | None = kept.row
     if row is None:
         names = ("loss", "accuracy")
@@ -61,8 +68,6 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
         for name, on_train, on_valid in zip(names, train, valid, strict=True):
             row |= {f"train_{name}": on_train, f"valid_{name}": on_valid}
         row["seconds"] = kept.seconds
-    if not controls.scaled:
-        _fold(model)
     learn.history = kept.history or [row]
     settings = replace(
         settings,
@@ -92,12 +97,6 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
     ) | {"results": row, "play": asdict(controls)}
     folder = checkpoint.new_run()
     checkpoint.write_history(folder, learn.history)
-    checkpoint.write_weights(folder, model.state_dict())
+    checkpoint.write_weights(folder, model_of(kept).state_dict())
     checkpoint.write_run(folder, record)
     return folder
-
-
-def _fold(model: Sequential) -> None:
-    first = next(layer for layer in model.layers if isinstance(layer, Linear))
-    with torch.no_grad():
-        first.weight *= 255

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
-import torch
-
 from byhand import checkpoint, recipe
 from byhand.data.dataset import Dataset
 from byhand.data.load import load
 from byhand.errors import ByhandError, DataError, UsageError
-from byhand.layers import Linear
 from byhand.model import Sequential
 from byhand.play.controls import Controls, Room
-from byhand.play.training import Beginning, make_model
+from byhand.play.training import Beginning, make_model, rescale
 from byhand.settings import Settings
 
 __all__ = ["Material", "of_data", "of_run"]
@@ -82,10 +79,10 @@ def of_run(run: Path, source: str | None) -> Material:
         about = recipe.describe(data)
     controls = _controls(settings, record, len(data.train) if data is not None else int(about["train"]))
     if not controls.scaled:
-        first = next(layer for layer in model.layers if isinstance(layer, Linear))
-        with torch.no_grad():
-            first.weight /= 255  # what was saved is for pixels from 0 to 1
-    beginning = Beginning(model, _history(run))
+        rescale(model, 1 / 255)  # what was saved is for pixels from 0 to 1
+    played = record.get("play")
+    unfinished = isinstance(played, dict) and record["status"] == "interrupted"  # its last row has other weights
+    beginning = Beginning(model, [] if unfinished else _history(run))
     return Material(str(run), about, data, reason, settings, controls, beginning, model)
 
 

@@ -22,7 +22,6 @@ from byhand.play.training import Training
 __all__ = ["Player"]
 
 _ENDLESS: Final = 10**9  # epochs: somebody will pause it
-_JOIN: Final = 0.9  # seconds that closing waits for the thread
 _LATE: Final = 0.05  # seconds that a limited speed may catch up
 
 _T = TypeVar("_T")
@@ -79,7 +78,6 @@ class Player:
         """A new start, played or not."""
         with self.turn:
             self.training, self.controls = training, controls
-            training.played = playing
             self.playing, self.message, self._steps, self._due = playing, None, 0, 0.0
             self.turn.notify_all()
 
@@ -97,13 +95,13 @@ class Player:
         with self.turn:
             self.playing, self._steps = playing, 0
             if playing:
-                self.training.played, self.message = True, None
+                self.message = None
             self.turn.notify_all()
 
     def step(self) -> None:
         """Pause, and make one more step."""
         with self.turn:
-            self.playing, self.training.played, self.message = False, True, None
+            self.playing, self.message = False, None
             self._steps += 1
             self.turn.notify_all()
 
@@ -118,13 +116,15 @@ class Player:
                 self.turn.wait()
             return answer[0]
 
-    def close(self) -> None:
-        """End the thread; it is given a second."""
+    def end(self) -> None:
+        """Bid the thread end."""
         with self.turn:
             self._closing = True
             self.turn.notify_all()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(_JOIN)
+
+    def join(self, seconds: float) -> None:
+        """Wait for that, so long at most."""
+        self._thread.join(seconds)
 
     # By the learner, in the thread.
 
@@ -133,6 +133,8 @@ class Player:
         with self.turn:
             self._answer()
             self._leave()
+        if self.playing:
+            self._show(self._mine, self.controls, False)
 
     def after(self, learn: Learner) -> None:
         """Called after each step and each epoch: the gap."""
@@ -144,7 +146,7 @@ class Player:
         else:
             training.shown = -1  # both parts are measured now
             self._end_epoch(training)
-        if self.playing:
+        if stepped and self.playing:
             self._show(training, self.controls, False)
         self._gap(stepped)
 
@@ -186,12 +188,14 @@ class Player:
         return self._mine.lr(controls)
 
     def _end_epoch(self, training: Training) -> None:
-        with self.turn:
-            paused = self.playing and training.finished == self.controls.stop_after > 0
-            if paused:
-                self.playing = False
-        if paused:
-            self._tell()
+        if self.playing:
+            stops = training.finished == self.controls.stop_after > 0
+            self._show(training, self.controls, stops)
+            if stops:
+                training.shown = training.step
+                with self.turn:
+                    self.playing = False
+                self._tell()
 
     def _gap(self, limited: bool) -> None:
         """Rest until a step may begin. What is seen is brought up to date before."""
@@ -214,11 +218,13 @@ class Player:
 
     def _wait(self, limited: bool) -> float:
         """Seconds until the next step may begin."""
-        if not self.playing:
-            return 0.0 if self._steps else math.inf
-        if not (limited and self.controls.speed):
-            return 0.0
+        if not self.playing and not self._steps:
+            return math.inf
         now = time.perf_counter()
+        if now < self._mine.patience:
+            return self._mine.patience - now
+        if not (limited and self.playing and self.controls.speed):
+            return 0.0
         if now < self._due:
             return self._due - now
         self._due = max(self._due + 1 / self.controls.speed, now - _LATE)

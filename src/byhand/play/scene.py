@@ -41,17 +41,19 @@ class Scene:
         self._samples: tuple[bool, Any] | None = None
         self._units: tuple[tuple[int, int], torch.Tensor] | None = None
         self._frame_due = self._details_due = 0.0
+        self._step = -1  # of the last frame
         self._times = deque[tuple[float, int, int]]()  # of the last second: when, which start, how many steps by then
 
     def show(self, training: Training, controls: Controls, whole: bool) -> None:
         """Publish a frame, keep a point, or do nothing, as is due; with ``whole`` all of it, now."""
         now = time.perf_counter()
         watched = self._hub.listeners > 0
-        frame_is_due = whole or now >= self._frame_due
+        is_new = training.step != self._step or training.row is not None
+        frame_is_due = whole or (now >= self._frame_due and is_new)
         point_is_due = whole or training.curve.is_due(training.step, now, watched)
         if not frame_is_due and not point_is_due:
             return
-        self._frame_due = now + _FRAME
+        self._frame_due, self._step = now + _FRAME, training.step
         with_point = point_is_due or training.row is not None
         details = whole or (with_point and watched and now >= self._details_due)
         judged = self._judged(training, controls) if details else None

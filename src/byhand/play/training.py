@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, cast, final
 
+import torch
 from torch import Tensor
 
+from byhand.layers import Linear
 from byhand.learner import Callback, Learner
 from byhand.loss import cross_entropy
 from byhand.lr_find.trials import first_guess
@@ -20,7 +22,7 @@ from byhand.recipe import build_model
 from byhand.settings import Settings
 from byhand.weights import restore, snapshot
 
-__all__ = ["Beginning", "Training", "make_learner", "make_model", "point_of"]
+__all__ = ["Beginning", "Training", "make_learner", "make_model", "point_of", "rescale"]
 
 _SMOOTH: Final = 0.95  # of the smoothed loss is what it was a step ago
 
@@ -87,7 +89,8 @@ class Training:
         step: steps made since the start.
         loss: of the batches, smoothed; None before the first.
         seconds: that the steps took.
-        played: whether a step was ever asked for.
+        begun: whether a step was made.
+        patience: until when, on ``time.perf_counter``, a first step waits for the finder.
         shown: at which step all was shown last.
     """
 
@@ -102,7 +105,8 @@ class Training:
         self.step = self.finished * self.batches
         self.loss: float | None = None
         self.seconds = 0.0
-        self.played = False
+        self.patience = 0.0
+        self.begun = False
         self.shown = -1
         self._weight = 0.0
         self._guesses: dict[tuple[float, float], float] = {}
@@ -127,6 +131,7 @@ class Training:
     def stepped(self, loss: float, seconds: float) -> None:
         """Take in a step: its batch's loss, and how long it took."""
         self.step += 1
+        self.begun = True
         self.seconds += seconds
         self._weight = _SMOOTH * self._weight + 1 - _SMOOTH
         before = loss if self.loss is None else self.loss
@@ -153,12 +158,19 @@ class Training:
 
     def find(self, controls: Controls, lr: float) -> None:
         """Take the finder's rate for these controls, unless a step was made by another."""
-        if not self.played:
+        if not self.begun:
             self._found[controls.momentum, controls.weight_decay] = lr
 
     def kept(self) -> dict[str, Tensor]:
         """A copy of the weights."""
         return snapshot(self.model, {})
+
+
+def rescale(model: Sequential, factor: float) -> None:
+    """Multiply the first layer's weights, so that pixels may be as much smaller."""
+    first = next(layer for layer in model.layers if isinstance(layer, Linear))
+    with torch.no_grad():
+        first.weight *= factor
 
 
 def point_of(row: dict[str, float | None], batches: int) -> dict[str, Any]:
