@@ -29,6 +29,7 @@ _CURVES: Final = 0.35  # seconds between two events with whole curves, at least
 _FIRST: Final = 2.0  # seconds to the first judgement of the run so far; twice as many to each of the next ones
 _SLOWEST: Final = 30.0
 _SHARE: Final = 9  # times as long as a judgement takes is the least time to the next one
+_PATIENCE: Final = 90.0  # with a run that gives no trace of what there is so far; then it is asked anew
 _PRINTED: Final = 4_000  # characters of what the program printed
 _SOFT: Final = 5.0  # seconds that a program has after its training loops were ended
 _OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n)")  # by what follows on the same line, as in a progress bar
@@ -212,10 +213,10 @@ class WatchedRun:
         took = 0.0
         while not self._over.wait(max(pause, _SHARE * took)):
             pause = min(2 * pause, _SLOWEST)
-            trace = None
+            asked, trace = time.monotonic(), None
             with suppress(OSError, DataError):
                 mailbox.ask(place)
-                while trace is None and not self._over.wait(_LOOK):
+                while trace is None and time.monotonic() - asked < _PATIENCE and not self._over.wait(_LOOK):
                     trace = mailbox.take_trace(place)
             if trace is not None:
                 begun = time.monotonic()

@@ -43,8 +43,8 @@ def aside(write: Callable[[Path], None], folder: Path) -> None:
     try:
         if os.fork() == 0:
             _settle()
-            parts = folder / f"{SO_FAR}.part"
-            parts.mkdir(exist_ok=True)
+            parts = folder / f"{SO_FAR}-{os.getpid()}"
+            parts.mkdir()
             write(parts)
             parts.rename(folder / SO_FAR)
     finally:
