@@ -76,8 +76,10 @@ class Guard:
             _RefusedError: it may not pass.
         """
         path, query, method = scope["raw_path"], scope["query_string"], scope["method"]
-        if fields.size + len(path) + len(query) > HEAD_BYTES or fields.count > HEAD_FIELDS:
+        if fields.size + len(method) + len(path) + len(query) > HEAD_BYTES or fields.count > HEAD_FIELDS:
             raise _RefusedError(431, f"a request's head has at most {HEAD_BYTES} bytes and {HEAD_FIELDS} fields")
+        if scope["http_version"] not in {"1.0", "1.1"}:
+            raise _RefusedError(400, "only HTTP/1.1 is spoken here")
         self._check_place(fields, method)
         opening = path == _PAGE and method == "GET"
         _check_site(fields, opening, with_token=opening and self._keys.is_token(query))

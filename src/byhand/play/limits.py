@@ -22,7 +22,7 @@ __all__ = [
 
 CONNECTIONS: Final = 64
 """Connections at a time; a browser opens six."""
-BACKLOG: Final = 128
+BACKLOG: Final = 512
 """Connections that wait to be accepted: so few that the process's open files never run out between two looks."""
 STREAMS: Final = 16
 """Event streams at a time, one a tab."""

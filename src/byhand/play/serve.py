@@ -41,7 +41,8 @@ def bind(port: int | None = None) -> socket.socket:
         raise UsageError(f"--port {port}: give one from 1024 to 65535, or 0 for any that is free")
     wanted = [port] if port is not None else range(_PORT, _PORT + _TRIES)
     for number in wanted:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # The protocol is named, because asyncio sends small answers at once only where it sees that it is TCP.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if sys.platform == "win32":  # there, the other option would let two programs have one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:  # else a port is taken for a minute after its last program has ended

@@ -7,7 +7,7 @@ const SEEN = 0.005; // a tick below this would say nothing, ten times
 
 /** A probability as a person reads it; only what is certain is 100 %. */
 export function asShare(probability) {
-  if (probability > 0.9995 && probability < 1) return "> 99.9 %";
+  if (probability > 0.9995 && probability < 1) return ">99.9 %";
   return `${(100 * probability).toFixed(1)} %`;
 }
 

@@ -51,7 +51,7 @@ function showRate(state) {
   const lr = state.lr ?? state.controls.lr ?? state.finder?.lr;
   const slider = byId("lr-slider");
   if (lr > 0) set(slider, Math.log10(lr));
-  set(byId("lr"), lr == null ? "" : short(lr).replace("·10^", "e"));
+  set(byId("lr"), lr == null ? "" : Number(lr.toPrecision(3)));
   const band = byId("lr-range").firstElementChild;
   band.hidden = !state.finder;
   if (state.finder) {

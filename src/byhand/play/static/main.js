@@ -1,7 +1,7 @@
 /**
  * The page: joins what the server tells, what a person draws, and the address.
  */
-import { byId } from "./dom.js";
+import { byId, say } from "./dom.js";
 import { drawView } from "./draw.js";
 import { dropPictures } from "./drop.js";
 import { lineChart } from "./chart.js";
@@ -48,7 +48,7 @@ function first(told) {
     return;
   }
   train.state(told);
-  notice(told.message ?? "");
+  if (told.message !== (before?.message ?? null)) notice(told.message ?? "");
   if (told.saved && told.saved !== before?.saved) notice(`Saved as ${told.saved}. In a terminal: byhand evaluate ${told.saved}`);
   refresh(told);
   remember();
@@ -109,7 +109,7 @@ async function ask(command) {
 }
 
 function notice(text) {
-  byId("notice").textContent = text;
+  say(byId("notice"), text);
   byId("notice").hidden = !text;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Three pictures of a model as it is now: its weights, its confusions, its worst mistakes.
  */
-import { node } from "./dom.js";
+import { node, say } from "./dom.js";
 import { bytes, count, percent, signedBytes } from "./numbers.js";
 import { paintGrey, paintSigned } from "./pictures.js";
 
@@ -9,20 +9,21 @@ import { paintGrey, paintSigned } from "./pictures.js";
 export function weightPictures(grid, note) {
   let cells = [];
   return function show(pictures, classes) {
-    const perClass = pictures.count === classes.length && pictures.layer.includes("class");
-    if (cells.length !== pictures.count || grid.dataset.layer !== pictures.layer) {
-      grid.dataset.layer = pictures.layer;
+    const perClass = pictures.layer.endsWith("classes");
+    const which = pictures.layer + pictures.units;
+    if (grid.dataset.which !== which) {
+      grid.dataset.which = which;
       grid.classList.toggle("ten", pictures.count === 10);
       cells = Array.from({ length: pictures.count }, (_, i) => {
         const canvas = node("canvas", { role: "img" });
-        const name = perClass ? classes[i] : String(i + 1);
+        const name = perClass ? classes[pictures.units[i]] : String(pictures.units[i] + 1);
         canvas.setAttribute("aria-label", perClass ? `weights of class ${name}` : `weights of hidden unit ${name}`);
         grid.append(node("div", { class: "weight" }, canvas, node("span", { text: name })));
         return canvas;
       });
       grid.replaceChildren(...cells.map((canvas) => canvas.parentElement));
     }
-    note.textContent = perClass ? "red speaks for the class, blue against it" : `${pictures.layer}: red excites the unit, blue quiets it`;
+    say(note, perClass ? "red speaks for the class, blue against it" : `${pictures.layer}: red excites a unit, blue quiets it`);
     const values = signedBytes(pictures.data);
     const [height, width] = pictures.shape;
     for (const [i, canvas] of cells.entries()) {
@@ -35,7 +36,6 @@ export function weightPictures(grid, note) {
 export function confusionTable(box, word) {
   let table = null;
   let cells = [];
-  const say = (text) => (word.textContent = text);
   function make(classes) {
     const head = node("tr", {}, node("td"), ...classes.map((name) => node("th", { scope: "col", text: name })));
     cells = classes.map(() => classes.map(() => node("td")));
@@ -52,24 +52,24 @@ export function confusionTable(box, word) {
       const sum = row.reduce((a, b) => a + b, 0) || 1;
       row.forEach((n, j) => {
         const cell = cells[i][j];
-        if (cell.textContent !== (n ? String(n) : "")) cell.textContent = n ? n : "";
+        say(cell, n || "");
         cell.className = i === j ? "hit" : "miss";
         cell.style.setProperty("--share", (i === j ? n / sum : Math.min(1, (4 * n) / sum)).toFixed(3));
         if (i !== j && n > most) [most, from, to] = [n, i, j];
       });
     });
-    say(most ? `Most often: ${classes[from]} taken for ${classes[to]}, ${count(most)} times.` : "No mistake in the sample.");
+    say(word, most ? `Most often: ${classes[from]} taken for ${classes[to]}, ${count(most)} times.` : "No mistake in the sample.");
   };
 }
 
-/** The images that cost the most: `show(worst, classes, shape)`. */
+/** The images that cost the most: `show(worst, classes)`. */
 export function worstMistakes(list) {
-  return function show(worst, classes, [height, width]) {
+  return function show(worst, classes) {
     while (list.children.length > worst.length) list.lastChild.remove();
     worst.forEach((one, i) => {
       const item = list.children[i] ?? list.appendChild(node("li", {}, node("canvas", { role: "img" }), node("span")));
       const text = `${classes[one.label]}, said ${classes[one.pred]}`;
-      if (item.dataset.row !== String(one.row)) paintGrey(item.firstChild, bytes(one.image), width, height);
+      if (item.dataset.row !== String(one.row)) paintGrey(item.firstChild, bytes(one.image), one.shape[1], one.shape[0]);
       item.dataset.row = one.row;
       item.firstChild.setAttribute("aria-label", text);
       item.lastChild.replaceChildren(text, node("small", { text: percent(one.prob, 0) + " sure" }));

@@ -38,21 +38,34 @@ function footprints(from, to, filter) {
 export function resample(values, w, h, W, H, method) {
   const across = footprints(w, W, FILTERS[method]);
   const down = footprints(h, H, FILTERS[method]);
-  const wide = new Float32Array(h * W); // Pillow too keeps floats of 32 bits between its two passes
+  const isTall = h > 2 * w && H < h; // there Pillow 13 begins with the columns, and the last bit depends on it
+  if (isTall) return alongRows(alongColumns(values, w, down), w, across);
+  return alongColumns(alongRows(values, w, across), W, down);
+}
+
+/** Rows of w values made as long as there are footprints; the result is of 32 bits, as Pillow's is between its passes. */
+function alongRows(values, w, footprints) {
+  const h = values.length / w;
+  const made = new Float32Array(h * footprints.length);
   for (let row = 0; row < h; row++) {
-    across.forEach(({ first, weights }, column) => {
+    footprints.forEach(({ first, weights }, column) => {
       let sum = 0;
       for (let k = 0; k < weights.length; k++) sum += values[row * w + first + k] * weights[k];
-      wide[row * W + column] = sum;
+      made[row * footprints.length + column] = sum;
     });
   }
-  const small = new Float32Array(H * W);
-  down.forEach(({ first, weights }, row) => {
-    for (let column = 0; column < W; column++) {
+  return made;
+}
+
+/** The w columns made as long as there are footprints. */
+function alongColumns(values, w, footprints) {
+  const made = new Float32Array(w * footprints.length);
+  footprints.forEach(({ first, weights }, row) => {
+    for (let column = 0; column < w; column++) {
       let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += wide[(first + k) * W + column] * weights[k];
-      small[row * W + column] = sum;
+      for (let k = 0; k < weights.length; k++) sum += values[(first + k) * w + column] * weights[k];
+      made[row * w + column] = sum;
     }
   });
-  return small;
+  return made;
 }

@@ -3,7 +3,7 @@
  */
 import { lineChart } from "./chart.js";
 import { controls } from "./controls.js";
-import { byId, node } from "./dom.js";
+import { byId, node, say } from "./dom.js";
 import { count, percent, short } from "./numbers.js";
 import { confusionTable, weightPictures, worstMistakes } from "./pieces.js";
 
@@ -56,28 +56,28 @@ export function trainView(ask) {
   }
 
   function where(one) {
-    byId("now-epoch").textContent = epochs(one.epoch + (one.part ?? 0));
-    byId("now-step").textContent = count(one.step);
+    say(byId("now-epoch"), epochs(one.epoch + (one.part ?? 0)));
+    say(byId("now-step"), count(one.step));
   }
 
   function state(told) {
     const anew = now == null || told.run !== now.run;
     now = told;
-    byId("play").textContent = told.playing ? "Pause" : "Play";
+    say(byId("play"), told.playing ? "Pause" : "Play");
     byId("play").setAttribute("aria-pressed", String(told.playing));
     byId("step").disabled = told.playing;
     byId("untrainable").hidden = told.trainable === true;
-    if (told.trainable !== true) byId("untrainable").textContent = told.trainable;
+    if (told.trainable !== true) say(byId("untrainable"), told.trainable);
     byId("train-view").hidden = told.trainable !== true;
     if (told.trainable !== true) return;
     form.show(told);
     stories(told, ask);
     if (anew) {
       points = told.history;
-      byId("now-rate").textContent = byId("now-loss").textContent = "–";
+      for (const name of ["now-rate", "now-loss"]) say(byId(name), "–");
     }
     const states = { finding: "The linear ceiling is being found …", found: "" };
-    byId("ceiling-note").textContent = states[told.ceiling_state] ?? `No linear ceiling: ${told.ceiling_state}`;
+    say(byId("ceiling-note"), states[told.ceiling_state] ?? `No linear ceiling: ${told.ceiling_state}`);
     where(told);
     if (anew && told.frame) frame({ ...told.frame, point: null });
     curves();
@@ -86,11 +86,11 @@ export function trainView(ask) {
   function frame(told) {
     if (!now || told.run !== now.run || now.trainable !== true) return;
     where(told);
-    byId("now-loss").textContent = told.loss == null ? "–" : short(told.loss);
-    byId("now-rate").textContent = count(told.images_per_second);
+    say(byId("now-loss"), told.loss == null ? "–" : short(told.loss));
+    say(byId("now-rate"), count(told.images_per_second));
     weights(told.pictures, now.data.classes);
     if (told.confusion) confusion(told.confusion, now.data.classes);
-    if (told.worst) worst(told.worst, now.data.classes, now.data.shape);
+    if (told.worst) worst(told.worst, now.data.classes);
     if (told.point) {
       points.push(told.point);
       curves();
@@ -120,7 +120,7 @@ function stories(state, ask) {
     const card = list.children[i];
     const [chosen, fixed] = [isSet(state, fault), fixOf(fault) && isSet(state, fixOf(fault))];
     card.classList.toggle("current", chosen || fixed);
-    card.querySelector("p").textContent = (fixed ? fixOf(fault) : fault).text;
+    say(card.querySelector("p"), (fixed ? fixOf(fault) : fault).text);
     card.querySelectorAll("button").forEach((button, j) => button.setAttribute("aria-pressed", String(j ? fixed : chosen)));
   }
 }

@@ -2,7 +2,7 @@
  * The user's own program while it runs: curves, weights, gradients, what it prints, and what is found wrong in it.
  * All text that comes from the program stays text.
  */
-import { node } from "./dom.js";
+import { node, say } from "./dom.js";
 import { count, percent, short, signedBytes } from "./numbers.js";
 
 const STATUS = { starting: "starting", running: "running", done: "it has ended", error: "it failed", stopped: "stopped" };
@@ -143,10 +143,6 @@ function smoothed(points) {
 function wide(points) {
   const values = points.map(([, y]) => y);
   return values.length > 1 && Math.min(...values) > 0 && Math.max(...values) > 30 * Math.min(...values);
-}
-
-function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 function finding(one) {
