@@ -37,7 +37,7 @@ ROOMS = [
 ]
 RUNS_THE_USERS_PROGRAM = {"observe.py": ("compile",), "imports.py": ("exec",)}  # of the doctor, in a child process
 LONG = 350  # lines; most files have less than 150
-HEAVY = {"torch", "sklearn", "scipy", "matplotlib", "pandas", "IPython"}
+HEAVY = {"torch", "sklearn", "scipy", "matplotlib", "pandas", "IPython", "starlette", "uvicorn"}
 
 
 def module_name(file: Path) -> str:
