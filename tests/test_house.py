@@ -169,6 +169,20 @@ def test_files_can_be_read_in_one_sitting() -> None:
     assert {name: length for name, length in lengths.items() if length > LONG} == {}
 
 
+PAGES = sorted(file for file in (SRC / "byhand").rglob("*") if file.suffix in {".js", ".css", ".html", ".jinja"})
+
+
+@pytest.mark.parametrize("file", PAGES, ids=[str(file.relative_to(SRC)) for file in PAGES])
+def test_a_page_asks_nobody_and_takes_no_text_for_code(file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert len(text.splitlines()) <= (200 if file.suffix == ".js" else LONG)
+    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s\"'`]*", text)
+    assert {address for address in addresses if address != "http://www.w3.org/2000/svg"} == set()
+    if file.suffix == ".js":
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text)
+        assert text.startswith("/**"), "no words on what it is"
+
+
 def test_no_place_of_one_machine_in_the_project() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
