@@ -1,4 +1,4 @@
-"""Which tests of the checks are long: those that run a real program. In the quick suite the cases do so, one a check."""
+"""The long tests of the checks are those that run a real program; in the quick suite the cases do so, one a check."""
 
 from pathlib import Path
 
