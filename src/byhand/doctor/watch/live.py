@@ -30,6 +30,7 @@ __all__ = ["Live"]
 
 _GAP: Final = 0.05  # seconds between two lines, at least
 _SHARE: Final = 25  # times as long as a line takes is the least time to the next one
+_PATIENCE: Final = 0.5  # seconds that a line which is due waits for an update
 _LOSSES: Final = 200  # of one line
 _SHOWN: Final = 100  # prints of one line: the newest
 _NUMBERS: Final = 6  # of one print
@@ -81,9 +82,13 @@ class Live:
     def before(self) -> None:
         """A forward begins: if a line is due, remember the values from before the update that may follow."""
         clock = self._recorder.forwards.clock
-        if self._looked == clock or not self._is_due():
+        if not self._is_due():
             return
         began = time.monotonic()
+        if self._looked == clock:
+            if began > self._next + _PATIENCE:  # gradients come, and no update
+                self._tell(self._line)
+            return
         self._looked = clock
         with self._recorder.safe, unwatched():
             draft = self._recorder.forwards.current
