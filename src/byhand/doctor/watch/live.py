@@ -104,8 +104,8 @@ class Live:
             return
         began = time.monotonic()
         with self._recorder.safe, unwatched():
-            for slot in self._slots():
-                gradient = returned.get(slot.index, getattr(slot.current(), "grad", None))
+            for slot, array in self._slots():
+                gradient = returned.get(slot.index, getattr(array, "grad", None))
                 found = None if gradient is None else as_numpy(gradient)
                 if found is not None and found.size <= _LARGE:
                     self._gradients[slot.index] = _norm(found)
@@ -206,13 +206,14 @@ class Live:
         self._gradients.clear()
         return told
 
-    def _slots(self) -> list[Slot]:
-        return self._recorder.lineage.parameters.slots[:_SLOTS]
+    def _slots(self) -> list[tuple[Slot, Any]]:
+        """The newest parameters that the program holds, with an array of each."""
+        found = [(slot, slot.current()) for slot in self._recorder.lineage.parameters.slots]
+        return [(slot, array) for slot, array in found if array is not None][-_SLOTS:]
 
     def _values(self) -> list[tuple[Slot, NDArray[Any]]]:
-        """The parameters that are there and not too large, with their values."""
-        found = [(slot, slot.current()) for slot in self._slots()]
-        known = [(slot, as_numpy(array)) for slot, array in found if array is not None]
+        """Those that are not too large, with their values."""
+        known = [(slot, as_numpy(array)) for slot, array in self._slots()]
         return [(slot, values) for slot, values in known if values is not None and values.size <= _LARGE]
 
 
