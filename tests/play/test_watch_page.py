@@ -13,7 +13,6 @@ import torch
 torch.manual_seed(0)
 y = torch.arange(300) % 3
 x = torch.randn(3, 16)[y] * 2 + torch.randn(300, 16)
-print("<img src=x onerror=alert(1)>")
 weights = torch.zeros(16, 3, requires_grad=True)
 for epoch in range(100_000):
     for i in range(0, 200, 50):
@@ -24,14 +23,14 @@ for epoch in range(100_000):
             weights.grad = None
     with torch.no_grad():
         preds = (x[200:] @ weights).argmax(1)
-    print("<b>accuracy</b>", (preds == y[200:, None]).float().mean().item())
+    print("<img src=x onerror=alert(1)>",  (preds == y[200:, None]).float().mean().item())
     time.sleep(0.01)
 print("the end")
 """
 
 
 def until(page: Any, expression: str) -> None:
-    page.wait_for_function(expression, timeout=60_000)
+    page.wait_for_function(f"() => {expression}", timeout=60_000)
 
 
 def test_a_program_is_watched_stopped_and_run_again(play: Play, opened: Open, tmp_path: Path) -> None:
@@ -44,10 +43,10 @@ def test_a_program_is_watched_stopped_and_run_again(play: Play, opened: Open, tm
     until(page, "document.querySelectorAll('#watch-view .weight canvas').length === 3")
     until(page, "document.querySelector('.finding.error')")
     finding = page.locator(".finding.error").inner_text()
-    assert "✗ error broadcast-accuracy mine.py:18 · so far" in finding
+    assert "✗ error broadcast-accuracy mine.py:17 · so far" in finding
     assert "instead" in finding
-    assert "<img src=x onerror=alert(1)>" in page.content().replace("&lt;", "<").replace("&gt;", ">")
-    assert page.locator("#watch-view img").count() == page.locator("#watch-view .chart b").count() == 0
+    assert "<img src=x onerror=alert(1)>" in page.locator(".printed-text").inner_text()
+    assert page.locator("#watch-view img").count() == 0
     until(
         page,
         "[...document.querySelectorAll('#watch-view .key')].some((key) => key.textContent.includes('right, counted'))",
@@ -69,7 +68,7 @@ def test_a_program_is_watched_stopped_and_run_again(play: Play, opened: Open, tm
     (tmp_path / "mine.py").write_text("print('another')\nraise SystemExit('<i>no</i>')\n")
     page.get_by_role("button", name="Run again").click()
     until(page, "document.querySelector('.printed-text').textContent.includes('another')")
-    until(page, "document.querySelector('.now').textContent.includes('it has ended')")
+    until(page, "document.querySelector('#watch-view .now').textContent.includes('it has ended')")
     assert page.locator(".finding").count() == 0
     assert not page.locator("figure", has_text="Parameters").is_visible()
     assert "<i>no</i>" in page.locator(".how").inner_text()

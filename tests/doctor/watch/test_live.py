@@ -183,3 +183,11 @@ def test_pictures_are_bounded_and_bear_what_is_no_number():
     assert picture(np.zeros((4, 2)), Input((4,), False, None), [])["scale"] == 0
     assert picture(np.zeros(4), Input((4,), False, None), []) is None
     assert picture(np.zeros((5, 2)), Input((4,), False, None), []) is None
+
+
+def test_losses_are_told_where_no_update_comes(told):
+    program = TORCH.replace("    opt.step()\n", "").replace("time.sleep(0.01)", "time.sleep(0.04)")
+    _, lines, traces = told(program)
+    assert [one for line in lines[:-1] for one in line["losses"]]
+    assert traces
+    assert lines[-1]["clock"] == 0

@@ -30,6 +30,7 @@ __all__ = ["Live"]
 
 _GAP: Final = 0.05  # seconds between two lines, at least
 _SHARE: Final = 25  # times as long as a line takes is the least time to the next one
+_PATIENCE: Final = 0.5  # seconds that a line which is due waits for an update
 _LOSSES: Final = 200  # of one line
 _SHOWN: Final = 100  # prints of one line: the newest
 _NUMBERS: Final = 6  # of one print
@@ -81,9 +82,13 @@ class Live:
     def before(self) -> None:
         """A forward begins: if a line is due, remember the values from before the update that may follow."""
         clock = self._recorder.forwards.clock
-        if self._looked == clock or not self._is_due():
+        if not self._is_due():
             return
         began = time.monotonic()
+        if self._looked == clock:
+            if began > self._next + _PATIENCE:  # gradients come, and no update
+                self._tell(self._line)
+            return
         self._looked = clock
         with self._recorder.safe, unwatched():
             draft = self._recorder.forwards.current
@@ -99,8 +104,8 @@ class Live:
             return
         began = time.monotonic()
         with self._recorder.safe, unwatched():
-            for slot in self._slots():
-                gradient = returned.get(slot.index, getattr(slot.current(), "grad", None))
+            for slot, array in self._slots():
+                gradient = returned.get(slot.index, getattr(array, "grad", None))
                 found = None if gradient is None else as_numpy(gradient)
                 if found is not None and found.size <= _LARGE:
                     self._gradients[slot.index] = _norm(found)
@@ -201,13 +206,14 @@ class Live:
         self._gradients.clear()
         return told
 
-    def _slots(self) -> list[Slot]:
-        return self._recorder.lineage.parameters.slots[:_SLOTS]
+    def _slots(self) -> list[tuple[Slot, Any]]:
+        """The newest parameters that the program holds, with an array of each."""
+        found = [(slot, slot.current()) for slot in self._recorder.lineage.parameters.slots]
+        return [(slot, array) for slot, array in found if array is not None][-_SLOTS:]
 
     def _values(self) -> list[tuple[Slot, NDArray[Any]]]:
-        """The parameters that are there and not too large, with their values."""
-        found = [(slot, slot.current()) for slot in self._slots()]
-        known = [(slot, as_numpy(array)) for slot, array in found if array is not None]
+        """Those that are not too large, with their values."""
+        known = [(slot, as_numpy(array)) for slot, array in self._slots()]
         return [(slot, values) for slot, values in known if values is not None and values.size <= _LARGE]
 
 

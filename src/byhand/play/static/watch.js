@@ -114,7 +114,7 @@ export function watchView(root, state, { chart, pictures, ask }) {
     const over = now.status !== "running" && now.status !== "starting";
     const tried = `“${now.proof}” tries the fixes and measures what each is worth.`;
     if (now.fine != null) say(word, `${now.findings.length ? "" : "Nothing was found. "}${count(now.fine)} checks had something to look at and are fine. ${tried}`);
-    else if (over) say(word, now.findings.length ? tried : "");
+    else if (over) say(word, now.status === "error" ? "" : "The whole run is being judged …");
     else say(word, now.findings.length ? "So far; the run goes on." : "Nothing so far; the run is judged every few seconds, and again at its end.");
   }
 
