@@ -48,7 +48,9 @@ def carry(model: object, shape: tuple[int, int]) -> Carried:
     """
     if not isinstance(model, Sequential) or not _is_perceptron(model):
         kind = type(model).__name__
-        raise UsageError(f"the page cannot carry a {kind}: it has to be linear, or an MLP with ReLUs; draw in byhand play")
+        raise UsageError(
+            f"the page cannot carry a {kind}: it has to be linear, or an MLP with ReLUs; draw in byhand play"
+        )
     if max(shape) > _LONGEST:
         raise UsageError(
             f"the page cannot carry it: it learnt from images of {shape[1]}×{shape[0]} pixels, and a page draws "
@@ -75,9 +77,7 @@ def carry(model: object, shape: tuple[int, int]) -> Carried:
 
 def _is_perceptron(model: Sequential) -> bool:
     layers = [layer for layer in model.layers if not isinstance(layer, Dropout)]
-    return len(layers) % 2 == 1 and all(
-        isinstance(layer, ReLU if i % 2 else Linear) for i, layer in enumerate(layers)
-    )
+    return len(layers) % 2 == 1 and all(isinstance(layer, ReLU if i % 2 else Linear) for i, layer in enumerate(layers))
 
 
 def _scale(tensor: NDArray[np.float32]) -> float:
@@ -100,6 +100,8 @@ def _pictures(shape: tuple[int, int]) -> NDArray[np.uint8]:
     rng = np.random.default_rng(0)
     height, width = shape
     coarse = rng.random((_PICTURES, 7, 7), np.float32)
-    fine = np.stack([np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.BICUBIC)) for one in coarse])
+    fine = np.stack(
+        [np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.BICUBIC)) for one in coarse]
+    )
     paper = rng.uniform(0.3, 0.9, (_PICTURES, 1, 1))
     return np.clip(255 * (fine - paper) * 6, 0, 255).astype(np.uint8)
