@@ -2,9 +2,9 @@
 
     python tests/play/drawing/draw_digits.py
 
-A shape of shapes.json is a list of strokes; a stroke is a list of smooth curves, each beginning where the last one ended, so that a
-corner lies between them; a curve is a list of points that it passes through, in a box of 1 × 1. Nothing was left out of
-the file because a model failed on it.
+A shape of shapes.json is a list of strokes; a stroke is a list of smooth curves, each beginning where the last one
+ended, so that a corner lies between them; a curve is a list of points that it passes through, in a box of 1 × 1.
+Nothing was left out of the file because a model failed on it.
 """
 
 import json
