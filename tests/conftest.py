@@ -1,7 +1,11 @@
-"""What every test stands on: a home of its own, and the genuine MNIST files where they can be found."""
+"""What every test stands on: a home of its own, the genuine MNIST files where they can be found, a browser."""
 
 import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,3 +45,50 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("USERPROFILE", str(folder))  # what HOME is called on Windows
     monkeypatch.setenv("BYHAND_HOME", str(folder / "byhand"))
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium; tests that take it are skipped where it or playwright is missing.
+
+    One a module, because an event loop runs in this thread as long as playwright does, and there can be no second.
+    """
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("the browser tests need Chromium: none on the path")
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=program, args=options)
+        yield browser
+        browser.close()
+
+
+SAID_OF_AN_ENDED_SERVER = ("net::ERR_", "Failed to load resource")
+
+
+@pytest.fixture
+def open_address(browser: Any) -> Iterator[Callable[..., Any]]:
+    """A function that opens an address. A request to anybody else, or a complaint of the browser's, fails the test."""
+    asked: list[str] = []
+    complaints: list[str] = []
+    homes: set[str] = set()
+    contexts: list[Any] = []
+
+    def open_page(url: str, width: int = 1280, height: int = 800, offline: bool = False, **options: Any) -> Any:
+        homes.add(url if url.startswith("file:") else re.sub(r"(?<=\w)/.*", "/", url))
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        context.set_offline(offline)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [url for url in asked if not url.startswith(("data:", "blob:", *homes))] == []
+    assert [text for text in complaints if not text.startswith(SAID_OF_AN_ENDED_SERVER)] == []

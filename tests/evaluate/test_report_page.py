@@ -1,7 +1,6 @@
 """The report in a browser, opened from the disk without a network: as it is seen, on a phone, in the dark, on paper."""
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,47 +10,15 @@ import pytest
 from byhand.evaluate.report import write
 from byhand.evaluate.results import Evaluation
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="the browser tests need Chromium: none on the path")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=options)
-        yield browser
-        browser.close()
-
 
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """A function that opens an evaluation's page; whatever else it asked for, or complained of, fails the test."""
-    asked: list[str] = []
-    complaints: list[str] = []
-    allowed: set[str] = set()
-    contexts: list[Any] = []
+def opened(open_address: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """A function that opens an evaluation's page without a network."""
 
     def open_page(evaluation: Evaluation, width: int = 1280, **options: Any) -> Any:
-        address = write(evaluation, tmp_path).as_uri()
-        allowed.add(address)
-        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        context.set_offline(True)
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(address)
-        return page
+        return open_address(write(evaluation, tmp_path).as_uri(), width=width, offline=True, **options)
 
-    yield open_page
-    assert {url for url in asked if not url.startswith("data:")} == allowed
-    assert complaints == []
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 def fits(page: Any) -> bool:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,22 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-EXPECTED = ("net::ERR_", "Failed to load resource")  # what a browser says by itself when a server ends
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium; tests that take it are skipped where it or playwright is missing."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-    if BROWSER is None:
-        pytest.skip("the browser tests need Chromium: none on the path")
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=options)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -67,27 +50,12 @@ def running(words: Sequence[str], folder: Path, data: Path | None) -> Iterator[s
 
 
 @pytest.fixture
-def opened(browser: Any) -> Iterator[Callable[..., Any]]:
-    """A function that opens an address. A request to anybody else, or a complaint of the browser's, fails the test."""
-    asked: list[str] = []
-    complaints: list[str] = []
-    homes: set[str] = set()
-    contexts: list[Any] = []
+def opened(open_address: Callable[..., Any]) -> Callable[..., Any]:
+    """``open_address``, which waits until the page knows what it shows."""
 
-    def open_page(url: str, width: int = 1280, height: int = 900, **options: Any) -> Any:
-        homes.add(re.sub(r"(?<=\w)/.*", "/", url))
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
+    def open_page(url: str, **options: Any) -> Any:
+        page = open_address(url, **options)
         page.locator("#title:not(:text-is('…'))").wait_for()
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert [url for url in asked if not url.startswith(("data:", "blob:", *homes))] == []
-    assert [text for text in complaints if not text.startswith(EXPECTED)] == []
+    return open_page

@@ -1,6 +1,5 @@
 """The door in a real browser: a link followed from elsewhere, reloads, a second tab, and another site's page."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,11 +8,6 @@ from typing import Any
 import pytest
 
 from tests.play._serving import Served, running
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="the browser tests need Chromium: none on the path")
 
 DO = """async address => {
     const body = JSON.stringify({do: "step"}), headers = {"Content-Type": "application/json"};
@@ -32,12 +26,10 @@ LISTEN = """() => new Promise(resolve => {
 
 
 @pytest.fixture
-def context() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=options)
-        yield browser.new_context()
-        browser.close()
+def context(browser: Any) -> Iterator[Any]:
+    context = browser.new_context()
+    yield context
+    context.close()
 
 
 @pytest.fixture

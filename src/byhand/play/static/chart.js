@@ -2,7 +2,7 @@
  * A line chart: values under the pointer or the arrow keys in words, levels as dashed lines, three scales.
  * Written here because the kept libraries are not shipped in any Python package, and a line chart is this little.
  */
-import { node, svgNode } from "./dom.js";
+import { node, setAttributes } from "./dom.js";
 
 const HEIGHT = 220;
 const EDGE = { left: 52, right: 12, top: 10, bottom: 26 };
@@ -128,4 +128,10 @@ function round(low, high, wanted) {
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= rough);
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+function svgNode(tag, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  setAttributes(element, attributes);
+  return element;
 }

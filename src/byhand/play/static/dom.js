@@ -25,15 +25,8 @@ export function node(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** The same in SVG. */
-export function svgNode(tag, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  setAttributes(element, attributes);
-  element.append(...children);
-  return element;
-}
-
-function setAttributes(element, attributes) {
+/** Give an element attributes, as `node` does. */
+export function setAttributes(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "text") element.textContent = value;

@@ -54,7 +54,7 @@ export function watchView(root, state, { chart, pictures, ask }) {
   const right = chart(rightBox, { label: "Printed and counted accuracies over updates; arrow keys read them", format: (y, exact) => percent(y, exact ? undefined : 0), ...x });
   const other = chart(otherBox, { label: "Other printed numbers over updates; arrow keys read them", format: short, ...x });
   const gradients = chart(gradientBox, { label: "Size of the gradients over updates; arrow keys read it", format: short, ...x });
-  const paint = weightPictures(weights, pictures);
+  const paint = parameterPictures(weights, pictures);
   pictures.onTheme?.(() => paint(now.parameters ?? []));
 
   function update(told) {
@@ -157,7 +157,7 @@ function finding(one) {
 }
 
 /** The pictures of each parameter that has some, painted in place. */
-function weightPictures(box, { paintSigned }) {
+function parameterPictures(box, { paintSigned }) {
   let made = "";
   return (parameters) => {
     const shown = parameters.filter((one) => one.picture);
