@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def weights(told: dict[str, Any]) -> list[np.ndarray]:
     """The tensors that a page holds, read with NumPy."""
     numbers = np.frombuffer(base64.b64decode(told["data"]), f"<f{told['bits'] // 8}").astype(np.float32)
     sizes = told["sizes"]
-    lengths = [n for i, o in zip(sizes, sizes[1:], strict=False) for n in (i * o, o)]
+    lengths = [n for i, o in pairwise(sizes) for n in (i * o, o)]
     parts = np.split(numbers, np.cumsum(lengths)[:-1])
     return [part * np.float32(scale) for part, scale in zip(parts, told["scales"], strict=True)]
 

@@ -12,7 +12,7 @@ from byhand.data.drawing import as_mnist
 
 DRAW = """
 ({drawings, w, h, side, box}) => {
-  const text = (bytes) => { let all = ""; for (const byte of bytes) all += String.fromCharCode(byte); return btoa(all); };
+  const text = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   return drawings.map(({strokes, width}) => {
     const ink = makeInk(w, h);
     for (const points of strokes) ink.stroke(points, width);

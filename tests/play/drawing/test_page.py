@@ -53,7 +53,8 @@ def inked(page: Any) -> int:
     """How many pixels of the raw picture have ink."""
     return page.evaluate(
         """() => { const c = document.querySelector(".sees canvas");
-        return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 0 && v).length; }"""
+        const { data } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
+        return data.filter((v, i) => i % 4 === 0 && v).length; }"""
     )
 
 
@@ -97,7 +98,8 @@ def test_the_page_says_what_the_run_says(opened: Callable[..., Any], mlp_run: Pa
         """async (points) => { view.pad.strokes = [points]; await new Promise(requestAnimationFrame);
         const {ink, inkWidth: w, inkHeight: h} = view.pad;
         const n = network({sizes: told.sizes, weights: unpacked(told), scaled: true});
-        return {ink: [...ink.map((one) => Math.round(255 * one))], probs: [...n.predict(centredPicture(ink, w, h, 28, 20)).probs]}; }""",
+        const { probs } = n.predict(centredPicture(ink, w, h, 28, 20));
+        return { ink: [...ink.map((one) => Math.round(255 * one))], probs: [...probs] }; }""",
         [list(point) for point in THREE],
     )
     model, record = load_run(mlp_run)
@@ -237,8 +239,13 @@ def test_why_shows_what_speaks_for_a_class_and_against_it(
             assert speaks > 0 > against
             assert speaks + against + bias == pytest.approx(score, abs=0.2)
             reds, blues = why.locator("canvas").evaluate(
-                """one => { const d = one.getContext("2d").getImageData(0, 0, one.width, one.height).data; let [r, b] = [0, 0];
-                for (let i = 0; i < d.length; i += 4) { r += d[i] > d[i + 2]; b += d[i] < d[i + 2]; } return [r, b]; }"""
+                """one => { const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
+                let [reds, blues] = [0, 0];
+                for (let i = 0; i < data.length; i += 4) {
+                  reds += data[i] > data[i + 2];
+                  blues += data[i] < data[i + 2];
+                }
+                return [reds, blues]; }"""
             )
             assert reds > 10
             assert blues > 10
