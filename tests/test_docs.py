@@ -113,7 +113,10 @@ def run_python(block: Block, namespace: dict[str, Any], file: Path) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("file", DOCS, ids=[str(file.relative_to(ROOT)) for file in DOCS])
+LONG = [pytest.param(file, marks=pytest.mark.full) if file.parent.name == "docs" else file for file in DOCS]
+
+
+@pytest.mark.parametrize("file", LONG, ids=[str(file.relative_to(ROOT)) for file in DOCS])
 def test_what_is_shown_is_what_comes_out(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import byhand
 from byhand import checkpoint, weights
@@ -27,7 +28,7 @@ from byhand.model import MLP, LinearClassifier, Sequential
 from byhand.optim import SGD, Adam, Schedule, constant, flat_cos, one_cycle
 from byhand.settings import Settings
 
-__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "train"]
+__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "record", "train"]
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": constant,
@@ -142,22 +143,8 @@ def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
     start = time.perf_counter()
     steps, kept = 0, -math.inf
 
-    def record(status: str) -> dict[str, Any]:
-        return {
-            "status": status,
-            "settings": asdict(settings),
-            "data": describe(recipe.data),
-            "lr": recipe.lr,
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "results": learn.history[-1] if learn.history else None,
-            "stopped": learn.stopped,
-            "seconds": time.perf_counter() - start,
-            "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
-            | {"python": platform.python_version(), "platform": platform.platform()},
-            "threads": torch.get_num_threads(),
-            "device": str(model.parameters()[0].device),
-            "test_openings": 0,
-        }
+    def told(status: str) -> dict[str, Any]:
+        return record(settings, recipe.data, learn, recipe.lr, status, time.perf_counter() - start)
 
     def keep() -> None:
         nonlocal kept
@@ -177,15 +164,35 @@ def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
 
     learn.cbs.append(after)
     status = "interrupted"
-    checkpoint.write_run(folder, record("running"))
+    checkpoint.write_run(folder, told("running"))
     try:
         learn.fit_schedule(settings.epochs or 0, _course(settings)(recipe.lr))
         status = "stopped" if learn.stopped else "finished"
     finally:
         keep()
-        final = record(status)
+        final = told(status)
         checkpoint.write_run(folder, final)
     return final
+
+
+def record(settings: Settings, data: Dataset, learn: Learner, lr: float, status: str, seconds: float) -> dict[str, Any]:
+    """What ``run.json`` holds of a run of one of our models; ``train`` says what ``status`` may be."""
+    parameters: list[Tensor] = cast(Sequential, learn.model).parameters()
+    return {
+        "status": status,
+        "settings": asdict(settings),
+        "data": describe(data),
+        "lr": lr,
+        "parameters": sum(p.numel() for p in parameters),
+        "results": learn.history[-1] if learn.history else None,
+        "stopped": learn.stopped,
+        "seconds": seconds,
+        "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
+        | {"python": platform.python_version(), "platform": platform.platform()},
+        "threads": torch.get_num_threads(),
+        "device": str(parameters[0].device),
+        "test_openings": 0,
+    }
 
 
 def load_run(folder: str | Path) -> tuple[Sequential, dict[str, Any]]:

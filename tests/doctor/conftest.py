@@ -1,5 +1,7 @@
 """A builder of traces: what a run did, in a few calls, as the observer would have written it down."""
 
+import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from byhand.doctor.audit.audit import audit
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.job import Job
 from byhand.doctor.place import Place
+from byhand.doctor.run import mailbox
 from byhand.doctor.run.workshop import Workshop
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import (
@@ -183,3 +186,44 @@ def watched(workshop_of_all, tmp_path_factory):
         return workshop_of_all.run(Job(folder / file, folder, **fields))
 
     return watch
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory):
+    """``told(text)``: the trace of a program that is told while it runs, the lines of its mailbox, the last of them
+    last, and the traces of the run so far, which are asked for as fast as they come."""
+
+    numbers = itertools.count(1)
+
+    def tell(text, *, looks=True, empty=True, **fields):
+        folder = tmp_path_factory.mktemp("program")
+        (folder / "main.py").write_text(text, "utf-8")
+        lines, traces = [], []
+        over = threading.Event()
+        place = workshop.place(next(numbers))
+
+        def read():
+            asked = False
+            while not over.wait(0.01):
+                if line := empty and mailbox.take(place):
+                    lines.append(line)
+                if looks and not asked and place.exists():
+                    mailbox.ask(place)
+                    asked = True
+                if asked and (trace := mailbox.take_trace(place)):
+                    traces.append(trace)
+                    asked = False
+
+        def end(place):
+            over.set()
+            thread.join()
+            lines.extend(line for name in (mailbox.LINE, mailbox.LAST) if (line := mailbox.take(place, name)))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        fields = {"threads": 1, "hard": 60.0, **fields}
+        trace = workshop.run(Job(folder / "main.py", folder, live=True, **fields), over=end)
+        return trace, lines, traces
+
+    with Workshop(["numpy", "torch"]) as workshop:
+        yield tell

@@ -3,12 +3,10 @@
 read ─→ a scratch copy ─→ one watched run ─→ audit ─→ checks ─→ ignored lines ─→ experiments on copies
 """
 
-import importlib.util
 import math
 import os
-import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, final
@@ -23,6 +21,7 @@ from byhand.doctor.checks.table import CHECKS
 from byhand.doctor.finding import Finding
 from byhand.doctor.fold import fold
 from byhand.doctor.job import Fence, Job
+from byhand.doctor.judge import leave_ignored, look, preload
 from byhand.doctor.run.linux import cores
 from byhand.doctor.run.scratch import Scratch
 from byhand.doctor.run.workshop import NETWORK, Workshop
@@ -43,7 +42,6 @@ _SOFT: Final = 0.9  # of the time that is left, for an arm; at its end its train
 _REST: Final = 0.2  # of the budget, the most that may be kept from the experiments for what comes after them
 _PROBING: Final = 60.0  # seconds for finite differences, the most
 _SHARE: Final = 0.2  # of the budget, the most for them
-_IGNORE: Final = re.compile(r"#\s*byhand:\s*ignore(?:\[([\w\s,-]*)\])?")
 
 
 @final
@@ -95,7 +93,7 @@ def examine(
     began = time.monotonic()
     program = read_program(path, home)
     folder = program.folder.resolve() if program.notebook or fence else Path.cwd()
-    with Workshop(_preload(program)) as shop, Scratch(folder, program.folder, inside=shop.folder) as scratch:
+    with Workshop(preload(program)) as shop, Scratch(folder, program.folder, inside=shop.folder) as scratch:
         say(f"running {path.name} as it is ...")
         first = _FIRST if proofs else 1 - _GRACE
         job = Job(
@@ -123,8 +121,8 @@ def examine(
             )
             trace = replace(trace, probes=shop.run(closer).probes)
         evidence = Evidence(program, trace, audit(program, trace))
-        everything = _look(evidence)
-        found, ignored = _leave_ignored(program, everything)
+        everything = look(evidence)
+        found, ignored = leave_ignored(program, everything)
         if NETWORK in trace.notes:
             scratch.refresh()
 
@@ -176,41 +174,6 @@ def _first_not_finite(trace: Trace) -> int | None:
     broken = (one.clock for one in trace.backwards if one.loss is not None and not math.isfinite(one.loss))
     clock = next(broken, None)
     return None if any(tape.clock == clock for tape in trace.tapes) else clock
-
-
-def _look(evidence: Evidence) -> list[Finding]:
-    return [finding for check in CHECKS.values() for finding in check(evidence)]
-
-
-def _leave_ignored(program: Program, found: Iterable[Finding]) -> tuple[list[Finding], int]:
-    """Without the findings that the user's comment on their line silences, and how many those were."""
-    kept: list[Finding] = []
-    ignored = 0
-    for finding in found:
-        comment = _IGNORE.search(program.line(finding.place)) if finding.place else None
-        names = (comment[1] or "").replace(",", " ").split() if comment else []
-        if comment and (comment[1] is None or finding.check in names):
-            ignored += 1
-        else:
-            kept.append(finding)
-    return kept, ignored
-
-
-def _preload(program: Program) -> list[str]:
-    """What the worker imports before it forks: what the program and the modules beside it name."""
-    texts = [unit.code for unit in program.units]
-    for file in list(program.folder.glob("*.py"))[:50]:
-        try:
-            texts.append(file.read_text("utf-8", errors="ignore"))
-        except OSError:
-            continue
-    text = "\n".join(texts)
-    names = ["numpy"]
-    if re.search(r"\b(torch|byhand|fastai|lightning|fastbook|skorch|torchvision)\b", text):
-        names.append("torch")
-    if re.search(r"\b(sklearn|scipy)\b", text) and importlib.util.find_spec("sklearn"):
-        names.append("sklearn.metrics")
-    return names
 
 
 def _at_once() -> int:

@@ -45,6 +45,7 @@ class Job:
     probe: tuple[int, ...] = ()  # numbers of updates before which finite differences are taken; it ends after the last
     threads: int | None = None  # of torch and the BLAS; None: as they come
     fence: Fence | None = None
+    live: bool = False  # tell what goes on while it does, for ``byhand.doctor.run.mailbox``
     observer: str = "byhand.doctor.watch.observe:observe"  # module:function, called as f(job, trace folder)
 
     def place(self, path: Path) -> Path:

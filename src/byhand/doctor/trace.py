@@ -242,7 +242,7 @@ class SourceFile:
 @final
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the run ended."""
+    """How the run ended; "running" is how a trace of a run that goes on says that it did not."""
 
     how: str  # "done", "exit", "error", "shortened" (its training loops were ended early), "stopped", "killed"
     seconds: float

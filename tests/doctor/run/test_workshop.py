@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -341,3 +342,31 @@ def test_however_the_doctor_ends_nothing_is_left(tmp_path: Path, how: signal.Sig
     assert len(processes) == 5
     assert wait_until(lambda: not any(map(alive, processes)) and not Path(folder).exists())
     assert ("KeyboardInterrupt" in said) == (how == signal.SIGINT)
+
+
+def test_a_run_is_hurried_or_given_up_from_another_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
+    waits = "import time\nopen('begun', 'w').close()\ntime.sleep(600)"
+    with Workshop() as workshop:
+        ended: list[Trace | DataError] = []
+        last: list[list[str]] = []
+
+        def run() -> None:
+            (tmp_path / "begun").unlink(missing_ok=True)
+            try:
+                trace = workshop.run(job(tmp_path, waits), lambda place: last.append(sorted(os.listdir(place))))
+                ended.append(trace)
+            except DataError as error:
+                ended.append(error)
+
+        for end in (lambda: workshop.hurry(0.0, 0.0), workshop.give_up):
+            thread = threading.Thread(target=run)
+            thread.start()
+            assert wait_until((tmp_path / "begun").exists)
+            end()
+            thread.join()
+        assert isinstance(ended[0], Trace)
+        assert ended[0].end.how == "stopped"
+        assert "output.txt" in last[0]
+        assert isinstance(ended[1], DataError)
+        assert not workshop.folder.exists()

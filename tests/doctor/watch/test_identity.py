@@ -183,3 +183,11 @@ def test_the_same_to_the_byte(watched, alone, name):
         assert trace.forwards
         assert trace.trainings
         assert trace.seeded
+
+
+@pytest.mark.parametrize("name", ["functional", "NumPy", "augmentation", "workers"])
+def test_the_same_to_the_byte_while_it_is_told(told, alone, name):
+    trace, lines, _ = told("import warnings\nwarnings.simplefilter('ignore')\n" + PROGRAMS[name])
+    assert (trace.end.how, trace.notes) == ("done", ())
+    assert trace.output == alone[name]
+    assert lines[-1]["clock"] == trace.trainings[0].last

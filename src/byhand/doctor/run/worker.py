@@ -90,7 +90,10 @@ class _Worker:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             message = json.loads(line)
-            self._start(message["number"], Job.from_json(message["job"]))
+            if "job" in message:
+                self._start(message["number"], Job.from_json(message["job"]))
+            else:
+                self._hurry(time.monotonic(), message["soft"], message["hard"])
         return bool(data)
 
     def _send(self, **message: Any) -> None:
@@ -109,14 +112,13 @@ class _Worker:
             for inherited in self._inherited:
                 inherited.close()
             become(job, self._folder / f"job-{number}", os.getppid())
-        times = [
-            (began + job.hard + _GRACE, signal.SIGKILL),
-            (began + job.hard, signal.SIGTERM),
-            (began + job.soft, signal.SIGUSR1),
-        ]
-        due = sorted(((when, what) for when, what in times if when < math.inf), reverse=True)
-        self._children[process] = _Child(number, began, due)
+        self._children[process] = _Child(number, began, _due(began, job.soft, job.hard))
         self._send(number=number, process=process)
+
+    def _hurry(self, now: float, soft: float, hard: float) -> None:
+        """All that runs gets so many seconds from now."""
+        for child in self._children.values():
+            child.due = _due(now, soft, hard)
 
     def _signal(self) -> None:
         """Send what is due."""
@@ -146,6 +148,16 @@ class _Worker:
                         seconds=time.monotonic() - child.began,
                         stopped=child.stopped,
                     )
+
+
+def _due(now: float, soft: float, hard: float) -> list[tuple[float, signal.Signals]]:
+    """What a child is sent, and when, the next one last."""
+    times = [
+        (now + hard + _GRACE, signal.SIGKILL),
+        (now + hard, signal.SIGTERM),
+        (now + soft, signal.SIGUSR1),
+    ]
+    return sorted(((when, what) for when, what in times if when < math.inf), reverse=True)
 
 
 def _awake(*_: object) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self, final
@@ -78,11 +78,13 @@ class Workshop:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(self, job: Job) -> Trace:
-        """Run one job to its end."""
-        return self.run_all([job])[0]
+    def run(self, job: Job, over: Callable[[Path], None] = lambda _: None) -> Trace:
+        """Run one job to its end; ``over`` is called with its folder before that goes."""
+        return self.run_all([job], over=over)[0]
 
-    def run_all(self, jobs: Sequence[Job], at_once: int = 1) -> list[Trace]:
+    def run_all(
+        self, jobs: Sequence[Job], at_once: int = 1, over: Callable[[Path], None] = lambda _: None
+    ) -> list[Trace]:
         """Run jobs, at most ``at_once`` at a time; their traces in the order of the jobs.
 
         Raises:
@@ -94,7 +96,7 @@ class Workshop:
             while waiting or self._jobs:
                 while waiting and len(self._jobs) < max(1, at_once):
                     order.append(self._start(waiting.popleft()))
-                number, trace = self._finished()
+                number, trace = self._finished(over)
                 traces[number] = trace
         except BaseException:
             self.close()
@@ -119,14 +121,27 @@ class Workshop:
         self._jobs.clear()
         remove(self.folder)
 
-    def _place(self, number: int) -> Path:
+    def hurry(self, soft: float, hard: float) -> None:
+        """Give what runs so many seconds from now, as ``Job.soft`` and ``Job.hard`` do. From any thread."""
+        with suppress(OSError):  # it is over already
+            if self._channel:
+                self._channel.sendall(f'{{"soft": {soft}, "hard": {hard}}}\n'.encode())
+
+    def give_up(self) -> None:
+        """End it all: ``run`` raises DataError, in the thread that waits for it. From any thread."""
+        with suppress(OSError):
+            if self._channel:
+                self._channel.shutdown(socket.SHUT_RDWR)
+
+    def place(self, number: int) -> Path:
+        """The folder of a job while it runs; they are numbered from 1."""
         return self.folder / f"job-{number}"
 
     def _start(self, job: Job) -> int:
         self._started += 1
         number = self._started
-        (self._place(number) / "trace").mkdir(parents=True)
-        (self._place(number) / "tmp").mkdir()
+        (self.place(number) / "trace").mkdir(parents=True)
+        (self.place(number) / "tmp").mkdir()
         self._jobs[number] = job
         try:
             if self._channel:
@@ -135,7 +150,7 @@ class Workshop:
             raise self._lost() from error
         return number
 
-    def _finished(self) -> tuple[int, Trace]:
+    def _finished(self, over: Callable[[Path], None]) -> tuple[int, Trace]:
         """The next job that ends, and its trace."""
         while True:
             message = self._message()
@@ -144,8 +159,9 @@ class Workshop:
                 self._children[number] = message["process"]
                 continue
             self._children.pop(number, None)
-            job, place = self._jobs.pop(number), self._place(number)
+            job, place = self._jobs.pop(number), self.place(number)
             trace = _trace(job, place, message)
+            over(place)
             remove(place)
             return number, trace
 
@@ -205,7 +221,7 @@ def _end(job: Job, place: Path, message: dict[str, Any]) -> End:
     if status is None:
         return End("killed", seconds, f"it could not be started: {message['error']}")
     if message["stopped"]:
-        return End("stopped", seconds, f"stopped after {job.hard:g} s")
+        return End("stopped", seconds, f"stopped after {min(job.hard, round(seconds, 1)):g} s")
     if fault.exists():
         return End("killed", seconds, f"watching it failed: {fault.read_text('utf-8').strip().splitlines()[-1]}")
     if status >= 0:

@@ -13,8 +13,8 @@ from byhand.doctor.place import Place
 from byhand.doctor.trace import Trace
 
 __all__ = [
-    "accuracy", "began", "ended", "fine", "fixed", "fixes", "harm", "notes", "number", "of_note", "side_notes",
-    "unseen", "verdict", "where",
+    "accuracy", "began", "ended", "ending", "fine", "fixed", "fixes", "harm", "notes", "number", "of_note",
+    "side_notes", "unseen", "verdict", "where",
 ]  # fmt: skip
 
 _WORDS: Final = (
@@ -48,7 +48,12 @@ def began(e: Examination) -> str:
 
 def ended(e: Examination) -> str | None:
     """How the run ended, if not by itself and well."""
-    end = e.trace.end
+    return ending(e.trace)
+
+
+def ending(trace: Trace) -> str | None:
+    """The same of a trace."""
+    end = trace.end
     seconds = f"{end.seconds:.0f} s"
     at = f" at {where(end.place)}" if end.place else ""
     match end.how:
@@ -64,7 +69,7 @@ def ended(e: Examination) -> str | None:
         case "error":
             return f"it stopped with an error{at}: {end.error}"
         case "exit":
-            words = [] if e.trace.forwards else e.trace.output.strip().splitlines()[-1:]
+            words = [] if trace.forwards else trace.output.strip().splitlines()[-1:]
             return "; its last words: ".join([f"it ended itself with {end.error}", *words])
         case "stopped":
             return f"it was stopped after {seconds}{at}, before its end"

@@ -29,11 +29,13 @@ from byhand.doctor.watch.frames import Frames
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.imports import install, main_module
 from byhand.doctor.watch.imports import run as run_code
+from byhand.doctor.watch.live import Live
 from byhand.doctor.watch.loops import Stopped
 from byhand.doctor.watch.probing import Probing
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.rewrite import rewrite
 from byhand.doctor.watch.seeds import moved, set_seeds, states, watch_seeds
+from byhand.doctor.watch.sofar import aside
 from byhand.doctor.watch.stand_ins import Left, held_back, stand_in
 from byhand.doctor.watch.warned import watch_warnings
 from byhand.doctor.watch.written import watch_streams
@@ -56,12 +58,13 @@ def observe(job: Job, folder: Path) -> None:
     observer = _Observer(job)
     for unit in program.units:
         observer.take(unit, shown=program.notebook)
+    if job.live:
+        observer.tell(folder.parent, began)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*non-interactive.*")  # plots are drawn for nobody
         end = observer.run(job.program, began)
-    trace = build(observer.recorder, end, observer.files(), tuple(name for name in _LIBRARIES if name in sys.modules))
     folder.mkdir(exist_ok=True)
-    trace_file.write(folder, trace)
+    observer.write(folder, end)
 
 
 @final
@@ -81,12 +84,29 @@ class _Observer:
         self._root = Path(os.path.realpath(job.home)) if job.home else Path(os.path.realpath(job.program)).parent
         self._notebook = False
         self._generators: dict[str, bytes] = {}
+        self._live: Live | None = None
 
     def take(self, unit: Unit, shown: bool) -> None:
         """Compile the script, or the next cell of the notebook."""
         name = str(self._root / unit.file) + (f"#cell{unit.cell}" if unit.cell else "")
         self._notebook = shown
         self._codes.append((self._compile(unit, name, shown), unit.cell))
+
+    def tell(self, folder: Path, began: float) -> None:
+        """Tell what goes on while it does, through files in this folder."""
+
+        def write(place: Path) -> None:
+            self.write(place, End("running", time.monotonic() - began, training=self.recorder.steps.seconds()))
+
+        self._live = self.recorder.samples.live = Live(self.recorder, folder, lambda: aside(write, folder))
+
+    def write(self, folder: Path, end: End) -> None:
+        """Write the trace; nothing is recorded after that."""
+        libraries = tuple(name for name in _LIBRARIES if name in sys.modules)
+        trace = build(self.recorder, end, self._files(), libraries)
+        if self._live and end.how != "running":
+            self._live.close()
+        trace_file.write(folder, trace)
 
     def _compile(self, unit: Unit, filename: str, shown: bool) -> types.CodeType:
         key = unit.file if unit.cell is None else f"{unit.file}#{unit.cell}"
@@ -153,7 +173,7 @@ class _Observer:
             how = "shortened"
         return End(how, time.monotonic() - began, error, place, training=recorder.steps.seconds())
 
-    def files(self) -> tuple[SourceFile, ...]:
+    def _files(self) -> tuple[SourceFile, ...]:
         """The units that ran, with the lines of blocks that never did."""
         found: list[SourceFile] = []
         for unit, first, count in self._spans:

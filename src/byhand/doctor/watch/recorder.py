@@ -64,7 +64,7 @@ class Recorder:
         self.layers = Layers(frames)
         self.lineage = Lineage(frames, self.loops.now)
         self.tape = TapeRecorder(self.lineage)
-        samples = Samples(self.lineage.parameters)
+        self.samples = samples = Samples(self.lineage.parameters)
         self.forwards = Forwards(frames, self.lineage, self.labels, self.tape, samples)
         self.steps = Steps(self.lineage, self.forwards, self.labels, self.loops, self.tape, samples)
         self.evaluations = Evaluations(self.lineage, self.forwards, self.labels)
@@ -148,6 +148,8 @@ class Recorder:
         if len(self.printed) < _LINES:
             record = Printed(place, text, (), values, self.forwards.clock, None)
             self.printed.append((self.forwards.current, record))
+        if self.samples.live is not None:
+            self.samples.live.shown(text, place)
 
     def close(self) -> None:
         """The run is over."""

@@ -1,14 +1,34 @@
 """When the parameters are looked at: before and after some of the updates, ever more rarely."""
 
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, Protocol, final
 
+from byhand.doctor.place import Place
 from byhand.doctor.watch.drafts import Slot
 from byhand.doctor.watch.parameters import Parameters
 
-__all__ = ["Samples"]
+__all__ = ["Listener", "Samples"]
 
 _MANY = 200  # parameters; with more of them none is looked at
+
+
+class Listener(Protocol):
+    """Who is told of a run while it goes on."""
+
+    def loss(self, clock: int, value: float) -> None:
+        """A backward pass begins at a loss."""
+
+    def before(self) -> None:
+        """A forward begins."""
+
+    def gradients(self, returned: Mapping[int, Any]) -> None:
+        """A backward pass is done; ``returned`` as ``Samples.gradients`` has it."""
+
+    def after(self) -> None:
+        """An update is done."""
+
+    def shown(self, text: str, place: Place | None) -> None:
+        """A line was shown."""
 
 
 @final
@@ -19,6 +39,7 @@ class Samples:
         self.updates = 0  # of the training that goes on
         self._parameters = parameters
         self._slots: list[Slot] = []
+        self.live: Listener | None = None
 
     def before(self) -> None:
         """A forward begins; an update may follow."""
@@ -26,18 +47,24 @@ class Samples:
         if n < 4 or n & (n - 1) == 0 or n % 500 == 0:
             self._slots = self._all()
             self._parameters.remember(self._slots, None)
+        if self.live is not None:
+            self.live.before()
 
     def gradients(self, returned: Mapping[int, Any]) -> None:
         """A backward pass is done; ``returned`` has the gradients that are not in ``.grad``, by slot."""
         if self._slots:
             self._slots = self._all()
             self._parameters.remember(self._slots, returned)
+        if self.live is not None:
+            self.live.gradients(returned)
 
     def after(self, clock: int) -> None:
         """The update is done."""
         if self._slots:
             self._parameters.look(self._slots, clock)
             self._slots = []
+        if self.live is not None:
+            self.live.after()
 
     def _all(self) -> list[Slot]:
         slots = self._parameters.slots

@@ -156,6 +156,8 @@ class Steps:
             slot.used = True
         value = as_numpy(loss) if loss is not None else None
         number = float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
+        if number is not None and self._samples.live is not None:
+            self._samples.live.loss(self._forwards.clock, number)
         owner = drafts[-1] if drafts else None
         if len(self.backwards) < _MOST:
             record = Backward(

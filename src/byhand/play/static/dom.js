@@ -7,6 +7,11 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
+/** Give an element a text, unless it has it: what does not change is neither drawn nor read out again. */
+export function say(element, text) {
+  if (element.textContent !== String(text)) element.textContent = text;
+}
+
 /**
  * A new element.
  * @param {string} tag its name

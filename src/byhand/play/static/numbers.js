@@ -7,12 +7,13 @@ export function percent(value, digits = value > 0.99 && value < 1 ? 2 : 1) {
   return value == null ? "–" : `${(100 * value).toFixed(digits)} %`;
 }
 
-/** Three significant digits, without an exponent where that can be read. */
+/** Three significant digits; very small and very large numbers as 8.5·10⁻⁴. */
 export function short(value) {
   if (value == null) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1).replace("e", "·10^");
-  return String(Number(value.toPrecision(3)));
+  if (size === 0 || (size >= 1e-3 && size < 1e5)) return String(Number(value.toPrecision(3)));
+  const [digits, power] = value.toExponential(1).split("e");
+  return `${digits}·10${[...String(Number(power))].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("")}`;
 }
 
 /** 54000 → "54,000". */
