@@ -130,6 +130,15 @@ def test_what_a_page_cannot_carry_is_refused_with_the_reason(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+def taken() -> set[str]:
+    """The modules that the page is made of."""
+    found, new = set[str](), {"draw.js", "network.js", "numbers.js"}
+    while new:
+        found |= new
+        new = {name for file in new for name in re.findall(r'from "\./(\w+\.js)"', MODULES[file])} - found
+    return found
+
+
 def test_modules_keep_to_what_one_script_can_be_made_of() -> None:
     names: dict[str, str] = {}
     for file, text in MODULES.items():
@@ -138,6 +147,8 @@ def test_modules_keep_to_what_one_script_can_be_made_of() -> None:
             file
         )
         assert not re.search(r"""setAttribute\(["']style|</script|<!--""", text), file
+    for file in taken():
+        text = MODULES[file]
         for name in re.findall(r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)", text, re.MULTILINE):
             assert name not in names, f"{name} is in {file} and in {names[name]}"
             names[name] = file
