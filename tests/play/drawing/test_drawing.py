@@ -12,12 +12,12 @@ from byhand.data.drawing import as_mnist
 
 DRAW = """
 ({drawings, w, h, side, box}) => {
-  const text = (bytes) => { let all = ""; for (const byte of bytes) all += String.fromCharCode(byte); return btoa(all); };
+  const text = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   return drawings.map(({strokes, width}) => {
     const ink = makeInk(w, h);
     for (const points of strokes) ink.stroke(points, width);
     const centred = centredPicture(ink.values, w, h, side, box);
-    const levels = ink.values.map((value) => 255 * value + 0.5); // cut off, not rounded: fewer bytes to carry
+    const levels = ink.values.map((value) => roundHalfEven(Math.fround(255 * value)));
     return [levels, rawPicture(ink.values, w, h, side, side), centred ?? []].map((one) => text(Uint8Array.from(one)));
   });
 }
