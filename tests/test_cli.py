@@ -53,7 +53,7 @@ def test_help_loads_nothing_heavy(args: list[str]) -> None:
     )
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert "byhand.cli" in loaded
-    assert not loaded & {"torch", "sklearn", "scipy", "matplotlib", "pandas"}
+    assert not loaded & {"torch", "sklearn", "scipy", "matplotlib", "pandas", "starlette", "uvicorn"}
     assert args != ["--help"] or not loaded & {"numpy", "rich", "PIL", "pooch"}
 
 

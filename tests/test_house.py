@@ -37,7 +37,7 @@ ROOMS = [
 ]
 RUNS_THE_USERS_PROGRAM = {"observe.py": ("compile",), "imports.py": ("exec",)}  # of the doctor, in a child process
 LONG = 350  # lines; most files have less than 150
-HEAVY = {"torch", "sklearn", "scipy", "matplotlib", "pandas", "IPython"}
+HEAVY = {"torch", "sklearn", "scipy", "matplotlib", "pandas", "IPython", "starlette", "uvicorn"}
 
 
 def module_name(file: Path) -> str:
@@ -167,6 +167,20 @@ def test_files_can_be_read_in_one_sitting() -> None:
     files = [*FILES, *ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/*.py")]
     lengths = {str(file.relative_to(ROOT)): len(file.read_text("utf-8").splitlines()) for file in files}
     assert {name: length for name, length in lengths.items() if length > LONG} == {}
+
+
+PAGES = sorted(file for file in (SRC / "byhand").rglob("*") if file.suffix in {".js", ".css", ".html", ".jinja"})
+
+
+@pytest.mark.parametrize("file", PAGES, ids=[str(file.relative_to(SRC)) for file in PAGES])
+def test_a_page_asks_nobody_and_takes_no_text_for_code(file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert len(text.splitlines()) <= (200 if file.suffix == ".js" else LONG)
+    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s\"'`]*", text)
+    assert {address for address in addresses if address != "http://www.w3.org/2000/svg"} == set()
+    if file.suffix == ".js":
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text)
+        assert text.startswith("/**"), "no words on what it is"
 
 
 def test_no_place_of_one_machine_in_the_project() -> None:

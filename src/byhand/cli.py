@@ -34,6 +34,7 @@ COMMANDS = {
     "lr-find": "Find the learning rate, and say why.",
     "predict": "Say what a saved run sees in pictures.",
     "play": "Draw a digit, see the weights, watch a training run live.",
+    "export": "Write a saved run as one page that draws and predicts.",
     "data": "List, fetch and describe data sets.",
 }
 

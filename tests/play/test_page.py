@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from byhand.commands.train import app as train_app
 
@@ -224,6 +226,46 @@ def test_a_run_is_shown_with_its_own_weights_and_taken_along(play: Play, opened:
     text = Path(told.value.path()).read_text("utf-8")
     assert "<!DOCTYPE html>" in text
     assert len(text) < 300_000
+
+
+def test_a_picture_of_ones_own_is_centred_and_read(digits: Any, tmp_path: Path) -> None:
+    """A dark stroke on grey paper, off its centre, as a camera would have it."""
+    page = digits
+    photo = Image.new("L", (300, 200), 190)
+    ImageDraw.Draw(photo).line([(40, 30), (45, 95)], fill=40, width=9)
+    photo.save(tmp_path / "photo.png")
+    page.locator("#draw input[type=file]").set_input_files(tmp_path / "photo.png")
+    until(page, "document.getElementById('notice').textContent.includes('centred by its mass in 8×8')")
+    told = page.locator("#notice").inner_text()
+    assert told.startswith("photo.png: inverted, because its ink is dark on light")
+    page.locator("#draw-view .why", has_text="Red speaks for it").wait_for()
+
+
+def test_what_is_no_picture_is_said(digits: Any, tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("no picture")
+    digits.locator("#draw input[type=file]").set_input_files(tmp_path / "words.png")
+    until(digits, "document.getElementById('notice').textContent.startsWith('words.png: ')")
+
+
+def test_data_of_ones_own_with_any_classes_and_any_shape(play: Play, opened: Open, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    images = np.zeros((400, 12, 20), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 + 3 * label : 4 + 3 * label, 4:16] = rng.integers(150, 256)
+    np.savez(tmp_path / "lines.npz", x_train=images, y_train=labels, x_test=images[:50], y_test=labels[:50])
+    page = opened(play(str(tmp_path / "lines.npz")))
+    page.locator("#speed").select_option("0")
+    page.locator("#play").click()
+    until(page, "document.querySelectorAll('#weights-grid canvas').length === 3")
+    until(page, "document.querySelectorAll('#confusion tbody tr').length === 3")
+    stroke(page, [(0.2, 0.25), (0.8, 0.25)])
+    until(page, "document.querySelector('#draw-view .answer').textContent === '0'")
+    assert page.evaluate(
+        "(({ width, height }) => [width, height])(document.querySelector('#weights-grid canvas'))"
+    ) == [20, 12]
+    pad = page.locator("#draw-view canvas.pad").bounding_box()
+    assert pad["width"] / pad["height"] == pytest.approx(20 / 12, rel=0.02)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import contextlib
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -82,14 +81,18 @@ def test_ctrl_c_ends_it_though_tabs_are_open() -> None:
 
 
 @ON_LINUX
-@pytest.mark.parametrize("second", [None, signal.SIGINT, signal.SIGTERM])
-def test_a_systems_way_to_end_it_is_as_clean_and_impatience_does_no_harm(second: signal.Signals | None) -> None:
-    with running() as served:  # which sends one more signal, to a process that may have ended
+@pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGTERM, signal.SIGINT)], ids=["once", "twice"])
+def test_a_systems_way_to_end_it_is_as_clean_and_impatience_does_no_harm(signals: tuple[signal.Signals, ...]) -> None:
+    with running() as served:  # which sends one more signal, to a process that has ended
         tabs = open_tabs(served, 2)
-        served.process.send_signal(signal.SIGTERM)
-        if second:
-            time.sleep(0.02)
-            served.process.send_signal(second)
+        for number in signals:
+            served.process.send_signal(number)
         served.process.wait(PATIENCE)
         for tab in tabs:
             tab.close()
+
+
+def test_ctrl_c_as_soon_as_the_address_is_there() -> None:
+    for _ in range(5):
+        with running():
+            pass

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -84,11 +85,13 @@ def _name(sizes: tuple[int, ...]) -> str:
 
 def _about(carried: Carried, record: Mapping[str, Any]) -> str:
     sizes = carried.sizes
-    parameters = sum((inputs + 1) * outputs for inputs, outputs in zip(sizes, sizes[1:], strict=False))
+    parameters = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
     height, width = record["data"]["shape"]
-    text = f"Draw, and see what it reads and why. {parameters:,} parameters, {width}×{height} pixels in, {sizes[-1]} classes out."
-    accuracy = (record.get("results") or {}).get("valid_accuracy")
-    if accuracy is not None:
+    text = (
+        f"Draw, and see what it reads and why. {parameters:,} parameters, {width}×{height} pixels, {sizes[-1]} classes."
+    )
+    results: dict[str, float | None] = record.get("results") or {}
+    if (accuracy := results.get("valid_accuracy")) is not None:
         text += f" It names {100 * accuracy:.1f} % right of the images that were kept to judge it by."
     return text
 

@@ -105,7 +105,7 @@ class Asides:
         finally:
             if self._process is not None:
                 self._process.kill()
-                self._process.wait()
+                self._process.communicate()
 
     def _take(self) -> _Wanted | None:
         with self._turn:

@@ -158,7 +158,7 @@ class Player:
                 self._mine = training = self.training
                 self._show(training, self.controls, True)
                 with suppress(_Left):
-                    self._gap(False)
+                    self._gap(True)
                     said = self._fit(training)
                     with self.turn:
                         training.stopped()
@@ -227,7 +227,7 @@ class Player:
             return 0.0
         if now < self._due:
             return self._due - now
-        self._due = max(self._due + 1 / self.controls.speed, now - _LATE)
+        self._due = (self._due if self._due > now - _LATE else now) + 1 / self.controls.speed
         return 0.0
 
     def _answer(self) -> None:

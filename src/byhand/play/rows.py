@@ -3,6 +3,8 @@
 Shapes: N rows, P pixels.
 """
 
+import math
+import threading
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -41,6 +43,7 @@ class Rows:
         self.data = data
         self._judged = data.valid if len(data.valid) else data.train
         self._samples = [(part, _sample(part)) for part in (data.train, self._judged)]
+        self._lock = threading.Lock()  # the finder asks too
         self._kept: tuple[tuple[bool, bool], tuple[Pair, Pair]] | None = None
 
     @property
@@ -70,10 +73,11 @@ class Rows:
 
     def _pairs(self, controls: Controls) -> tuple[Pair, Pair]:
         key = controls.scaled, controls.shuffle
-        if self._kept is None or self._kept[0] != key:
-            pairs = [_pair(part, controls) for part in (self.data.train, self.data.valid)]
-            self._kept = key, (pairs[0], pairs[1])
-        return self._kept[1]
+        with self._lock:
+            if self._kept is None or self._kept[0] != key:
+                pairs = [_pair(part, controls) for part in (self.data.train, self.data.valid)]
+                self._kept = key, (pairs[0], pairs[1])
+            return self._kept[1]
 
 
 def _pair(part: Part, controls: Controls) -> Pair:
@@ -87,7 +91,7 @@ def _pair(part: Part, controls: Controls) -> Pair:
 
 def _pixels(images: NDArray[np.uint8], scaled: bool) -> Tensor:
     """(N, P): uint8, which stands for x / 255, or float16 from 0 to 255."""
-    flat = torch.as_tensor(images.reshape(len(images), -1))
+    flat = torch.as_tensor(images.reshape(len(images), math.prod(images.shape[1:])))
     return flat if scaled else flat.half()
 
 

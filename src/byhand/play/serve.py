@@ -71,6 +71,12 @@ def serve(session: Session, listener: socket.socket, *, browser: bool, say: Call
     with contextlib.closing(session), listener:
         port = int(listener.getsockname()[1])
         keys = Keys(port)
+
+        def opened() -> None:
+            say(keys.url, port)
+            if browser:  # in a thread, since some systems' openers wait for the browser's end
+                threading.Thread(target=webbrowser.open, args=(keys.url,), daemon=True).start()
+
         server = _Server(
             uvicorn.Config(
                 make_app(session, keys),
@@ -91,10 +97,8 @@ def serve(session: Session, listener: socket.socket, *, browser: bool, say: Call
                 h11_max_incomplete_event_size=HEAD_BYTES,
             ),
             session.hub,
+            opened,
         )
-        say(keys.url, port)
-        if browser:  # in a thread, since some systems' openers wait for the browser's end
-            threading.Thread(target=webbrowser.open, args=(keys.url,), daemon=True).start()
         asyncio.run(server.serve(sockets=[listener]))
 
 
@@ -102,14 +106,20 @@ def serve(session: Session, listener: socket.socket, *, browser: bool, say: Call
 class _Server(uvicorn.Server):
     """uvicorn's server; Ctrl-C is the ordinary way to end it, and open event streams do not hold it up."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, opened: Callable[[], None]) -> None:
         super().__init__(config)
         self._hub = hub
+        self._opened = opened
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End; uvicorn's own would raise the signal once more afterwards."""
         self.force_exit = self.should_exit
         self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin, and say so: from here on, Ctrl-C ends it as it should."""
+        await super().startup(sockets)
+        self._opened()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the event streams, then everything."""

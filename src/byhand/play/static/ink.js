@@ -18,15 +18,19 @@ export function makeInk(w, h) {
     const [dx, dy] = [bx - ax, by - ay];
     const length = dx * dx + dy * dy;
     const reach = radius + 1;
+    const beyond = (radius + 0.5) ** 2;
     const left = Math.max(0, Math.floor(Math.min(ax, bx) - reach));
     const right = Math.min(w - 1, Math.ceil(Math.max(ax, bx) + reach));
     const top = Math.max(0, Math.floor(Math.min(ay, by) - reach));
     const bottom = Math.min(h - 1, Math.ceil(Math.max(ay, by) + reach));
     for (let row = top; row <= bottom; row++) {
       for (let column = left; column <= right; column++) {
-        const [px, py] = [column + 0.5 - ax, row + 0.5 - ay];
+        const px = column + 0.5 - ax;
+        const py = row + 0.5 - ay;
         const along = length ? Math.min(1, Math.max(0, (px * dx + py * dy) / length)) : 0;
-        const covered = radius + 0.5 - Math.hypot(px - along * dx, py - along * dy);
+        const off = (px - along * dx) ** 2 + (py - along * dy) ** 2;
+        if (off >= beyond) continue;
+        const covered = radius + 0.5 - Math.sqrt(off);
         const at = row * w + column;
         if (covered > values[at]) values[at] = Math.min(1, covered);
       }

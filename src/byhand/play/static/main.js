@@ -22,6 +22,7 @@ let watch = null;
 let draw = null;
 let asked = { run: null, step: null, time: 0 }; // the weights that the drawing is judged by
 let fetching = false;
+let reached = true;
 
 listen(
   {
@@ -34,8 +35,14 @@ listen(
     curves: (told) => watch?.update(told),
     findings: (told) => watch?.findings(told),
   },
-  (there) => notice(there ? "" : "The server does not answer. If it was ended, start byhand play again."),
+  connected,
 );
+
+function connected(there) {
+  if (there === reached) return;
+  reached = there;
+  notice(there ? "" : "The server does not answer. If it was ended, start byhand play again.");
+}
 
 function first(told) {
   const before = state;

@@ -9,7 +9,7 @@ import { asStrokes, drawnStrokes } from "./strokes.js";
 
 const FINE = 280; // pixels of ink on the longer side, at least about so many
 const COARSE = 4; // pixels of ink for each of the data's, at least
-export const PEN = { least: 0.02, most: 0.16, usual: 0.085 }; // widths, parts of the pad's longer side
+export const PEN = { least: 0.02, most: 0.16, usual: 0.09 }; // widths, parts of the pad's longer side
 
 let pads = 0;
 

@@ -2,19 +2,33 @@
  * The server: what it tells, and what it is asked. It is the one this page came from; there is no other.
  */
 
+const PATIENCE = 5000; // milliseconds that a hidden tab goes on listening
+
 /**
- * Listen to the server's events for as long as the page is open.
+ * Listen to the server's events while the page is to be seen. A browser keeps some six lines to a server, and each tab
+ * that listens holds one: those that nobody looks at let go of theirs, and learn all that is new when they come back.
  * @param {Object<string, function(Object): void>} handlers by the event's name
  * @param {function(boolean): void} connected told when the line is lost and when it is back
  */
 export function listen(handlers, connected) {
-  const source = new EventSource("/events");
-  for (const [name, handle] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+  let source = null;
+  let leaving = null;
+
+  function open() {
+    source = new EventSource("/events");
+    for (const [name, handle] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+    }
+    source.onopen = () => connected(true);
+    source.onerror = () => connected(false);
   }
-  source.onopen = () => connected(true);
-  source.onerror = () => connected(false);
-  return source;
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(leaving);
+    if (document.hidden) leaving = setTimeout(() => (source.close(), (source = null)), PATIENCE);
+    else if (!source) open();
+  });
+  open();
 }
 
 /**

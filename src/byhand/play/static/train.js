@@ -72,14 +72,14 @@ export function trainView(ask) {
     if (told.trainable !== true) return;
     form.show(told);
     stories(told, ask);
+    points = told.history;
     if (anew) {
-      points = told.history;
       for (const name of ["now-rate", "now-loss"]) say(byId(name), "–");
     }
     const states = { finding: "The linear ceiling is being found …", found: "" };
     say(byId("ceiling-note"), states[told.ceiling_state] ?? `No linear ceiling: ${told.ceiling_state}`);
     where(told);
-    if (anew && told.frame) frame({ ...told.frame, point: null });
+    if (told.frame && (anew || !told.playing)) frame({ ...told.frame, point: null });
     curves();
   }
 
