@@ -191,3 +191,21 @@ def test_losses_are_told_where_no_update_comes(told):
     assert [one for line in lines[:-1] for one in line["losses"]]
     assert traces
     assert lines[-1]["clock"] == 0
+
+
+def test_parameters_of_one_name_are_told_apart(told):
+    program = (
+        ROWS
+        + """
+layers = [np.full((9, 3), 0.1), np.zeros((1, 3))]
+for i in range(20):
+    p = np.exp(x @ layers[0] + layers[1])
+    d = (p / p.sum(1, keepdims=True) - np.eye(3)[y]) / 150
+    for W, grad in zip(layers, [x.T @ d, d.sum(0, keepdims=True)]):
+        W -= 0.1 * grad
+"""
+    )
+    _, lines, _ = told(program, looks=False)
+    names = [one["name"] for one in lines[-1]["parameters"]]
+    assert names == ["W", "W (2)"]
+    assert [one["shape"] for one in lines[-1]["parameters"]] == [[9, 3], [1, 3]]

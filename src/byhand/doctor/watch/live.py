@@ -7,7 +7,7 @@ been taken: a run that nobody looks at costs nothing, and a run of hours leaves 
 import math
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, final
@@ -188,13 +188,16 @@ class Live:
 
     def _parameters(self) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = []
+        names: Counter[str] = Counter()  # W of a loop over layers is the name of each
         shapes = [made.summary.shape for made in self._recorder.made]
         for slot, values in self._values():
             before, given = self._before.get(slot.index), self._inputs.get(slot.index)
             moved = before is not None and before.shape == values.shape and self._recorder.forwards.clock > self._looked
+            name = slot.name or f"parameter {slot.index + 1}"
+            names[name] += 1
             told.append(
                 {
-                    "name": slot.name or f"parameter {slot.index + 1}",
+                    "name": name if names[name] == 1 else f"{name} ({names[name]})",
                     "shape": slot.shape,
                     "norm": _norm(values),
                     "gradient": self._gradients.get(slot.index),
