@@ -12,7 +12,7 @@ _WATCHED, _ALONE = 0.25, 1.0  # seconds between two points, with and without som
 
 @final
 class Curve:
-    """Points by step, at most 1,500; of more, every other is left out, but never the first and the last.
+    """Points by step, at most 1,500; of more, those close behind another are left out, never the first or the last.
 
     At the start they are due at steps 0, 1, 2, 5, 10, 20, 50, …; then by time, and never so often that they take more
     than about 6 % of it.
@@ -41,7 +41,16 @@ class Curve:
         self.points.append(point)
         self._next = now + max(_WATCHED, seconds / _SHARE)
         if len(self.points) > _MOST:
-            self.points[1:-1] = self.points[2:-1:2]
+            self._thin()
+
+    def _thin(self) -> None:
+        """Leave about half of the most that are kept, evenly over the steps."""
+        last = self.points.pop()
+        kept, gap = self.points[:1], 2 * last["step"] / _MOST
+        for point in self.points[1:]:
+            if point["step"] - kept[-1]["step"] >= gap:
+                kept.append(point)
+        self.points = [*kept, last]
 
     def back_to(self, step: int) -> None:
         """Forget the points after a step, to which the weights have gone back."""
