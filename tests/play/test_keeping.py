@@ -12,6 +12,7 @@ from PIL import Image
 from byhand import checkpoint, recipe
 from byhand.data.load import load
 from byhand.metrics import accuracy
+from byhand.play import training
 from byhand.play.material import of_run
 from byhand.predict import predict
 from tests.play._studios import at_rest, numbers, played, studio, until
@@ -85,6 +86,20 @@ def test_in_the_midst_of_an_epoch_the_results_are_those_of_the_weights() -> None
     with studio(of_run(Path(saved), None)) as made:
         assert torch.equal(numbers(made), weights)
         assert at_rest(made)["history"][0]["valid_accuracy"] == pytest.approx(valid_accuracy(saved), abs=1e-5)
+
+
+def test_a_large_model_does_not_wait_for_both_parts_and_its_run_has_them_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with studio(lr=0.5, hidden=[20], stop_after=2) as made:
+        played(made)
+        usual = checkpoint.read_history(made.do({"do": "save"})["saved"])
+        monkeypatch.setattr(training, "_LARGE", 0)
+        made.do({"do": "reset"})
+        state = played(made)
+        rough = checkpoint.read_history(made.do({"do": "save"})["saved"])
+    assert state["history"][0]["whole"] is False
+    assert [{**row, "seconds": 0} for row in rough] == [{**row, "seconds": 0} for row in usual]
 
 
 def test_before_the_first_step_and_while_it_plays() -> None:

@@ -192,7 +192,7 @@ def test_a_speed_is_an_upper_limit() -> None:
     with studio(lr=0.1, speed=20) as made:
         made.do({"do": "play"})
         until(lambda: made.state()["step"] >= 10)
-        assert all(frame["steps_per_second"] < 100 for frame in made.hub.frames)
+        assert made.hub.frames[-1]["steps_per_second"] < 40  # over half a second
         made.do({"do": "set", "controls": {"speed": 0.001}})
         made.do({"do": "set", "controls": {"speed": 0}})  # does not wait for a thousand seconds
         until(lambda: made.state()["step"] >= 1000)

@@ -1,5 +1,6 @@
 """A training that was played, written as a run that every command of byhand reads."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import cast, final
 from torch import Tensor
 
 from byhand import checkpoint, recipe
+from byhand.learner import Learner
 from byhand.model import Sequential
 from byhand.play.controls import Controls
 from byhand.play.rows import Rows
@@ -25,6 +27,7 @@ class Kept:
     controls: Controls
     weights: Mapping[str, Tensor]
     history: list[dict[str, float | None]]
+    is_rough: bool  # its first row was measured on samples
     row: dict[str, float | None] | None  # of the history, measured with these weights
     finished: int  # epochs
     part: float  # of the epoch under way
@@ -60,15 +63,10 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
     controls = kept.controls
     learn = make_learner(controls, rows, None, (), lambda: None)
     cast(Sequential, learn.model).load_state_dict(dict(kept.weights))
-    row: dict[str, float | None] | None = kept.row
-    if row is None:
-        names = ("loss", "accuracy")
-        train, valid = learn.validate(learn.dls.train), learn.validate() if learn.dls.valid else [None, None]
-        row = {"epoch": kept.finished}
-        for name, on_train, on_valid in zip(names, train, valid, strict=True):
-            row |= {f"train_{name}": on_train, f"valid_{name}": on_valid}
-        row["seconds"] = kept.seconds
-    learn.history = kept.history or [row]
+    row = kept.row or _measured(learn, kept.finished)
+    learn.history = list(kept.history) or [row]
+    if kept.is_rough:
+        learn.history[0] = _measured(make_learner(controls, rows, None, (), lambda: None), 0)
     settings = replace(
         settings,
         model="mlp" if controls.hidden else "linear",
@@ -100,3 +98,14 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
     checkpoint.write_weights(folder, model_of(kept).state_dict())
     checkpoint.write_run(folder, record)
     return folder
+
+
+def _measured(learn: Learner, epoch: int) -> dict[str, float | None]:
+    """The row of a history: both parts as a whole, measured now."""
+    start = time.perf_counter()
+    train = learn.validate(learn.dls.train)
+    valid = learn.validate() if learn.dls.valid else [None, None]
+    row: dict[str, float | None] = {"epoch": epoch}
+    for name, on_train, on_valid in zip(("loss", "accuracy"), train, valid, strict=True):
+        row |= {f"train_{name}": on_train, f"valid_{name}": on_valid}
+    return row | {"seconds": time.perf_counter() - start}

@@ -172,6 +172,7 @@ class Player:
     def _fit(self, training: Training) -> str:
         """Train until there is a reason not to."""
         try:
+            training.hurry()
             training.learn.fit_schedule(_ENDLESS, self._rate)
         except RuntimeWarning:  # where warnings are errors
             pass

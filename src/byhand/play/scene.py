@@ -92,12 +92,12 @@ class Scene:
         }
 
     def _speed(self, training: Training, now: float) -> float:
-        """Steps a second, over the last second."""
+        """Steps a second, over the last second; 0 until there is some time to tell by."""
         while self._times and (self._times[0][1] != training.number or now - self._times[0][0] > _SPEED):
             self._times.popleft()
         self._times.append((now, training.number, training.step))
         then, _, step = self._times[0]
-        return (training.step - step) / (now - then) if now > then else 0.0
+        return (training.step - step) / (now - then) if now - then > _SPEED / 10 else 0.0
 
     def _point(self, training: Training, controls: Controls, judged: Judged | None) -> dict[str, Any]:
         row = training.row

@@ -19,7 +19,7 @@ from byhand.play.training import Training, make_learner
 
 __all__ = ["Stage"]
 
-_PATIENCE: Final = 0.5  # seconds that the first step of a start waits for the finder
+_PATIENCE: Final = 0.4  # seconds that the first step of a start waits for the finder
 _JOIN: Final = 0.9  # seconds that closing waits for the threads
 
 
@@ -127,6 +127,7 @@ class Stage:
             controls=controls,
             weights=training.kept(),
             history=list(training.learn.history),
+            is_rough=training.is_rough,
             row=training.row,
             finished=training.finished,
             part=training.part,

@@ -7,6 +7,7 @@ from typing import Any, Final, cast, final
 import torch
 from torch import Tensor
 
+from byhand.data.loader import DataLoader
 from byhand.layers import Linear
 from byhand.learner import Callback, Learner
 from byhand.loss import cross_entropy
@@ -24,6 +25,7 @@ from byhand.weights import restore, snapshot
 
 __all__ = ["Beginning", "Training", "make_learner", "make_model", "point_of", "rescale"]
 
+_LARGE: Final = 2 * 10**10  # multiplications to measure both parts: about half a second
 _SMOOTH: Final = 0.95  # of the smoothed loss is what it was a step ago
 
 
@@ -90,6 +92,7 @@ class Training:
         loss: of the batches, smoothed; None before the first.
         seconds: that the steps took.
         begun: whether a step was made.
+        is_rough: whether the history's first row was measured on samples.
         patience: until when, on ``time.perf_counter``, a first step waits for the finder.
         shown: at which step all was shown last.
     """
@@ -107,6 +110,7 @@ class Training:
         self.seconds = 0.0
         self.patience = 0.0
         self.begun = False
+        self.is_rough = False
         self.shown = -1
         self._weight = 0.0
         self._guesses: dict[tuple[float, float], float] = {}
@@ -126,7 +130,21 @@ class Training:
     def row(self) -> dict[str, float | None] | None:
         """The row of the history that was measured with the weights as they are, if there is one."""
         at_end = self.learn.history and self.step == self.finished * self.batches
-        return self.learn.history[-1] if at_end else None
+        return self.learn.history[-1] if at_end and (self.finished or not self.is_rough) else None
+
+    def hurry(self) -> None:
+        """Where it takes long to measure both parts, take the curve's first point for the history's first row.
+
+        A person who has pressed a button wants to see something move.
+        """
+        dls = self.learn.dls
+        rows = sum(len(cast(DataLoader, dl).x) for dl in (dls.train, dls.valid) if dl is not None)
+        weights = sum(p.numel() for p in self.model.parameters())
+        if not self.learn.history and self.curve.points and rows * weights > _LARGE:
+            point = self.curve.points[0]
+            names = ("epoch", "train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
+            self.learn.history.append({name: point[name] for name in names} | {"seconds": 0.0})
+            self.is_rough = True
 
     def stepped(self, loss: float, seconds: float) -> None:
         """Take in a step: its batch's loss, and how long it took."""
