@@ -7,7 +7,8 @@ While it trains as fast as it goes,
 * start: from the command to the address, and from Play to the first new weight pictures;
 * frames: how often a second the weight pictures change, and how often the browser draws;
 * cost: images a second with no tab open, with a reader that throws everything away, with the page in Chromium, and by
-  ``Learner.fit`` alone, with its evaluations after each epoch, in turn.
+  ``Learner.fit`` alone, with its evaluations after each epoch, in turn;
+* a program of the user's: seconds on the page, watched and judged every few seconds, to those alone.
 """
 
 import http.client
@@ -22,6 +23,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -30,6 +32,8 @@ from playwright.sync_api import Page, sync_playwright
 
 import byhand
 
+SCRIPT = Path(__file__).resolve().parents[1] / "examples" / "first_attempt.py"
+EPOCHS = 20  # that it trains
 SECONDS = 5.0
 MODELS: dict[str, list[int]] = {"linear": [], "784-30-10": [30]}
 WAYS = ("no tab", "a tab that only reads", "the page")
@@ -88,8 +92,8 @@ COUNT_FRAMES = """async (seconds) => {
 class Server:
     """The command, and a client that plays it."""
 
-    def __init__(self) -> None:
-        words = [sys.executable, "-m", "byhand", "play", "mnist", "--no-browser", "--port", "0", "--json"]
+    def __init__(self, target: str) -> None:
+        words = [sys.executable, "-m", "byhand", "play", target, "--no-browser", "--port", "0", "--json"]
         env, begun = os.environ | {"BYHAND_DATA": str(measure.data_folder())}, time.perf_counter()
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
         self.address = urlsplit(json.loads(self.process.stdout.readline() if self.process.stdout else "")["url"])
@@ -162,14 +166,14 @@ def reader(server: Server) -> Iterator[None]:
 
 
 @contextmanager
-def tab(server: Server, browser: Any) -> Iterator[Page]:
+def tab(server: Server, browser: Any, title: str = "mnist") -> Iterator[Page]:
     """The page in Chromium."""
     name, value = server.cookie.split("=", 1)
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.add_cookies([{"name": name, "value": value, "url": server.page}])
     page = context.new_page()
     page.goto(server.page)
-    page.locator("#title", has_text="mnist").wait_for()
+    page.locator("#title", has_text=title).wait_for()
     yield page
     context.close()
 
@@ -185,6 +189,25 @@ def alone(hidden: list[int]) -> float:
         learn.fit(5, 0.1)
         epochs += 5
     return epochs * 211 * 256 / (time.perf_counter() - begun)
+
+
+def script(browser: Any, rounds: int) -> str:
+    """How much longer the second seed's program takes on the page: from its first printed line to its last."""
+    plain: list[float] = []
+    shown: list[float] = []
+    for _ in range(rounds):
+        with subprocess.Popen([sys.executable, "-u", SCRIPT], stdout=subprocess.PIPE) as process:
+            times = [time.perf_counter() for _ in process.stdout or ()]
+        plain.append(times[-1] - times[0])
+        with Server(str(SCRIPT)) as server, tab(server, browser, SCRIPT.name):
+            times = []
+            while len(times) < EPOCHS:
+                printed = server.state()["printed"].count("\n")
+                times += [time.perf_counter()] * (printed - len(times))
+                time.sleep(0.05)
+        shown.append(times[-1] - times[0])
+    both = f"{measure.spread(plain, '{:.1f} s'.format)} alone, {measure.spread(shown, '{:.1f} s'.format)} on the page"
+    return f"{SCRIPT.name}, {EPOCHS - 1} epochs: {both}: {measure.ratio(shown, plain)} times as long"
 
 
 def thousands(value: float) -> str:
@@ -248,12 +271,13 @@ def main() -> None:
         measure.versions("byhand", "torch", "starlette", "uvicorn"),
         f"median (least to most), {args.rounds} rounds",
     ]
-    with Server() as server, sync_playwright() as playwright:
+    with Server("mnist") as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         lines.append(f"Chromium {browser.version}, 1400×900, software rendering, on the same cores")
         lines.append(f"from the command to the address {server.started:.1f} s")
         for name, hidden in MODELS.items():
             lines += ["", *told(name, *measured(server, browser, hidden, args.rounds))]
+        lines += ["", script(browser, args.rounds)]
         browser.close()
     measure.report("play", lines, args.save)
 
