@@ -18,7 +18,7 @@ from byhand.json_text import json_text
 
 __all__ = ["ceiling_fields", "main"]
 
-_NICE = 15
+_NICE = 5
 
 
 def main(source: str, reading: str) -> None:
