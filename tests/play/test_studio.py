@@ -396,3 +396,21 @@ def test_a_hub_that_nobody_listens_to_is_told_no_state() -> None:
         made.do({"do": "pause"})
         assert isinstance(made.hub, Listener)
         assert made.hub.states == []
+
+
+def test_a_fault_of_ours_is_said_and_the_page_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[object] = []
+    monkeypatch.setattr("threading.excepthook", lambda told: said.append(told.exc_value))
+    with studio() as made:
+        at_rest(made)
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("ours")
+
+        monkeypatch.setattr("byhand.play.scene.pictures", broken)
+        made.do({"do": "play"})
+        until(lambda: said)
+        state = made.state()
+    assert isinstance(said[0], ZeroDivisionError)
+    assert not state["playing"]
+    assert "a bug of byhand's stopped the training" in state["message"]

@@ -164,6 +164,12 @@ class Player:
                         training.stopped()
                         self.playing, self._steps, self.message = False, 0, said
                     self._tell()
+        except Exception:  # a fault of ours: the terminal shows it, and the page does not wait for ever
+            with self.turn:
+                self.playing, self._steps = False, 0
+                self.message = "a bug of byhand's stopped the training; the terminal says more; start byhand play again"
+            self._tell()
+            raise
         finally:
             with self.turn:
                 self._resting = True
