@@ -149,6 +149,7 @@ def test_labels_are_the_instructors_under_any_names(grade: Grading) -> None:
     assert (grades["twice"].n, grades["twice"].accuracy) == (500, grades["plain"].accuracy)
 
 
+@pytest.mark.full
 @LINUX
 def test_programs_that_cannot_be_run_say_why(grade: Grading) -> None:
     grades = grade(
@@ -183,6 +184,7 @@ def test_memory_of_several_processes_counts_together(grade: Grading) -> None:
     assert grade(hoard=text)["hoard"].ended == "killed: more than 4 GiB of memory"
 
 
+@pytest.mark.full
 def test_a_run_that_does_not_end_has_no_accuracy(grade: Grading) -> None:
     endless = LABELS.replace("CHANGE", "").replace("range(40)", "range(10**9)")
     grades = grade("riemann.py", budget=6.0, endless=endless, deaf=DEAF)
@@ -235,6 +237,7 @@ except OSError as error:
     assert "no: [Errno 101]" in grade(caller=text)["caller"].ended
 
 
+@pytest.mark.full
 def test_one_grades_the_same_twice_while_another_runs_beside_it(grade: Grading) -> None:
     names = ("abel.py", "cantor.py", "ibsen.py", "ulam.py")
     once, again = grade(*names), grade(*names)

@@ -31,6 +31,17 @@ from byhand.doctor.trace import (
 from byhand.doctor.watch.numbers import numbers_in
 
 NONE = np.zeros(0, dtype=np.int64)
+QUICK = ("test_identity.py", "test_observe.py")  # of those that run real programs
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that run a real program are long; in the quick suite the cases do so, and what shows that nothing changes."""
+    here = Path(__file__).parent
+    for item in items:
+        real = "watched" in getattr(item, "fixturenames", ()) and item.path.is_relative_to(here)
+        if real and item.path.name not in QUICK:
+            item.add_marker(pytest.mark.full)
 
 
 def place(line, source="", text=""):
