@@ -36,7 +36,7 @@ QUICK = ("test_identity.py", "test_observe.py")  # of those that run real progra
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests that run a real program are long; in the quick suite the cases do so, and what shows that nothing changes."""
+    """Tests that run a real program are long; in the quick suite the cases do so, and those that nothing changes."""
     here = Path(__file__).parent
     for item in items:
         real = "watched" in getattr(item, "fixturenames", ()) and item.path.is_relative_to(here)

@@ -27,7 +27,7 @@ from byhand.doctor.text.reading import read_program
 
 CASES = Path(str(resources.files("byhand.doctor") / "cases"))
 WRITE = bool(os.environ.get("BYHAND_WRITE_EXPECTED"))  # read here: the tests' home hides it
-PROVEN = (  # in the quick suite a third is seen, and these are proven, and put right: a metric, data, two kinds of loss, a start, an update
+PROVEN = (  # proven and put right in the quick suite too: a metric, data, two kinds of loss, a start, an update
     "argmin-as-prediction",
     "labels-out-of-step",
     "loss-of-wrong-sign",
