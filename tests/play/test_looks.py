@@ -9,16 +9,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.play._hand import THREE, stroke
+
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "play"
 WRITE = "BYHAND_WRITE_PICTURES" in os.environ  # read before the tests' home takes such names away
 WIDTHS = [360, 800, 1400]
 SCHEMES = ["light", "dark"]
-
-THREE = [
-    (0.32, 0.25), (0.45, 0.17), (0.62, 0.22), (0.64, 0.36), (0.5, 0.46), (0.42, 0.47), (0.52, 0.48), (0.68, 0.58),
-    (0.66, 0.74), (0.5, 0.83), (0.33, 0.77),
-]  # fmt: skip
 
 FAINT = """() => {
     const part = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -62,20 +59,10 @@ def shown(playing_digits: tuple[str, Any], opened: Callable[..., Any]) -> Callab
         page = opened(url, storage_state=cookies, **options)
         page.locator("#step").click()
         page.locator("#worst li").first.wait_for()
-        draw(page)
+        stroke(page, THREE)
         return page
 
     return show
-
-
-def draw(page: Any) -> None:
-    box = page.locator("#draw-view canvas.pad").bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in THREE]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=4)
-    page.mouse.up()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -137,7 +124,7 @@ def test_the_pictures_of_the_documentation_can_be_made(
     page = opened(play("mnist", data=mnist_path), width=1400, color_scheme=scheme)
     page.locator("#stop_after").select_option("5")
     page.locator("#speed").select_option("0")
-    draw(page)
+    stroke(page, THREE)
     page.locator("#ceiling-note:empty").wait_for(state="attached", timeout=120_000)
     page.locator("#play").click()
     page.locator("#play:text-is('Pause')").wait_for()

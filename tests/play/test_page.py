@@ -11,32 +11,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from byhand.commands.train import app as train_app
+from tests.play._hand import ZERO, stroke
 
 Play = Callable[..., str]
 Open = Callable[..., Any]
-
-ZERO = [
-    (0.5, 0.2),
-    (0.33, 0.3),
-    (0.3, 0.5),
-    (0.35, 0.72),
-    (0.5, 0.8),
-    (0.65, 0.72),
-    (0.7, 0.5),
-    (0.66, 0.3),
-    (0.5, 0.2),
-]
-
-
-def stroke(page: Any, points: list[tuple[float, float]]) -> None:
-    """Draw on the pad with the mouse."""
-    box = page.locator("#draw-view canvas").first.bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=6)
-    page.mouse.up()
 
 
 def number(page: Any, name: str) -> float:
