@@ -17,6 +17,7 @@ from byhand.optim import constant
 from byhand.play.faults import broadcast_accuracy
 from byhand.play.frames import CLASSES
 from byhand.play.presets import PRESETS
+from byhand.play.studio import open_studio
 from byhand.settings import Settings
 from tests.play._studios import PATIENCE, Listener, at_rest, flat, image_folder, numbers, played, studio, until
 
@@ -414,3 +415,18 @@ def test_a_fault_of_ours_is_said_and_the_page_does_not_wait(monkeypatch: pytest.
     assert isinstance(said[0], ZeroDivisionError)
     assert not state["playing"]
     assert "a bug of byhand's stopped the training" in state["message"]
+
+
+@pytest.mark.parametrize(("speed", "then"), [(0, 0), (100, 1000), (5000, 5000)])
+def test_a_replay_is_never_slow(speed: float, then: float) -> None:
+    with studio(speed=speed) as made:
+        made.do({"do": "preset", "id": "first-seed"})
+        assert made.state()["controls"]["speed"] == then
+
+
+def test_a_page_begins_calmly() -> None:
+    made = open_studio(None, "digits")
+    try:
+        assert made.state()["controls"]["speed"] == 100
+    finally:
+        made.close()

@@ -15,7 +15,7 @@ __all__ = ["PRESETS", "Preset", "find_preset"]
 @final
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A choice of all controls (but the speed, which stays as it is), with a name and what to look at."""
+    """A choice of all controls (but the speed), with a name and what to look at."""
 
     id: str
     title: str

@@ -18,6 +18,9 @@ from byhand.play.stage import Stage
 
 __all__ = ["Studio", "open_studio"]
 
+_CALM: Final = 100.0  # steps a second at first: so few that one sees how the weights come about
+_REPLAY: Final = 1000.0  # at least: a replay has thousands
+
 _FIELDS: Final = {
     "play": (),
     "pause": (),
@@ -39,7 +42,8 @@ def open_studio(target: Path | None, source: str | None) -> "Studio":
     Raises:
         DataError, UsageError: the run or the data cannot be read.
     """
-    return Studio(of_data(source) if target is None else of_run(target, source), Hub())
+    material = of_data(source) if target is None else of_run(target, source)
+    return Studio(replace(material, controls=replace(material.controls, speed=_CALM)), Hub())
 
 
 @final
@@ -127,7 +131,8 @@ class Studio:
                     raise UsageError(f"controls {shown(given)}: give an object of the controls to change")
                 stage.set(cast("dict[str, Any]", given))
             case "preset":
-                controls = replace(find_preset(command["id"]).controls, speed=stage.player.controls.speed)
+                speed = stage.player.controls.speed
+                controls = replace(find_preset(command["id"]).controls, speed=speed and max(speed, _REPLAY))
                 stage.restart(controls, playing=True)
             case _:
                 self._saved = str(stage.keep())
