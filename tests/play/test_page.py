@@ -97,7 +97,7 @@ def test_the_keyboard_alone_suffices(digits: Any) -> None:
     chart = page.locator("#loss-chart svg")
     chart.focus()
     page.keyboard.press("Home")
-    assert "epoch 0" in page.locator("#loss-chart .readout").inner_text()
+    page.locator("#loss-chart .readout span", has_text=re.compile("^epoch 0$")).wait_for()
     page.locator("#play").focus()
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
