@@ -6,7 +6,6 @@ import { short } from "./numbers.js";
 
 const BATCHES = [1, 4, 16, 32, 64, 128, 256, 512, 1024, 4096];
 const NUMBERS = ["batch_size", "weight_decay", "stop_after", "epsilon", "speed"]; // selects of numbers
-const LINEAR_ONLY = "zeros";
 
 /**
  * @param {function(Object): void} change called with the controls that a person has changed
@@ -22,7 +21,7 @@ export function controls(change) {
   byId("lr-slider").addEventListener("input", () => change({ lr: Number((10 ** byId("lr-slider").value).toPrecision(3)) }));
   byId("lr").addEventListener("change", () => change({ lr: numberIn("lr") }));
   byId("lr-auto").addEventListener("click", () => change({ lr: null }));
-  byId("hidden").addEventListener("change", () => change(hiddenIn()));
+  byId("hidden").addEventListener("change", () => change({ hidden: hiddenIn() }));
   const init = () => change({ init: byId("init").value === "normal" ? `normal:${numberIn("std")}` : byId("init").value });
   byId("init").addEventListener("change", init);
   byId("std").addEventListener("change", init);
@@ -66,13 +65,10 @@ function showRate(state) {
   byId("lr-auto").disabled = state.controls.lr == null;
 }
 
-/** What the field for hidden layers says, with a start that its model can have. */
+/** The units of each hidden layer that the field says. */
 function hiddenIn() {
   const text = byId("hidden").value.trim();
-  const hidden = ["", "none", "0"].includes(text) ? [] : text.split(/[\s,]+/).map(Number);
-  if (hidden.length && byId("init").value === LINEAR_ONLY) return { hidden, init: "kaiming" };
-  if (!hidden.length && byId("init").value === "kaiming") return { hidden, init: LINEAR_ONLY };
-  return { hidden };
+  return ["", "none", "0"].includes(text) ? [] : text.split(/[\s,]+/).map(Number);
 }
 
 function numberIn(id) {
