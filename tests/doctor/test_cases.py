@@ -161,6 +161,7 @@ def test_the_program_put_right_raises_no_suspicion(check: str) -> None:
     assert e.audit.accuracy is None or e.audit.accuracy.actual > 0.9
 
 
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("check", QUICK)
 def test_the_report_of_a_fault_is_the_expected_one(check: str) -> None:
     e = look(check, "bad", reserve=needed)

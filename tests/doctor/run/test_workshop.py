@@ -352,7 +352,6 @@ def test_a_run_is_hurried_or_given_up_from_another_thread(tmp_path: Path, monkey
         last: list[list[str]] = []
 
         def run() -> None:
-            (tmp_path / "begun").unlink(missing_ok=True)
             try:
                 trace = workshop.run(job(tmp_path, waits), lambda place: last.append(sorted(os.listdir(place))))
                 ended.append(trace)
@@ -360,6 +359,7 @@ def test_a_run_is_hurried_or_given_up_from_another_thread(tmp_path: Path, monkey
                 ended.append(error)
 
         for end in (lambda: workshop.hurry(0.0, 0.0), workshop.give_up):
+            (tmp_path / "begun").unlink(missing_ok=True)
             thread = threading.Thread(target=run)
             thread.start()
             assert wait_until((tmp_path / "begun").exists)
@@ -369,4 +369,16 @@ def test_a_run_is_hurried_or_given_up_from_another_thread(tmp_path: Path, monkey
         assert ended[0].end.how == "stopped"
         assert "output.txt" in last[0]
         assert isinstance(ended[1], DataError)
+        assert not workshop.folder.exists()
+
+
+def test_a_workshop_given_up_as_its_next_run_begins_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
+    for pause in (0.0, 0.001, 0.003, 0.01, 0.03):
+        with Workshop() as workshop:
+            assert workshop.run(job(tmp_path, "pass")).end.how == "done"
+            workshop.give_up()
+            time.sleep(pause)  # the worker has not ended yet, is clearing up, or has ended
+            with pytest.raises(DataError, match="has ended"):
+                workshop.run(job(tmp_path, "pass"))
         assert not workshop.folder.exists()

@@ -140,13 +140,13 @@ class Workshop:
     def _start(self, job: Job) -> int:
         self._started += 1
         number = self._started
-        (self.place(number) / "trace").mkdir(parents=True)
-        (self.place(number) / "tmp").mkdir()
         self._jobs[number] = job
         try:
+            (self.place(number) / "trace").mkdir(parents=True)
+            (self.place(number) / "tmp").mkdir()
             if self._channel:
                 self._channel.sendall(f'{{"number": {number}, "job": {job.to_json()}}}\n'.encode())
-        except OSError as error:
+        except (ConnectionError, FileNotFoundError) as error:  # a worker that ends takes the folder with it
             raise self._lost() from error
         return number
 
