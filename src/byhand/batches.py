@@ -1,6 +1,7 @@
 """The batches of a loader as a learner takes them: of a whole pass, or of its first part."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from torch import Tensor
 from torch.utils.data import SequentialSampler
@@ -14,17 +15,19 @@ _EVALUATION_ROWS = 1024  # a batch of our own models when nothing is learnt: mor
 _MEMORY = 256 * 2**20  # bytes of drawn batches, about
 
 
-def batches(dl: Batches, raw: bool, flat_labels: bool, shuffled: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
-    """One pass of a loader.
+def batches(
+    dl: Batches, raw: bool, flat_labels: bool, shuffled: bool = True, skip: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One pass of a loader, without its first ``skip`` batches.
 
     Our own models get raw pixels (``raw``), and when nothing is learnt (not ``shuffled``), large slices in order. With
     ``flat_labels``, labels of shape (B, 1), as the seeds have them, become (B,).
     """
     if isinstance(dl, DataLoader):
         rows = _EVALUATION_ROWS if raw else dl.batch_size
-        pairs = dl.batches(raw=raw) if shuffled else dl.in_order(rows, raw=raw)
+        pairs = dl.batches(raw, skip) if shuffled else dl.in_order(rows, raw=raw)
     else:
-        pairs = iter(dl)
+        pairs = islice(iter(dl), skip, None)
     if not flat_labels:
         yield from pairs
         return

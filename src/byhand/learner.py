@@ -57,6 +57,7 @@ class Learner:
         stopped: why the last fit ended early, or None.
         step: the number of the step under way in its epoch, from 0; None between epochs.
         loss: the loss of the last step's batch, before the step.
+        good: the weights that the last row of the history was measured with.
     """
 
     def __init__(
@@ -94,7 +95,8 @@ class Learner:
         self.step: int | None = None
         self.loss = math.nan
         self._params: dict[str, Tensor] | None = None
-        self._good: dict[str, Tensor] = {}  # the weights that the last row of the history was measured with
+        self.good: dict[str, Tensor] = {}
+        self._skip = 0  # batches of the next epoch that were learnt from before (``byhand.state``)
 
     # The five steps, once by hand and once by autograd.
 
@@ -142,24 +144,26 @@ class Learner:
         course = partial(one_cycle, pct_start=pct_start, div=div, div_final=div_final)
         self.fit_schedule(n_epoch, course(auto_lr(self, n_epoch, course).lr if lr_max is None else lr_max))
 
-    def fit_schedule(self, n_epoch: int, schedule: Schedule) -> None:
+    def fit_schedule(self, n_epoch: int, schedule: Schedule, done: int = 0) -> None:
         """Train for ``n_epoch`` passes, the rate being ``schedule(part of the run that is done)``.
 
-        A second call goes on where the first ended. After Ctrl-C the weights are those of the last finished epoch,
-        whose row is the last of the history. If the loss becomes NaN or infinite, training stops there, the weights go
-        back to the last finished epoch, and a warning says at which step it happened and what to try.
+        A second call goes on where the first ended; of a run that is taken up again, ``done`` passes are over. After
+        Ctrl-C the weights are those of the last finished epoch, whose row is the last of the history. If the loss
+        becomes NaN or infinite, training stops there, the weights go back to the last finished epoch, and a warning
+        says at which step it happened and what to try.
         """
-        opt, last = self.optimizer(), max(0, len(self.history) - 1) + n_epoch
-        table = Table(self._columns(), n_epoch, last, quiet=self.quiet)
+        opt, last = self.optimizer(), max(0, len(self.history) - 1) + n_epoch - done
+        table = Table(self._columns(), n_epoch - done, last, quiet=self.quiet)
         self.stopped = None
         if not self.history:
             self._end_epoch(0, time.perf_counter(), table)
-        first = len(self.history)
-        self._good = self._snapshot()
+        first = len(self.history) - done
+        if not self._skip:
+            self.good = self._snapshot()
         try:
-            for epoch in range(first, first + n_epoch):
-                start, done = time.perf_counter(), epoch - first
-                self._epoch(opt, epoch, lambda part, done=done: schedule((done + part) / n_epoch), table)
+            for epoch in range(first + done, first + n_epoch):
+                start, over = time.perf_counter(), epoch - first
+                self._epoch(opt, epoch, lambda part, over=over: schedule((over + part) / n_epoch), table)
                 if not self.stopped:
                     self._end_epoch(epoch, start, table)
                 if self.stopped:
@@ -167,7 +171,7 @@ class Learner:
         finally:
             self.step = None
             if len(self.history) < first + n_epoch:
-                self._restore(self._good)
+                self._restore(self.good)
                 opt.zero_grad()  # what an unfinished step left would be added to the next fit's first gradient
         if self.stopped:
             self.opt = None  # its averages hold the gradients that broke the weights
@@ -175,10 +179,10 @@ class Learner:
 
     def _epoch(self, opt: Any, epoch: int, rate: Schedule, table: Table) -> None:
         """One pass over the training part, a step a batch."""
-        total = len(self.dls.train)
+        total, skip, self._skip = len(self.dls.train), self._skip, 0
         self._mode(training=True)
         with self._threads(), torch.inference_mode(self.by_hand):
-            for step, (xb, yb) in enumerate(self._batches(self.dls.train)):
+            for step, (xb, yb) in enumerate(self._batches(self.dls.train, skip=skip), start=skip):
                 self.step = step
                 set_lr(opt, rate(step / total))
                 self.loss = self._step(opt, xb, yb).item()
@@ -205,7 +209,7 @@ class Learner:
             return
         good = self._snapshot()
         self.history.append({name: row[name] for name in self._columns()})
-        self._good = good  # before the callbacks: if one of them raises, the weights are those of the row
+        self.good = good  # before the callbacks: if one of them raises, the weights are those of the row
         table.row(self.history[-1])
         for cb in self.cbs:
             cb(self)
@@ -342,9 +346,13 @@ class Learner:
         finally:
             torch.set_num_threads(before)
 
+    def go_on(self, step: int, good: dict[str, Tensor]) -> None:
+        """Let the next fit begin after so many steps of its first epoch, before which the weights were ``good``."""
+        self._skip, self.good = step, good
+
     def _mode(self, training: bool) -> None:
         if isinstance(self.model, Sequential | nn.Module):
             self.model.train(training)
 
-    def _batches(self, dl: Batches, shuffled: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
-        return batches(dl, raw=self.by_hand, flat_labels=self.loss_func is cross_entropy, shuffled=shuffled)
+    def _batches(self, dl: Batches, shuffled: bool = True, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        return batches(dl, self.by_hand, self.loss_func is cross_entropy, shuffled, skip)

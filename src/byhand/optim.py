@@ -106,6 +106,12 @@ class SGD:
         """The velocities by parameter number."""
         return {f"velocity.{i}": v for i, v in enumerate(self.velocity) if v is not None}
 
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up what ``state_dict`` gave."""
+        self.velocity = [
+            state[name].clone() if (name := f"velocity.{i}") in state else None for i in range(len(self.params))
+        ]
+
 
 @final
 class Adam:
@@ -171,6 +177,12 @@ class Adam:
         for i, (m, v) in enumerate(zip(self.mean, self.square, strict=True)):
             state |= {f"mean.{i}": m, f"square.{i}": v}
         return state
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up what ``state_dict`` gave."""
+        self.steps = [int(steps) for steps in state["steps"]]
+        for i in range(len(self.params)):
+            self.mean[i], self.square[i] = state[f"mean.{i}"].clone(), state[f"square.{i}"].clone()
 
 
 Schedule = Callable[[float], float]

@@ -20,7 +20,7 @@ from torch.utils.data import TensorDataset
 
 from byhand.data.dataset import Part
 
-__all__ = ["Batches", "DataLoader", "DataLoaders", "loaders"]
+__all__ = ["Batches", "DataLoader", "DataLoaders", "loaders", "random_state", "set_random_state"]
 
 Batch = tuple[Tensor, Tensor]
 
@@ -35,6 +35,7 @@ class DataLoader:
     Attributes:
         x: (N, ...) the inputs; for a ``Part`` its pixels, (N, P) uint8.
         y: (N,), or (N, 1) as the seeds have it.
+        drawn_from: the generator's state that the order of the last pass was drawn from; None before any shuffled pass.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class DataLoader:
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.generator = generator
+        self.drawn_from: Tensor | None = None
         self._pixels = isinstance(dataset, Part)
 
     def __len__(self) -> int:
@@ -82,16 +84,20 @@ class DataLoader:
         """One pass: ``xb`` (B, ...) and ``yb`` (B,); pixels come as float32 from 0 to 1."""
         return self.batches()
 
-    def batches(self, raw: bool = False) -> Iterator[Batch]:
-        """One pass; with ``raw``, pixels come as they are, for models that scale them in their first product."""
+    def batches(self, raw: bool = False, skip: int = 0) -> Iterator[Batch]:
+        """One pass; with ``raw``, pixels come as they are, for models that scale them in their first product.
+
+        The first ``skip`` batches are left out: a pass that is taken up again where it ended goes on with the next.
+        """
         if self.shuffle:
+            self.drawn_from = random_state(self.generator)
             order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)  # (N,)
             y = self.y.index_select(0, order)  # (N,), small enough to be put in order at once
-            for start in range(0, len(self) * self.batch_size, self.batch_size):
+            for start in range(skip * self.batch_size, len(self) * self.batch_size, self.batch_size):
                 rows = slice(start, start + self.batch_size)
                 yield self._ready(self.x.index_select(0, order[rows]), raw), y[rows]
         else:
-            yield from islice(self.in_order(self.batch_size, raw), len(self))
+            yield from islice(self.in_order(self.batch_size, raw), skip, len(self))
 
     def in_order(self, batch_size: int, raw: bool = False) -> Iterator[Batch]:
         """Every row once, from first to last, as an evaluation wants them: slices, nothing is gathered."""
@@ -101,6 +107,16 @@ class DataLoader:
 
     def _ready(self, xb: Tensor, raw: bool) -> Tensor:
         return xb.float().div_(255) if self._pixels and not raw else xb
+
+
+def random_state(generator: torch.Generator | None) -> Tensor:
+    """The state of a generator, or of torch's global one: uint8."""
+    return torch.get_rng_state() if generator is None else generator.get_state()
+
+
+def set_random_state(generator: torch.Generator | None, state: Tensor) -> None:
+    """Put a generator, or torch's global one, into a state."""
+    torch.set_rng_state(state) if generator is None else generator.set_state(state)
 
 
 Batches = DataLoader | TorchDataLoader[Any]

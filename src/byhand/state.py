@@ -1,0 +1,96 @@
+"""All that decides how a training run goes on: from such a state the same bits come as if it had never been left.
+
+    model.NAME       the weights
+    good.NAME        those at the end of the last finished epoch, to which a broken loss goes back
+    opt.NAME         the optimizer's averages
+    random.loader    the state that the order of the epoch under way was drawn from, or the next one's will be
+    random.layers.I  the generators that dropout draws from
+    random.torch     torch's global generator
+
+and the history, whose length tells the epoch, and the number of steps that were made in it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from byhand import weights
+from byhand.data.loader import DataLoader, random_state, set_random_state
+from byhand.layers import Dropout
+from byhand.learner import Learner
+from byhand.model import Sequential
+
+__all__ = ["State", "capture", "take_up"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class State:
+    """A learner between two steps. The tensors are copies."""
+
+    tensors: dict[str, Tensor]
+    history: list[dict[str, float | None]]
+    step: int  # steps made in the epoch under way; 0 between two epochs
+
+    @property
+    def epochs(self) -> int:
+        """The number of finished epochs."""
+        return len(self.history) - 1
+
+
+def capture(learn: Learner) -> State:
+    """The state of a learner of one of our models on our loaders, from its callback or between two fits."""
+    model, dl = _own(learn)
+    step = 0 if learn.step is None else learn.step + 1
+    drawn_from = dl.drawn_from if step else None
+    tensors = {f"model.{name}": p for name, p in weights.snapshot(model, {}).items()}
+    if step:
+        tensors |= {f"good.{name}": p for name, p in learn.good.items()}
+    opt: Any = learn.optimizer()
+    tensors |= {f"opt.{name}": tensor.clone().contiguous() for name, tensor in opt.state_dict().items()}
+    tensors |= {f"random.layers.{i}": g.get_state() for i, g in enumerate(_generators(model))}
+    tensors["random.loader"] = random_state(dl.generator) if drawn_from is None else drawn_from
+    tensors["random.torch"] = torch.get_rng_state()
+    return State(tensors, [dict(row) for row in learn.history], step)
+
+
+def take_up(learn: Learner, state: State) -> None:
+    """Put a learner that was made alike into a state; ``fit_schedule(n_epoch, schedule, done=state.epochs)`` goes on.
+
+    Raises:
+        ValueError: the tensors are not those of such a learner.
+    """
+    model, dl = _own(learn)
+    parts = {kind: _part(state.tensors, kind) for kind in ("model", "good", "opt", "random")}
+    weights.restore(model, {}, parts["model"])
+    opt: Any = learn.optimizer()
+    try:
+        opt.load_state_dict(parts["opt"])
+        for i, generator in enumerate(_generators(model)):
+            generator.set_state(parts["random"][f"layers.{i}"])
+        set_random_state(dl.generator, parts["random"]["loader"])
+        torch.set_rng_state(parts["random"]["torch"])
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(f"the state lacks {error}") from error
+    learn.history = [dict(row) for row in state.history]
+    learn.go_on(state.step, parts["good"])
+
+
+def _own(learn: Learner) -> tuple[Sequential, DataLoader]:
+    dl = learn.dls.train
+    if not isinstance(learn.model, Sequential) or not isinstance(dl, DataLoader) or dl.generator is None:
+        raise ValueError("only a model of byhand's on a loader of byhand's with a generator of its own has a state")
+    return learn.model, dl
+
+
+def _part(tensors: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
+    start = f"{kind}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def _generators(model: Sequential) -> list[torch.Generator]:
+    """Those of the model's layers, each once, in the layers' order."""
+    found = [layer.generator for layer in model.layers if isinstance(layer, Dropout) and layer.generator is not None]
+    return list({id(generator): generator for generator in found}.values())
