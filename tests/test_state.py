@@ -36,7 +36,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-class _Left(Exception):  # noqa: N818
+class _Left(Exception):
     pass
 
 

@@ -3,7 +3,7 @@
     run.json            settings, data, versions, results
     history.jsonl       a line an epoch
     model.safetensors   the weights
-    state.safetensors   weights and optimizer in the midst of training, when they were asked for
+    state-0.safetensors, state-1.safetensors   the last two states that the run can be taken up from
 
 Every file is written whole or not at all. There is no pickle.
 """
@@ -20,12 +20,15 @@ from byhand import weights
 from byhand.errors import DataError, UsageError
 from byhand.files import write_atomically
 from byhand.json_text import json_text
+from byhand.state import State
 
 __all__ = [
     "new_run",
     "read_history",
     "read_run",
+    "read_state",
     "read_weights",
+    "remove_states",
     "write_history",
     "write_run",
     "write_state",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 _SCHEMA = "byhand.run/1"
+_SLOTS = ("state-0.safetensors", "state-1.safetensors")
 
 
 def new_run(out: str | Path | None = None) -> Path:
@@ -132,20 +136,61 @@ def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
 
 
 def read_weights(folder: str | Path) -> dict[str, Tensor]:
-    """Read ``model.safetensors``.
+    """Read ``model.safetensors``, every bit as it was written.
 
     Raises:
         DataError: it is missing or damaged.
     """
-    return weights.load(Path(folder) / "model.safetensors")
+    return weights.load_checked(Path(folder) / "model.safetensors")[0]
 
 
-def write_state(folder: Path, model: dict[str, Tensor], opt: dict[str, Tensor]) -> None:
-    """Write ``state.safetensors``: the model's tensors as ``model.NAME``, the optimizer's as ``opt.NAME``.
+def write_state(folder: Path, state: State) -> None:
+    """Write a state into the slot that does not hold the newest one; the two last states are there at any time.
 
     Raises:
         DataError: the file cannot be written.
     """
-    tensors = {f"model.{name}": tensor for name, tensor in model.items()}
-    tensors |= {f"opt.{name}": tensor.clone().contiguous() for name, tensor in opt.items()}
-    weights.save(folder / "state.safetensors", tensors)
+    numbers = [_number(folder / name) for name in _SLOTS]
+    slot = _SLOTS[0] if numbers[0] <= numbers[1] else _SLOTS[1]
+    about = {"number": str(max(numbers) + 1), "step": str(state.step), "history": json_text(state.history)}
+    weights.save(folder / slot, state.tensors, about)
+
+
+def read_state(folder: str | Path) -> tuple[State | None, list[str]]:
+    """The newest state of a run that is whole, and a line for each newer one that is damaged; None where there is none.
+
+    Raises:
+        DataError: there are states, and none is whole.
+    """
+    found = sorted((file for name in _SLOTS if (file := Path(folder) / name).exists()), key=_number, reverse=True)
+    damaged: list[str] = []
+    for file in found:
+        try:
+            tensors, about = weights.load_checked(file)
+            return State(tensors, json.loads(about["history"]), int(about["step"])), damaged
+        except (DataError, KeyError, ValueError) as error:
+            damaged.append(str(error))
+    if found:
+        raise DataError(f"no state of {folder} can be taken up: {'; '.join(damaged)}")
+    return None, []
+
+
+def remove_states(folder: Path) -> None:
+    """Remove the states of a run that is over.
+
+    Raises:
+        DataError: they cannot be removed.
+    """
+    try:
+        for name in _SLOTS:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot remove {error.filename}: {error.strerror}; remove it by hand") from error
+
+
+def _number(file: Path) -> int:
+    """Which state of the run a slot holds, by what it says of itself; -1 where it cannot be read."""
+    try:
+        return int(weights.texts(file)["number"])
+    except (DataError, KeyError, ValueError):
+        return -1

@@ -27,8 +27,10 @@ from byhand.metrics import accuracy
 from byhand.model import MLP, LinearClassifier, Sequential
 from byhand.optim import SGD, Adam, Schedule, constant, flat_cos, one_cycle
 from byhand.settings import Settings
+from byhand.signals import stop_on_signals
+from byhand.state import State, capture, take_up
 
-__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "record", "train"]
+__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "record", "resume", "train"]
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": constant,
@@ -130,18 +132,53 @@ def find_lr(settings: Settings, learn: Learner) -> LRFound:
     return learn.lr_find(show_plot=False, n_epoch=settings.epochs, schedule=_course(settings))
 
 
-def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """Train, and write the run's folder: its record at the start, history and weights every few seconds and at the end.
+def resume(folder: str | Path, data: Dataset, quiet: bool = False) -> tuple[Recipe, State | None, list[str]]:
+    """The recipe of a run on the disk, the newest state that is whole, and a line for each damaged one.
 
-    Returns what ``run.json`` holds. ``status`` there is "running", "finished", "interrupted" (Ctrl-C), or "stopped"
-    when the loss was no number any more; KeyboardInterrupt passes on once the folder is in order.
+    Args:
+        folder: the run's.
+        data: what it learnt from, loaded anew.
+        quiet: print nothing while it trains.
+
+    Raises:
+        DataError: the folder is no run, the data are others, or no state is whole.
+        UsageError: the run is over, or wants a device that this machine lacks.
+    """
+    told = checkpoint.read_run(folder)
+    if told.get("status") in ("finished", "stopped"):
+        raise UsageError(f"{folder} is {told['status']}; there is nothing to take up")
+    settings, lr = Settings.of(told), float(told["lr"])
+    if told["data"]["hash"] != data.hash:
+        raise DataError(f"{data.source} has changed since {folder} was begun; bring the old data back, or train anew")
+    settings, model, learn = build(settings, data, quiet)
+    state, damaged = checkpoint.read_state(folder)
+    if state is not None:
+        try:
+            take_up(learn, state)
+        except ValueError as error:
+            raise DataError(f"the state of {folder} does not fit its run.json: {error}; train anew") from error
+    return Recipe(settings, data, model, learn, lr, "as the run was begun"), state, damaged
+
+
+def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str, Any]:
+    """Train, and write the run's folder: its record at the start, all else every few seconds and at the end.
+
+    Returns what ``run.json`` holds. ``status`` there is "running", "finished", "interrupted" (Ctrl-C, SIGTERM), or
+    "stopped" when the loss was no number any more. A signal ends the training between two steps, whose state is
+    written, a second one at once; KeyboardInterrupt passes on when the folder is in order.
+
+    Args:
+        recipe: what to train.
+        folder: the run's.
+        state: where ``resume`` has taken it up.
 
     Raises:
         DataError: a file cannot be written.
     """
     settings, model, learn = recipe.settings, recipe.model, recipe.learn
     start = time.perf_counter()
-    steps, kept = 0, -math.inf
+    steps = state.epochs * len(learn.dls.train) + state.step if state else 0
+    kept = -math.inf
 
     def told(status: str) -> dict[str, Any]:
         return record(settings, recipe.data, learn, recipe.lr, status, time.perf_counter() - start)
@@ -154,24 +191,30 @@ def train(recipe: Recipe, folder: Path) -> dict[str, Any]:
 
     def after(learn: Learner) -> None:
         nonlocal steps
+        if stop.wanted:
+            checkpoint.write_state(folder, capture(learn))
+            raise KeyboardInterrupt
         if learn.step is None:
             if time.monotonic() - kept > _KEEP_EVERY:
+                checkpoint.write_state(folder, capture(learn))
                 keep()
             return
         steps += 1
         if settings.save_every and steps % settings.save_every == 0:
-            checkpoint.write_state(folder, weights.snapshot(model, {}), learn.optimizer().state_dict())
+            checkpoint.write_state(folder, capture(learn))
 
     learn.cbs.append(after)
     status = "interrupted"
     checkpoint.write_run(folder, told("running"))
-    try:
-        learn.fit_schedule(settings.epochs or 0, _course(settings)(recipe.lr))
-        status = "stopped" if learn.stopped else "finished"
-    finally:
-        keep()
-        final = told(status)
-        checkpoint.write_run(folder, final)
+    with stop_on_signals() as stop:
+        try:
+            learn.fit_schedule(settings.epochs or 0, _course(settings)(recipe.lr), state.epochs if state else 0)
+            status = "stopped" if learn.stopped else "finished"
+        finally:
+            keep()
+            final = told(status)
+            checkpoint.write_run(folder, final)
+    checkpoint.remove_states(folder)
     return final
 
 

@@ -4,18 +4,24 @@ They are handled as one dictionary from name to tensor. A plain function has no 
 found where the gradient would go: from one prediction back along autograd's graph to its leaves.
 """
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from byhand.errors import DataError
 from byhand.files import write_atomically
 from byhand.model import Sequential, copy_numbers
 
-__all__ = ["leaves", "load", "parameters", "restore", "save", "snapshot", "state"]
+__all__ = ["leaves", "load", "load_checked", "parameters", "restore", "save", "snapshot", "state", "texts"]
+
+_ENTRY: Final = "byhand"
 
 
 def parameters(model: object, output: Tensor | None) -> dict[str, Tensor]:
@@ -76,19 +82,25 @@ def restore(model: object, params: dict[str, Tensor], saved: dict[str, Tensor]) 
     copy_numbers(mine, saved)
 
 
-def save(file: str | Path, saved: dict[str, Tensor]) -> Path:
-    """Write a snapshot as safetensors, whole or not at all, and return the file's path.
+def save(file: str | Path, saved: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> Path:
+    """Write tensors as safetensors, whole or not at all, and return the file's path.
+
+    The same tensors and texts give the same bytes. With them stand ``about``, texts by name, a SHA-256 of each tensor,
+    and one of all that: in one entry of the file's metadata, because safetensors writes several in an order that is
+    another in each process.
 
     Raises:
         DataError: the file cannot be written.
     """
     path = Path(file)
-    write_atomically(path, safetensors.torch.save(saved))
+    told = {"about": dict(about or {}), "tensors": {name: _digest(name, tensor) for name, tensor in saved.items()}}
+    entry = json.dumps(told | {"all": _digest_of_all(told)}, sort_keys=True)
+    write_atomically(path, safetensors.torch.save(dict(saved), {_ENTRY: entry}))
     return path
 
 
 def load(file: str | Path) -> dict[str, Tensor]:
-    """Read what ``save`` wrote.
+    """Read the tensors of any safetensors file.
 
     Raises:
         DataError: the file cannot be read, or is no safetensors file.
@@ -98,3 +110,55 @@ def load(file: str | Path) -> dict[str, Tensor]:
     except (OSError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
+
+
+def load_checked(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the texts of a file of ``save``'s, every bit of it as it was written.
+
+    Raises:
+        DataError: the file cannot be read, is damaged (the message names the tensor), or was not written by ``save``.
+    """
+    tensors, told = load(file), _told(file)
+    try:
+        digests, of_all = told["tensors"], told.pop("all")
+        whole = digests.keys() == tensors.keys() and of_all == _digest_of_all(told)
+    except (KeyError, AttributeError) as error:
+        raise DataError(f"{file} is damaged: it has no checksums; train again") from error
+    wrong = [name for name, tensor in tensors.items() if whole and digests[name] != _digest(name, tensor)]
+    if wrong or not whole:
+        raise DataError(
+            f"{file} is damaged: the checksum of {wrong[0] if wrong else 'its head'} is another; train again"
+        )
+    return tensors, told["about"]
+
+
+def texts(file: str | Path) -> dict[str, str]:
+    """The texts that stand beside the tensors, unchecked: only the head of the file is read.
+
+    Raises:
+        DataError: the file cannot be read, or was not written by ``save``.
+    """
+    return _told(file).get("about", {})
+
+
+def _told(file: str | Path) -> dict[str, Any]:
+    """What ``save`` wrote of the tensors; nothing where it did not write the file."""
+    try:
+        with cast("Any", safetensors).safe_open(str(file), "pt") as opened:
+            entries: dict[str, str] = opened.metadata() or {}
+        told: object = json.loads(entries.get(_ENTRY, "{}"))
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+
+
+def _digest(name: str, tensor: Tensor) -> str:
+    """SHA-256 of a tensor: its name, its type and shape, and its numbers."""
+    numbers = tensor.detach().cpu().contiguous()
+    head = f"{name}\n{numbers.dtype} {tuple(numbers.shape)}\n".encode()
+    return hashlib.sha256(head + numbers.view(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+def _digest_of_all(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

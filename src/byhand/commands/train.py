@@ -9,6 +9,7 @@ import typer
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
 from byhand.data.load import load
+from byhand.errors import UsageError
 
 if TYPE_CHECKING:
     from byhand.recipe import Recipe
@@ -41,6 +42,9 @@ def train(
     save_every: Annotated[int | None, typer.Option(metavar="STEPS", help="Save the state every STEPS steps.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder.  [runs/DATE-NUMBER]")] = None,
     like: options.Like = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with this run where it was left, to the same bits.")
+    ] = None,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the run's folder only.")] = False,
 ) -> None:
@@ -49,7 +53,9 @@ def train(
     The test part of the data stays closed: the table shows the training part and the part kept to judge by.
     """
     given = options.given_settings(locals())
-    settings, source = options.chosen(like, given, data)
+    if resume is not None and (given or data or like or out):
+        raise UsageError("--resume goes on with a run as it was begun; give no data and no other settings with it")
+    settings, source = options.chosen(like or resume, given, data)
     table = not json and not quiet
     parts = load(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
     if table:
@@ -57,17 +63,26 @@ def train(
 
     from byhand import checkpoint, recipe  # after the first line, because they import torch
 
-    plan = recipe.prepare(settings, parts, quiet=not table)
+    state = None
+    if resume is None:
+        plan = recipe.prepare(settings, parts, quiet=not table)
+    else:
+        plan, state, damaged = recipe.resume(resume, parts, quiet=not table)
+        for line in damaged:
+            typer.echo(f"byhand: {one_line(line)}; the state before it is used", err=True)
     if table:
         typer.echo(f"{model_line(plan.settings, plan.model)}\n{_rate_line(plan)}\n")
-    folder = checkpoint.new_run(out)
+    folder = resume or checkpoint.new_run(out)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a loss that is no number is said below
-            record = recipe.train(plan, folder)
+            record = recipe.train(plan, folder, state)
     except KeyboardInterrupt:
         epochs = max(0, len(plan.learn.history) - 1)
-        typer.echo(f"byhand: interrupted; {epochs} finished epochs are kept in {one_line(str(folder))}", err=True)
+        name = one_line(str(folder))
+        typer.echo(
+            f"byhand: interrupted; {epochs} finished epochs are kept in {name}; byhand train --resume {name}", err=True
+        )
         raise typer.Exit(130) from None
     if json:
         emit_json("train", _fields(folder, plan, record))
