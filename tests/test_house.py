@@ -23,10 +23,10 @@ IDS = [str(file.relative_to(SRC)) for file in FILES]
 
 # A module imports from its own room and from rooms above it, never from one below.
 ROOMS = [
-    {"errors", "files", "json_text", "text", "templates"},
+    {"errors", "files", "json_text", "signals", "text", "templates"},
     {"data"},
-    {"loss", "layers", "model", "optim", "metrics", "weights", "progress"},
-    {"batches", "learner", "lr_find", "distributed"},
+    {"loss", "layers", "model", "optim", "metrics", "weights", "progress", "threads"},
+    {"batches", "learner", "lr_find", "state", "distributed"},
     {"checkpoint"},
     {"settings", "recipe", "predict"},
     {"evaluate"},

@@ -9,7 +9,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -29,6 +29,7 @@ from byhand.metrics import Mean
 from byhand.model import Sequential
 from byhand.optim import SGD, Optimizer, Schedule, constant, one_cycle, set_lr
 from byhand.progress import Table
+from byhand.threads import few_threads
 
 __all__ = ["Callback", "Learner"]
 
@@ -37,8 +38,6 @@ Metric = Callable[[Tensor, Tensor], Tensor]
 Model = Callable[[Tensor], Tensor]
 Callback = Callable[["Learner"], object]
 """Called with the learner after each step, when ``learn.step`` is its number, and after each epoch, when it is None."""
-
-_SMALL = 10_000_000  # multiplications of a product that one thread makes as fast as two
 
 
 @final
@@ -334,17 +333,9 @@ class Learner:
             self.opt = self.opt_func(self._parameters().values())
         return self.opt
 
-    @contextmanager
-    def _threads(self) -> Generator[None]:
-        """One thread where the steps of our own models are small: two would spend their time waiting for each other."""
-        before, dl = torch.get_num_threads(), self.dls.train
-        largest = max(p.numel() for p in self._parameters().values())
-        if self.by_hand and isinstance(dl, DataLoader) and dl.batch_size * largest < _SMALL:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    def _threads(self) -> AbstractContextManager[None]:
+        dl, largest = self.dls.train, max(p.numel() for p in self._parameters().values())
+        return few_threads(dl.batch_size * largest if self.by_hand and isinstance(dl, DataLoader) else math.inf)
 
     def go_on(self, step: int, good: dict[str, Tensor]) -> None:
         """Let the next fit begin after so many steps of its first epoch, before which the weights were ``good``."""
