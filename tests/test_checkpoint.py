@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 
 from byhand import checkpoint
 from byhand.errors import DataError, UsageError
+from byhand.state import State
 
 
 @pytest.fixture(autouse=True)
@@ -131,18 +133,67 @@ def test_a_record_that_ends_too_early_is_refused_at_every_byte(tmp_path: Path) -
             checkpoint.read_run(tmp_path)
 
 
-def test_weights_and_state_are_plain_safetensors(tmp_path: Path) -> None:
+def some_state(step: int) -> State:
+    tensors = {
+        "model.0.weight": torch.randn(3, 5),
+        "opt.velocity.0": torch.randn(5, 3),
+        "random.torch": torch.get_rng_state(),
+    }
+    return State(tensors, [{"epoch": 0, "train_loss": 0.1 + 0.2, "valid_loss": None}], step)
+
+
+def same(a: State | None, b: State) -> bool:
+    assert a is not None
+    assert a.tensors.keys() == b.tensors.keys()
+    return (a.history, a.step) == (b.history, b.step) and all(
+        torch.equal(a.tensors[k], b.tensors[k]) for k in a.tensors
+    )
+
+
+def test_weights_are_plain_safetensors(tmp_path: Path) -> None:
     model = {"0.weight": torch.randn(3, 5), "0.bias": torch.randn(3)}
-    opt = {"velocity.0": torch.randn(5, 3).t(), "steps": torch.tensor([4, 4])}  # one of them not contiguous
     checkpoint.write_weights(tmp_path, model)
-    checkpoint.write_state(tmp_path, model, opt)
     for found in (checkpoint.read_weights(tmp_path), safetensors.torch.load_file(tmp_path / "model.safetensors")):
         assert found.keys() == model.keys()
         assert all(torch.equal(found[name], model[name]) for name in model)
-    state = safetensors.torch.load_file(tmp_path / "state.safetensors")
-    expected = {f"model.{name}": t for name, t in model.items()} | {f"opt.{name}": t for name, t in opt.items()}
-    assert state.keys() == expected.keys()
-    assert all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+def test_the_last_two_states_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
+    assert checkpoint.read_state(tmp_path) == (None, [])
+    states = [some_state(step) for step in range(5)]
+    for i, state in enumerate(states):
+        checkpoint.write_state(tmp_path, state)
+        found, damaged = checkpoint.read_state(tmp_path)
+        assert same(found, state)
+        assert damaged == []
+        assert len(list(tmp_path.iterdir())) == min(i + 1, 2)
+    newest = max(tmp_path.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    found, damaged = checkpoint.read_state(tmp_path)
+    assert same(found, states[3])
+    assert len(damaged) == 1
+    assert str(newest) in damaged[0]
+    for file in tmp_path.iterdir():
+        file.write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"no state of .* can be taken up: .*state.*state"):
+        checkpoint.read_state(tmp_path)
+    checkpoint.remove_states(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_flipped_bit_of_a_state_is_seen(tmp_path: Path, seed: int) -> None:
+    checkpoint.write_state(tmp_path, some_state(1))
+    (file,) = tmp_path.iterdir()
+    content, rng = file.read_bytes(), random.Random(seed)  # noqa: S311
+    for at in range(seed, len(content), 4):
+        broken = bytearray(content)
+        broken[at] ^= 1 << rng.randrange(8)
+        file.write_bytes(broken)
+        with pytest.raises(DataError, match=r"state\.safetensors"):
+            checkpoint.read_state(tmp_path)
 
 
 def test_a_run_without_weights_is_one_line(tmp_path: Path) -> None:
@@ -157,7 +208,7 @@ def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
         lambda: checkpoint.write_run(gone, {}),
         lambda: checkpoint.write_history(gone, []),
         lambda: checkpoint.write_weights(gone, tensors),
-        lambda: checkpoint.write_state(gone, tensors, tensors),
+        lambda: checkpoint.write_state(gone, some_state(0)),
     ):
         with pytest.raises(DataError, match="cannot write"):
             write()

@@ -175,23 +175,41 @@ def test_a_damaged_run_is_one_line(tmp_path: Path, damage: str) -> None:
     assert "run.json" in str(caught.value) or "model.safetensors" in str(caught.value)
 
 
-def test_save_every_writes_a_state_that_can_be_read(tmp_path: Path) -> None:
-    for opt, names in (
-        ("sgd", ["opt.velocity.0", "opt.velocity.1"]),
-        ("adam", ["opt.mean.0", "opt.square.1", "opt.steps"]),
-    ):
-        steps = len(digits().loaders(256).train)
-        momentum = 0.9 if opt == "sgd" else 0.0
-        folder = tmp_path / opt
-        run(folder, opt=opt, momentum=momentum, lr=0.01, epochs=1, save_every=steps)  # so that it is the run's end
-        state = tensors(folder, "state")
-        model = {name.removeprefix("model."): t for name, t in state.items() if name.startswith("model.")}
-        assert equal(model, tensors(folder))
-        assert set(names) <= state.keys()
-        assert all(t.abs().sum() > 0 for t in state.values())
-    assert int(tensors(tmp_path / "adam", "state")["opt.steps"][0]) == steps
-    run(tmp_path / "never", epochs=1, save_every=steps + 1)
-    assert not (tmp_path / "never" / "state.safetensors").exists()
+class _Left(Exception):
+    pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_breaks_off_is_taken_up_and_ends_as_one_that_did_not(tmp_path: Path, kind: str) -> None:
+    given = {"epochs": 3, "save_every": 4, "lr": 0.05} | KINDS[kind]
+    whole = run(tmp_path / "whole", **given)
+    steps = 0
+
+    def break_off(learn: Any) -> None:
+        nonlocal steps
+        steps += learn.step is not None
+        if steps == 10:
+            raise _Left
+
+    with pytest.raises(_Left):
+        run(tmp_path / "part", callback=break_off, **given)
+    left = json.loads((tmp_path / "part" / "run.json").read_text())
+    assert left["status"] == "interrupted"
+    assert (tmp_path / "part" / "state.safetensors").exists()
+    plan, state, damaged = recipe.resume(tmp_path / "part", digits(), quiet=True)
+    assert state is not None
+    assert (state.epochs * len(plan.learn.dls.train) + state.step, damaged) == (8, [])
+    record = recipe.train(plan, tmp_path / "part", state)
+    assert equal(tensors(tmp_path / "part"), tensors(tmp_path / "whole"))
+    for a, b in zip(history(tmp_path / "part"), history(tmp_path / "whole"), strict=True):
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+    same = {"status", "settings", "data", "lr", "parameters", "stopped"}
+    assert {name: record[name] for name in same} == {name: whole[name] for name in same}
+    assert sorted(file.name for file in (tmp_path / "part").iterdir()) == sorted(
+        file.name for file in (tmp_path / "whole").iterdir()
+    )
+    with pytest.raises(UsageError, match="finished; there is nothing to take up"):
+        recipe.resume(tmp_path / "part", digits())
 
 
 def test_weights_are_where_a_run_starts(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
     run.json            settings, data, versions, results
     history.jsonl       a line an epoch
     model.safetensors   the weights
-    state-0.safetensors, state-1.safetensors   the last two states that the run can be taken up from
+    state.safetensors   a state that a run under way can be taken up from
+    state-2.safetensors another: the last two are kept, and each says which it is
 
 Every file is written whole or not at all. There is no pickle.
 """
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 _SCHEMA = "byhand.run/1"
-_SLOTS = ("state-0.safetensors", "state-1.safetensors")
+_SLOTS = ("state.safetensors", "state-2.safetensors")
 
 
 def new_run(out: str | Path | None = None) -> Path:
