@@ -52,6 +52,27 @@ def test_the_rate_of_adam_is_not_taken_for_sgds(tmp_path: Path) -> None:
     assert of_run(run(tmp_path / "run", opt="adam", lr=0.01), None).controls.lr is None
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"momentum": 0.9}, None),
+        ({"opt": "adam", "lr": 0.01}, "This run learnt with Adam; here it goes on by SGD."),
+        ({"hidden": (9,), "dropout": 0.2}, "This run learnt with dropout 0.2; here it goes on without dropout."),
+        (
+            {"hidden": (9,), "dropout": 0.5, "opt": "adam", "lr": 0.01},
+            "This run learnt with Adam and dropout 0.5; here it goes on by SGD and without dropout.",
+        ),
+    ],
+)
+def test_what_a_run_learnt_with_and_is_not_played_is_said_until_it_plays(
+    given: dict[str, Any], said: str | None, tmp_path: Path
+) -> None:
+    with studio(of_run(run(tmp_path / "run", **given), None)) as made:
+        assert made.state()["message"] == said
+        made.do({"do": "step"})
+        assert made.state()["message"] is None
+
+
 def test_data_that_are_gone_or_changed_leave_the_weights(tmp_path: Path) -> None:
     source = image_folder(tmp_path, 3, (6, 5), rows=20)
     folder = run(tmp_path / "run", source)

@@ -51,6 +51,7 @@ class Stage:
             rows.data, material.is_usual, material.reading, self._found, tell, lambda: hub.listeners > 0
         )
         self.player.begin(self._training(1, material.controls), material.controls)
+        self.player.message = material.unlike
         self._look()
 
     def fields(self) -> dict[str, Any]:
