@@ -1,9 +1,9 @@
 """Kill `byhand train` again and again, anywhere, and see whether anything is lost.
 
 Each run is the command itself, `byhand train …` or `byhand train --resume …`, in a process of its own, forked from one
-that has torch loaded. SIGKILL comes at a random moment: one kill in five in all the time that the undisturbed run takes,
-the others after its first save, early moments more often, so that much is left to be killed again. Then the run is taken up, and killed again, up to eight
-times. After each kill must hold
+that has torch loaded. SIGKILL comes at a random moment: one kill in five within all the time that the undisturbed run
+takes, the others after its first save, early more often than late, so that much is left to be killed again. Then the
+run is taken up, and killed again, up to eight times. After each kill must hold
 
     every file that has its name is whole: run.json, the history, the weights with their checksums, the states;
     the run stands at or after the last state whose save had returned;
@@ -27,6 +27,7 @@ import struct
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +82,7 @@ def prepare(place: Path) -> str:
     np.savez(place / "data.npz", x_train=images, y_train=labels)
     time.sleep(0.05)  # the cache keeps no file that is younger than a tick of its clock
     for words in (f"{COMMON} --out warm", f"--lr 0.1 {COMMON} --out warmer"):  # the second reads the cache
-        assert cli._run(["train", "data.npz", *words.split()]) == 0
+        must(cli._run(["train", "data.npz", *words.split()]) == 0, "the data are not taken")
     gc.collect()
     gc.freeze()  # or each fork would copy what its collector touches
     return "data.npz"
@@ -102,9 +103,7 @@ def start(words: str, shared: Shared | None = None, before: Callable[[], None] =
         status = cli._run(words.split())
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:
-        import traceback
-
+    except BaseException:  # noqa: BLE001, this process may not go on as its parent
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(status)
@@ -127,6 +126,12 @@ def _watch(shared: Shared) -> None:
     checkpoint.write_state = telling_state
 
 
+def must(holds: bool, what: str) -> None:
+    """AssertionError unless it holds."""
+    if not holds:
+        raise AssertionError(what)
+
+
 def wait(process: int) -> int:
     """The exit status of a process; minus the signal's number for one that was killed."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
@@ -140,7 +145,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def check(folder: Path, step: int) -> None:
     """What must hold of a run after a kill: ``step`` is that of the last state whose save returned."""
     if not (folder / "run.json").exists():
-        assert step == -1, "a run without run.json, after a state"
+        must(step == -1, "a run without run.json, after a state")
         return
     record = checkpoint.read_run(folder)
     if (folder / "history.jsonl").exists():
@@ -150,9 +155,9 @@ def check(folder: Path, step: int) -> None:
     if record["status"] == "finished":
         return
     state, damaged = checkpoint.read_state(folder)
-    assert not damaged, damaged
+    must(not damaged, "; ".join(damaged))
     now = -1 if state is None else state.epochs * BATCHES + state.step
-    assert now >= step, f"a state of step {step} was saved, and the run stands at step {now}"
+    must(now >= step, f"a state of step {step} was saved, and the run stands at step {now}")
 
 
 def next_words(folder: Path, options: str) -> str:
@@ -169,10 +174,11 @@ def finish(folder: Path, options: str, whole: dict[str, bytes]) -> None:
     """Let a run go on undisturbed; its files must be the undisturbed run's."""
     over = is_over(folder)
     status = wait(start(next_words(folder, options)))
-    assert status == (2 if over else 0), f"status {status}: {Path('said').read_text()}"
+    must(status == (2 if over else 0), f"status {status}: {Path('said').read_text()}")
     found = content(folder)
-    assert found.keys() == whole.keys(), sorted(found)
-    assert [name for name in whole if found[name] != whole[name]] == []
+    must(found.keys() == whole.keys(), f"its files are {sorted(found)}")
+    other = [name for name in whole if found[name] != whole[name]]
+    must(not other, f"other bytes in {', '.join(other)}")
 
 
 def campaign(place: Path, kills: int, seed: int) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def campaign(place: Path, kills: int, seed: int) -> dict[str, Any]:
     data = prepare(place)
     undisturbed = {kind: _undisturbed(f"{data} {words} {COMMON}", place) for kind, words in KINDS.items()}
     met: Counter[str] = Counter()
-    for life, kind in zip(itertools.count(), itertools.cycle(KINDS)):  # noqa: B905
+    for life, kind in zip(itertools.count(), itertools.cycle(KINDS)):
         if met["kills"] >= kills:
             break
         whole, before, after = undisturbed[kind]
@@ -207,7 +213,7 @@ def campaign(place: Path, kills: int, seed: int) -> dict[str, Any]:
                 met[PHASES[phase]] += 1
                 met["of runs taken up"] += "--resume" in words
             else:
-                assert status == 0, Path("said").read_text()
+                must(status == 0, Path("said").read_text())
             check(folder, step)
         finish(folder, options, whole)
         met["runs"] += 1
@@ -216,14 +222,14 @@ def campaign(place: Path, kills: int, seed: int) -> dict[str, Any]:
 
 def _undisturbed(options: str, place: Path) -> tuple[dict[str, bytes], float, float]:
     """The files of a run that nobody kills, and its seconds before and after its first save."""
-    for turn in range(2):  # the second is as fast as all that follow
+    for _ in range(2):  # the second is as fast as all that follow
         out = Path(tempfile.mkdtemp(dir=place))
         shared, begun = Shared(), time.perf_counter()
         shared.tell(0, -1)
         process = start(f"train {options} --out {out}", shared)
         _until_it_saves(shared)
         saves = time.perf_counter()
-        assert wait(process) == 0, Path("said").read_text()
+        must(wait(process) == 0, Path("said").read_text())
     return content(out), saves - begun, time.perf_counter() - saves
 
 

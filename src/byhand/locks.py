@@ -29,12 +29,10 @@ def held(folder: Path) -> Generator[None]:
     try:
         yield
     finally:
-        if sys.platform == "win32":  # which removes no open file
-            os.close(handle)
-        with suppress(OSError):  # the folder may be gone, or read-only by now
-            (folder / LOCK).unlink()
-        if sys.platform != "win32":
-            os.close(handle)
+        steps = [lambda: os.unlink(folder / LOCK), lambda: os.close(handle)]
+        for step in steps[::-1] if sys.platform == "win32" else steps:  # Windows removes no open file
+            with suppress(OSError):  # the folder may be gone, or read-only by now; the work is done
+                step()
 
 
 def _take(folder: Path) -> int:

@@ -2,8 +2,8 @@
 
     python -m tests.crash._calls train|resume some|all
 
-prints as JSON which calls were met and what came of the faults, or stops with an AssertionError. ``train`` is a whole run
-of one epoch of two steps, each saved; ``resume`` is what is left of it after the first step. ``some``: the calls that
+prints as JSON which calls were met and what came of the faults, or stops with an AssertionError. ``train`` is a run of
+one epoch of two steps, each saved; ``resume`` is what is left of it after the first step. ``some``: the calls that
 change something get one of each kind of fault (write, fsync, close, rename, unlink; EIO, ENOSPC, a short write, killed
 before, killed after). ``all``: those that open and read as well, and more errors.
 """

@@ -30,7 +30,7 @@ BY_PATH = {2: ("open", 0), 82: ("rename", 0), 83: ("mkdir", 0), 84: ("rmdir", 0)
 
 
 class Registers(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_ulonglong) for name in REGISTERS.split()]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_ulonglong) for name in REGISTERS.split()]
 
 
 class Call(NamedTuple):
