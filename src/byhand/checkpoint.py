@@ -90,13 +90,14 @@ def held(folder: Path, new: bool = False) -> Generator[None]:
         DataError: another process trains in it, or nothing can be written there.
     """
     with locks.held(folder):
-        if new:
-            _must_be_empty(folder)
         try:
+            if new:
+                _must_be_empty(folder)
             for file in [file for file in folder.iterdir() if _is_left(file)]:
                 file.unlink(missing_ok=True)
         except OSError as error:
-            raise DataError(f"cannot remove {error.filename}: {error.strerror}; remove it by hand") from error
+            where = error.filename or folder
+            raise DataError(f"cannot clear {where}: {error.strerror}; choose another folder") from error
         yield
 
 
