@@ -5,6 +5,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -179,16 +180,15 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
     settings, model, learn = recipe.settings, recipe.model, recipe.learn
     start = time.perf_counter() - (state.seconds if state else 0.0)
     steps = state.epochs * len(learn.dls.train) + state.step if state else 0
-    kept = -math.inf
+    kept, openings = -math.inf, 0
 
     def seconds() -> float:
         return time.perf_counter() - start
 
     def told(status: str, took: float) -> dict[str, Any]:
-        try:
+        nonlocal openings
+        with suppress(DataError):  # there is none yet
             openings = checkpoint.read_run(folder).get("test_openings", 0)  # by now: it may be evaluated meanwhile
-        except DataError:
-            openings = 0
         found = record(settings, recipe.data, learn, recipe.lr, status, took)
         return found | {"test_openings": openings}
 
