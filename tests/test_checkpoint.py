@@ -75,7 +75,8 @@ def test_the_record_is_json_with_a_schema_and_comes_back(tmp_path: Path) -> None
     text = (tmp_path / "run.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"schema": "byhand.run/1", **record}
     assert text.endswith("}\n")
-    assert checkpoint.read_run(tmp_path) == checkpoint.read_run(str(tmp_path)) == {"schema": "byhand.run/1", **record}
+    again = {"schema": "byhand.run/1", **record, "seconds": None}
+    assert checkpoint.read_run(tmp_path) == checkpoint.read_run(str(tmp_path)) == again
 
 
 def strict(text: str) -> object:
@@ -93,8 +94,8 @@ def test_what_is_no_number_becomes_null(tmp_path: Path) -> None:
     checkpoint.write_run(tmp_path, {"results": row, "list": [1.0, -math.inf, (math.nan,)]})
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
     assert [strict(line) for line in lines] == [
-        {"epoch": 0, "train_loss": None, "valid_loss": None, "seconds": 0.5},
-        {"epoch": 1, "train_loss": 0.1, "valid_loss": None, "seconds": 1},
+        {"epoch": 0, "train_loss": None, "valid_loss": None},
+        {"epoch": 1, "train_loss": 0.1, "valid_loss": None},
     ]
     record = strict((tmp_path / "run.json").read_text())
     assert record == {"schema": "byhand.run/1", "results": strict(lines[0]), "list": [1.0, None, [None]]}
@@ -221,11 +222,42 @@ def test_the_history_comes_back_as_it_was_written(tmp_path: Path) -> None:
         {"epoch": 1, "train_loss": 0.1, "valid_loss": 1e-300, "seconds": 1.0},
     ]
     checkpoint.write_history(tmp_path, rows)
+    assert checkpoint.read_history(tmp_path) == [row | {"seconds": None} for row in rows]
+    checkpoint.write_times(tmp_path, rows, 1.5)
     assert checkpoint.read_history(tmp_path) == checkpoint.read_history(str(tmp_path)) == rows
     checkpoint.write_history(tmp_path, [])
     assert checkpoint.read_history(tmp_path) == []
     checkpoint.write_history(tmp_path, [{"epoch": 0, "train_loss": math.nan}])
-    assert checkpoint.read_history(tmp_path) == [{"epoch": 0, "train_loss": None}]
+    assert checkpoint.read_history(tmp_path) == [{"epoch": 0, "train_loss": None, "seconds": 0.5}]
+
+
+def test_times_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    rows = [{"epoch": 0, "train_loss": 2.0, "seconds": 0.5}, {"epoch": 1, "train_loss": 1.0, "seconds": 1.0}]
+    record = {"lr": 0.1, "results": rows[1], "seconds": 1.75, "evaluation": {"seconds": 9.0}}
+    checkpoint.write_history(tmp_path, rows)
+    checkpoint.write_times(tmp_path, rows, 1.75)
+    checkpoint.write_run(tmp_path, record)
+    assert checkpoint.read_history(tmp_path) == rows
+    assert checkpoint.read_run(tmp_path) == {"schema": "byhand.run/1"} | record
+    text = "".join((tmp_path / name).read_text() for name in ("run.json", "history.jsonl"))
+    assert text.count("seconds") == 1  # the evaluation's
+    assert strict((tmp_path / "times.json").read_text()) == {"seconds": 1.75, "epochs": [0.5, 1.0]}
+    changed = checkpoint.change_run(tmp_path, {"lr": 0.2})
+    assert changed == checkpoint.read_run(tmp_path) == {"schema": "byhand.run/1"} | record | {"lr": 0.2}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"null", b'{"seconds": 1}', b'{"seconds": null, "epochs": []}', b"\xff", None], ids=str
+)
+def test_times_that_are_lost_are_not_known_and_nothing_hangs_on_them(tmp_path: Path, content: bytes | None) -> None:
+    row = {"epoch": 0, "train_loss": 2.0}
+    checkpoint.write_history(tmp_path, [row])
+    checkpoint.write_run(tmp_path, {"results": row})
+    if content is not None:
+        (tmp_path / "times.json").write_bytes(content)
+    assert checkpoint.read_history(tmp_path) == [row | {"seconds": None}]
+    found = checkpoint.read_run(tmp_path)
+    assert (found["seconds"], found["results"]) == (None, row | {"seconds": None})
 
 
 @pytest.mark.parametrize(

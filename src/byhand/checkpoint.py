@@ -3,27 +3,35 @@
     run.json            settings, data, versions, results
     history.jsonl       a line an epoch
     model.safetensors   the weights
+    times.json          how many seconds the run took, and each epoch
     state.safetensors   a state that a run under way can be taken up from
     state-2.safetensors another: the last two are kept, and each says which it is
 
-Every file is written whole or not at all. There is no pickle.
+Every file is written whole or not at all. There is no pickle. The states go when the run is over.
+
+No two runs take the same time. So all times stand in a file of their own, and the others of a run that was left and
+taken up again, as often as you like, are byte for byte those of a run that was not. ``read_run`` and ``read_history``
+put the seconds back where they belong.
 """
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from torch import Tensor
 
-from byhand import weights
+from byhand import locks, weights
 from byhand.errors import DataError, UsageError
-from byhand.files import write_atomically
+from byhand.files import TEMPORARY, write_atomically
 from byhand.json_text import json_text
 from byhand.state import State
 
 __all__ = [
+    "change_run",
+    "held",
     "new_run",
     "read_history",
     "read_run",
@@ -33,6 +41,7 @@ __all__ = [
     "write_history",
     "write_run",
     "write_state",
+    "write_times",
     "write_weights",
 ]
 
@@ -51,8 +60,7 @@ def new_run(out: str | Path | None = None) -> Path:
         if out is not None:
             folder = Path(out)
             folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise UsageError(f"{folder} is not empty: name another folder with --out, so that nothing is lost")
+            _must_be_empty(folder)
             return folder
         runs = Path("runs")
         runs.mkdir(exist_ok=True)
@@ -69,18 +77,58 @@ def new_run(out: str | Path | None = None) -> Path:
         raise DataError(f"cannot make the run's folder {where}: {error.strerror}; choose another with --out") from error
 
 
+@contextmanager
+def held(folder: Path, new: bool = False) -> Generator[None]:
+    """Within, no other process trains in the folder. What a killed one was writing there is removed first.
+
+    Args:
+        folder: a run's.
+        new: it must hold nothing yet.
+
+    Raises:
+        UsageError: it holds something.
+        DataError: another process trains in it, or nothing can be written there.
+    """
+    with locks.held(folder):
+        try:
+            if new:
+                _must_be_empty(folder)
+            for file in [file for file in folder.iterdir() if _is_left(file)]:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            where = error.filename or folder
+            raise DataError(f"cannot clear {where}: {error.strerror}; choose another folder") from error
+        yield
+
+
 def write_run(folder: Path, record: Mapping[str, object]) -> None:
     """Write ``run.json``: what a later command needs to know of the run. NaN and infinities become null.
+
+    The seconds in it are left out: they are ``write_times``'s.
 
     Raises:
         DataError: the file cannot be written.
     """
-    text = json_text({"schema": _SCHEMA, **record}, indent=1)
+    told = _timeless(record)
+    if isinstance(results := told.get("results"), Mapping):
+        told["results"] = _timeless(cast("Mapping[str, object]", results))
+    text = json_text({"schema": _SCHEMA, **told}, indent=1)
     write_atomically(folder / "run.json", text.encode() + b"\n")
 
 
+def change_run(folder: Path, changes: Mapping[str, object]) -> dict[str, Any]:
+    """Write some fields of ``run.json`` anew and leave the others as they are by now; what it holds then.
+
+    Raises:
+        DataError: the file cannot be read or written.
+    """
+    record = read_run(folder) | dict(changes)
+    write_run(folder, record)
+    return record
+
+
 def read_run(folder: str | Path) -> dict[str, Any]:
-    """Read ``run.json``.
+    """Read ``run.json``, with the seconds in their places: None where they are not known.
 
     Raises:
         DataError: there is none, or it is not one of byhand's.
@@ -96,35 +144,52 @@ def read_run(folder: str | Path) -> dict[str, Any]:
         raise DataError(f"{path} is damaged: {error}; train again") from error
     if not isinstance(record, dict) or cast(dict[str, Any], record).get("schema") != _SCHEMA:
         raise DataError(f"{path} is not a run of byhand: its schema is not {_SCHEMA!r}; name a folder that train made")
-    return cast(dict[str, Any], record)
+    told = cast(dict[str, Any], record)
+    total, seconds = _times(folder)
+    told["seconds"] = total
+    if isinstance(results := told.get("results"), dict):
+        epoch = cast(dict[str, Any], results).get("epoch")
+        results["seconds"] = seconds.get(epoch) if isinstance(epoch, int) else None
+    return told
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, float | None]]) -> None:
-    """Write ``history.jsonl``, one epoch a line. NaN and infinities become null.
+    """Write ``history.jsonl``, one epoch a line, without its seconds. NaN and infinities become null.
 
     Raises:
         DataError: the file cannot be written.
     """
-    lines = "".join(json_text(row) + "\n" for row in history)
+    lines = "".join(json_text(_timeless(row)) + "\n" for row in history)
     write_atomically(folder / "history.jsonl", lines.encode())
 
 
 def read_history(folder: str | Path) -> list[dict[str, float | None]]:
-    """Read ``history.jsonl``: a dict an epoch, as ``Learner.history`` has them.
+    """Read ``history.jsonl``: a dict an epoch, as ``Learner.history`` has them; seconds that are not known are None.
 
     Raises:
         DataError: it is missing or damaged.
     """
     path = Path(folder) / "history.jsonl"
     try:
-        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+        rows: list[Any] = [json.loads(line) for line in path.read_bytes().splitlines()]
         if not all(isinstance(row, dict) and "epoch" in row for row in rows):
             raise ValueError("a line is no epoch")
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}; name a folder that train made") from error
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}; train again") from error
-    return rows
+    seconds = _times(folder)[1]
+    return [cast("dict[str, float | None]", row) | {"seconds": seconds.get(i)} for i, row in enumerate(rows)]
+
+
+def write_times(folder: Path, history: Sequence[Mapping[str, float | None]], seconds: float) -> None:
+    """Write ``times.json``: the seconds of the run, and those of each epoch of its history.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    text = json_text({"seconds": seconds, "epochs": [row.get("seconds") for row in history]})
+    write_atomically(folder / "times.json", text.encode() + b"\n")
 
 
 def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
@@ -154,6 +219,7 @@ def write_state(folder: Path, state: State) -> None:
     numbers = [_number(folder / name) for name in _SLOTS]
     slot = _SLOTS[0] if numbers[0] <= numbers[1] else _SLOTS[1]
     about = {"number": str(max(numbers) + 1), "step": str(state.step), "history": json_text(state.history)}
+    about["seconds"] = json_text(state.seconds)
     weights.save(folder / slot, state.tensors, about)
 
 
@@ -168,7 +234,8 @@ def read_state(folder: str | Path) -> tuple[State | None, list[str]]:
     for file in found:
         try:
             tensors, about = weights.load_checked(file)
-            return State(tensors, json.loads(about["history"]), int(about["step"])), damaged
+            history, seconds = json.loads(about["history"]), json.loads(about["seconds"])
+            return State(tensors, history, int(about["step"]), float(seconds)), damaged
         except (DataError, KeyError, ValueError) as error:
             damaged.append(str(error))
     if found:
@@ -195,3 +262,26 @@ def _number(file: Path) -> int:
         return int(weights.texts(file)["number"])
     except (DataError, KeyError, ValueError):
         return -1
+
+
+def _timeless(record: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in record.items() if name != "seconds"}
+
+
+def _times(folder: str | Path) -> tuple[float | None, dict[int, float | None]]:
+    """The seconds of a run, and those of its epochs by number. Nothing hangs on them: damaged ones are not known."""
+    try:
+        told: Any = json.loads((Path(folder) / "times.json").read_bytes())
+        return float(told["seconds"]), {i: None if s is None else float(s) for i, s in enumerate(told["epochs"])}
+    except (OSError, ValueError, TypeError, LookupError):
+        return None, {}
+
+
+def _is_left(file: Path) -> bool:
+    """Whether a file of a run's folder is one that a process was writing when it was killed."""
+    return file.name.startswith(".") and file.name.endswith(TEMPORARY)
+
+
+def _must_be_empty(folder: Path) -> None:
+    if any(file.name != locks.LOCK and not _is_left(file) for file in folder.iterdir()):
+        raise UsageError(f"{folder} is not empty: name another folder with --out, so that nothing is lost")

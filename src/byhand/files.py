@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,7 +41,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object] | bytes) ->
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            with suppress(OSError):  # the first fault is the one to tell
+                os.unlink(name)
             raise
         _sync_folder(path.parent)
     except OSError as error:

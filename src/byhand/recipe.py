@@ -5,6 +5,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -146,6 +147,7 @@ def resume(folder: str | Path, data: Dataset, quiet: bool = False) -> tuple[Reci
     """
     told = checkpoint.read_run(folder)
     if told.get("status") in ("finished", "stopped"):
+        checkpoint.remove_states(Path(folder))  # if it was killed just before
         raise UsageError(f"{folder} is {told['status']}; there is nothing to take up")
     settings, lr = Settings.of(told), float(told["lr"])
     if told["data"]["hash"] != data.hash:
@@ -176,43 +178,55 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
         DataError: a file cannot be written.
     """
     settings, model, learn = recipe.settings, recipe.model, recipe.learn
-    start = time.perf_counter()
+    start = time.perf_counter() - (state.seconds if state else 0.0)
     steps = state.epochs * len(learn.dls.train) + state.step if state else 0
-    kept = -math.inf
+    kept, openings = -math.inf, 0
 
-    def told(status: str) -> dict[str, Any]:
-        return record(settings, recipe.data, learn, recipe.lr, status, time.perf_counter() - start)
+    def seconds() -> float:
+        return time.perf_counter() - start
 
-    def keep() -> None:
+    def told(status: str, took: float) -> dict[str, Any]:
+        nonlocal openings
+        with suppress(DataError):  # there is none yet
+            openings = checkpoint.read_run(folder).get("test_openings", 0)  # by now: it may be evaluated meanwhile
+        found = record(settings, recipe.data, learn, recipe.lr, status, took)
+        return found | {"test_openings": openings}
+
+    def save() -> None:
+        checkpoint.write_state(folder, replace(capture(learn), seconds=seconds()))
+
+    def keep(took: float) -> None:
         nonlocal kept
         checkpoint.write_history(folder, learn.history)
+        checkpoint.write_times(folder, learn.history, took)
         checkpoint.write_weights(folder, weights.snapshot(model, {}))
         kept = time.monotonic()
 
     def after(learn: Learner) -> None:
         nonlocal steps
         if stop.wanted:
-            checkpoint.write_state(folder, capture(learn))
+            save()
             raise KeyboardInterrupt
         if learn.step is None:
             if time.monotonic() - kept > _KEEP_EVERY:
-                checkpoint.write_state(folder, capture(learn))
-                keep()
+                save()
+                keep(seconds())
             return
         steps += 1
         if settings.save_every and steps % settings.save_every == 0:
-            checkpoint.write_state(folder, capture(learn))
+            save()
 
     learn.cbs.append(after)
     status = "interrupted"
-    checkpoint.write_run(folder, told("running"))
+    checkpoint.write_run(folder, told("running", seconds()))
     with stop_on_signals() as stop:
         try:
             learn.fit_schedule(settings.epochs or 0, _course(settings)(recipe.lr), state.epochs if state else 0)
             status = "stopped" if learn.stopped else "finished"
         finally:
-            keep()
-            final = told(status)
+            took = seconds()
+            keep(took)
+            final = told(status, took)
             checkpoint.write_run(folder, final)
     checkpoint.remove_states(folder)
     return final

@@ -33,6 +33,7 @@ class State:
     tensors: dict[str, Tensor]
     history: list[dict[str, float | None]]
     step: int  # steps made in the epoch under way; 0 between two epochs
+    seconds: float = 0.0  # that the run took up to here
 
     @property
     def epochs(self) -> int:

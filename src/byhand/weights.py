@@ -144,7 +144,8 @@ def texts(file: str | Path) -> dict[str, str]:
 def _told(file: str | Path) -> dict[str, Any]:
     """What ``save`` wrote of the tensors; nothing where it did not write the file."""
     try:
-        with cast("Any", safetensors).safe_open(str(file), "pt") as opened:
+        # "np", which maps the file; under "pt" torch opens it once more, and a disk that fails then is a RuntimeError
+        with cast("Any", safetensors).safe_open(str(file), "np") as opened:
             entries: dict[str, str] = opened.metadata() or {}
         told: object = json.loads(entries.get(_ENTRY, "{}"))
     except (OSError, ValueError, safetensors.SafetensorError) as error:

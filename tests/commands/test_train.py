@@ -151,7 +151,7 @@ def test_ctrl_c_keeps_the_epochs_that_are_done() -> None:
     rows = [json.loads(line) for line in history.read_text().splitlines()]
     assert [row["epoch"] for row in rows] == list(range(int(said[1]) + 1))
     assert json.loads(Path("mine/run.json").read_text())["status"] == "interrupted"
-    files = ["history.jsonl", "model.safetensors", "run.json", "state.safetensors"]
+    files = ["history.jsonl", "model.safetensors", "run.json", "state.safetensors", "times.json"]
     assert [name for name in sorted(os.listdir("mine")) if name != "state-2.safetensors"] == files
     assert all(torch.isfinite(tensor).all() for tensor in tensors("mine").values())
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, log_loss
 
+from byhand import checkpoint
 from byhand.data.dataset import Dataset, Part
 from byhand.data.load import load
 from byhand.errors import DataError, UsageError
@@ -235,8 +236,7 @@ def test_without_time_the_long_parts_are_left_out_and_said_to_be(run: Path) -> N
 
 
 def test_a_curve_that_would_take_too_long_is_not_begun(run: Path) -> None:
-    record = record_of(run)
-    (run / "run.json").write_text(json.dumps(record | {"seconds": 3600.0}))
+    (run / "times.json").write_text(json.dumps({"seconds": 3600.0, "epochs": []}))
     found = evaluate(run, skip=("ceiling", "wrong-labels"))
     assert found.curve is None
     assert "3600 seconds each" in found.skipped["size-curve"]
@@ -374,7 +374,6 @@ PLACES = [
     ("data",),
     ("settings",),
     ("lr",),
-    ("seconds",),
     ("test_openings",),
 ]
 
@@ -408,7 +407,7 @@ def test_a_damaged_record_is_one_line(run: Path, place: tuple[str, ...]) -> None
 def test_a_model_that_gives_no_numbers_is_one_line(run: Path) -> None:
     tensors = safetensors.torch.load_file(run / "model.safetensors")
     tensors["0.weight"][0, 0] = math.nan
-    safetensors.torch.save_file(tensors, run / "model.safetensors")
+    checkpoint.write_weights(run, tensors)
     with pytest.raises(DataError, match="answers with what is no number"):
         evaluate(run, skip=PARTS)
 

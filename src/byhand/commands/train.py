@@ -1,6 +1,7 @@
 """``byhand train``: from image files to a saved model."""
 
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,10 +10,11 @@ import typer
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
 from byhand.data.load import load
-from byhand.errors import UsageError
+from byhand.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from byhand.recipe import Recipe
+    from byhand.state import State
 
 app = new_app()
 
@@ -63,27 +65,21 @@ def train(
 
     from byhand import checkpoint, recipe  # after the first line, because they import torch
 
-    state = None
-    if resume is None:
-        plan = recipe.prepare(settings, parts, quiet=not table)
-    else:
-        plan, state, damaged = recipe.resume(resume, parts, quiet=not table)
-        for line in damaged:
-            typer.echo(f"byhand: {one_line(line)}; the state before it is used", err=True)
-    if table:
-        typer.echo(f"{model_line(plan.settings, plan.model)}\n{_rate_line(plan)}\n")
-    folder = resume or checkpoint.new_run(out)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a loss that is no number is said below
-            record = recipe.train(plan, folder, state)
-    except KeyboardInterrupt:
-        epochs = max(0, len(plan.learn.history) - 1)
-        name = one_line(str(folder))
-        typer.echo(
-            f"byhand: interrupted; {epochs} finished epochs are kept in {name}; byhand train --resume {name}", err=True
-        )
-        raise typer.Exit(130) from None
+    with ExitStack() as lock:
+        state = None
+        if resume is None:
+            plan = recipe.prepare(settings, parts, quiet=not table)
+        else:
+            lock.enter_context(checkpoint.held(resume))
+            plan, state, damaged = recipe.resume(resume, parts, quiet=not table)
+            for line in damaged:
+                typer.echo(f"byhand: {one_line(line)}; the state before it is used", err=True)
+        if table:
+            typer.echo(f"{model_line(plan.settings, plan.model)}\n{_rate_line(plan)}\n")
+        folder = resume or checkpoint.new_run(out)
+        if resume is None:
+            lock.enter_context(checkpoint.held(folder, new=True))
+        record = _run(plan, folder, state)
     if json:
         emit_json("train", _fields(folder, plan, record))
     elif quiet:
@@ -93,6 +89,27 @@ def train(
     if plan.learn.stopped:
         typer.echo(f"byhand: {plan.learn.stopped}", err=True)
         raise typer.Exit(1)
+
+
+def _run(plan: "Recipe", folder: Path, state: "State | None") -> dict[str, Any]:
+    """``recipe.train``, and what is said when it does not come to its end."""
+    from byhand import recipe
+
+    name = one_line(str(folder))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a loss that is no number is said at the end
+            return recipe.train(plan, folder, state)
+    except KeyboardInterrupt:
+        epochs = max(0, len(plan.learn.history) - 1)
+        typer.echo(
+            f"byhand: interrupted; {epochs} finished epochs are kept in {name}; byhand train --resume {name}", err=True
+        )
+        raise typer.Exit(130) from None
+    except DataError as error:
+        if not (folder / "run.json").exists():
+            raise
+        raise DataError(f"{error}; then byhand train --resume {name}") from error
 
 
 def _rate_line(plan: "Recipe") -> str:

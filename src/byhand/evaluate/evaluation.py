@@ -123,7 +123,7 @@ def evaluate(
         seconds=time.monotonic() - start,
     )
     found = replace(found, verdict=answer.verdict(found), advice=answer.advice(found))
-    checkpoint.write_run(opened.folder, {**opened.record, "evaluation": summary(found)})
+    checkpoint.change_run(opened.folder, {"evaluation": summary(found)})
     return found
 
 
@@ -201,7 +201,7 @@ def _title(opened: Opened) -> str:
 
 def _size_curve(opened: Opened, deadline: float, skipped: dict[str, str]) -> Curve | None:
     """The run repeated on fewer images, if the time that it took itself leaves room for that."""
-    usual = float(opened.record["seconds"])
+    usual = float(opened.record["seconds"] or 0.0)  # not known: the first repeat will tell
     steps = len(opened.data.train) * (opened.settings.epochs or 0)
     if not opened.own:
         skipped["size-curve"] = "it would repeat the run, which learnt from other data"

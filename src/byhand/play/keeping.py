@@ -95,6 +95,7 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
     ) | {"results": row, "play": asdict(controls)}
     folder = checkpoint.new_run()
     checkpoint.write_history(folder, learn.history)
+    checkpoint.write_times(folder, learn.history, kept.seconds)
     checkpoint.write_weights(folder, model_of(kept).state_dict())
     checkpoint.write_run(folder, record)
     return folder
