@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -29,6 +30,7 @@ from byhand.optim import SGD, Adam, Schedule, constant, flat_cos, one_cycle
 from byhand.settings import Settings
 from byhand.signals import stop_on_signals
 from byhand.state import State, capture, take_up
+from byhand.wide import WIDE
 
 __all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "record", "resume", "train"]
 
@@ -89,7 +91,7 @@ def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Setti
     """The model and the learner of resolved settings, and the settings with the number of epochs chosen.
 
     Raises:
-        UsageError: a device that this machine lacks.
+        UsageError: a device that this machine lacks, or averages of a layer too wide for them.
         DataError: the weights to start from cannot be read or do not fit.
     """
     device = _device(settings.device)
@@ -97,6 +99,7 @@ def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Setti
         torch.set_num_threads(1)  # sums of floats depend on how many threads share them
         torch.use_deterministic_algorithms(True)
     pixels = data.train.images[0].size
+    _check_width(settings, pixels, len(data.classes))
     model = build_model(settings, pixels, len(data.classes))
     if settings.weights:
         _start_from(model, settings.weights)
@@ -183,10 +186,11 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
     def told(status: str) -> dict[str, Any]:
         return record(settings, recipe.data, learn, recipe.lr, status, time.perf_counter() - start)
 
-    def keep() -> None:
+    def keep(with_weights: bool = True) -> None:
         nonlocal kept
         checkpoint.write_history(folder, learn.history)
-        checkpoint.write_weights(folder, weights.snapshot(model, {}))
+        if with_weights:
+            checkpoint.write_weights(folder, weights.state(model, {}))
         kept = time.monotonic()
 
     def after(learn: Learner) -> None:
@@ -211,7 +215,7 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
             learn.fit_schedule(settings.epochs or 0, _course(settings)(recipe.lr), state.epochs if state else 0)
             status = "stopped" if learn.stopped else "finished"
         finally:
-            keep()
+            keep(bool(learn.good) or status == "finished")  # a wide model has not gone back to its last epoch
             final = told(status)
             checkpoint.write_run(folder, final)
     checkpoint.remove_states(folder)
@@ -273,6 +277,17 @@ def describe(data: Dataset) -> dict[str, Any]:
 def _course(settings: Settings) -> Callable[[float], Schedule]:
     """The rate's course over a run with these settings, as a function of its highest rate."""
     return _SCHEDULES[settings.schedule or "constant"]
+
+
+def _check_width(settings: Settings, pixels: int, classes: int) -> None:
+    sizes = [pixels, *(settings.hidden or ()), classes]
+    widest = max(inputs * outputs for inputs, outputs in pairwise(sizes))
+    if widest > WIDE and (settings.momentum or settings.opt != "sgd"):
+        option = "--momentum" if settings.momentum else f"--opt {settings.opt}"
+        raise UsageError(
+            f"{option}: beside {widest:,} weights in a layer ({4 * widest / 1e9:.1f} GB) there is no room for averages of "
+            "their number; take --opt sgd without momentum"
+        )
 
 
 def _epochs(settings: Settings, steps: int) -> int:
