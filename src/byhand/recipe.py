@@ -285,8 +285,8 @@ def _check_width(settings: Settings, pixels: int, classes: int) -> None:
     if widest > WIDE and (settings.momentum or settings.opt != "sgd"):
         option = "--momentum" if settings.momentum else f"--opt {settings.opt}"
         raise UsageError(
-            f"{option}: beside {widest:,} weights in a layer ({4 * widest / 1e9:.1f} GB) there is no room for averages of "
-            "their number; take --opt sgd without momentum"
+            f"{option}: beside {widest:,} weights in a layer ({4 * widest / 1e9:.1f} GB) there is no room for averages "
+            "of them; take --opt sgd without momentum"
         )
 
 
