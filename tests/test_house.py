@@ -23,9 +23,9 @@ IDS = [str(file.relative_to(SRC)) for file in FILES]
 
 # A module imports from its own room and from rooms above it, never from one below.
 ROOMS = [
-    {"errors", "files", "json_text", "locks", "signals", "text", "templates"},
+    {"errors", "files", "json_text", "locks", "signals", "tensor_file", "text", "templates"},
     {"data"},
-    {"loss", "layers", "model", "optim", "metrics", "weights", "progress", "threads"},
+    {"loss", "layers", "model", "optim", "metrics", "weights", "progress", "threads", "wide"},
     {"batches", "learner", "lr_find", "state", "distributed"},
     {"checkpoint"},
     {"settings", "recipe", "predict"},

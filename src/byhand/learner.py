@@ -27,7 +27,7 @@ from byhand.lr_find.rehearsal import Rehearsal
 from byhand.lr_find.untouched import same_randomness, untouched
 from byhand.metrics import Mean
 from byhand.model import Sequential
-from byhand.optim import SGD, Optimizer, Schedule, constant, one_cycle, set_lr
+from byhand.optim import SGD, Optimizer, Schedule, constant, fitting, one_cycle, set_lr
 from byhand.progress import Table
 from byhand.threads import few_threads
 
@@ -56,7 +56,8 @@ class Learner:
         stopped: why the last fit ended early, or None.
         step: the number of the step under way in its epoch, from 0; None between epochs.
         loss: the loss of the last step's batch, before the step.
-        good: the weights that the last row of the history was measured with.
+        good: the weights that the last row of the history was measured with; none of a model too wide to have a copy.
+        skip: batches of the next epoch that were learnt from before (``byhand.state``).
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Learner:
         self.loss = math.nan
         self._params: dict[str, Tensor] | None = None
         self.good: dict[str, Tensor] = {}
-        self._skip = 0  # batches of the next epoch that were learnt from before (``byhand.state``)
+        self.skip = 0
 
     # The five steps, once by hand and once by autograd.
 
@@ -157,7 +158,7 @@ class Learner:
         if not self.history:
             self._end_epoch(0, time.perf_counter(), table)
         first = len(self.history) - done
-        if not self._skip:
+        if not self.skip:
             self.good = self._snapshot()
         try:
             for epoch in range(first + done, first + n_epoch):
@@ -170,7 +171,8 @@ class Learner:
         finally:
             self.step = None
             if len(self.history) < first + n_epoch:
-                self._restore(self.good)
+                if self.good:
+                    self._restore(self.good)
                 opt.zero_grad()  # what an unfinished step left would be added to the next fit's first gradient
         if self.stopped:
             self.opt = None  # its averages hold the gradients that broke the weights
@@ -178,7 +180,7 @@ class Learner:
 
     def _epoch(self, opt: Any, epoch: int, rate: Schedule, table: Table) -> None:
         """One pass over the training part, a step a batch."""
-        total, skip, self._skip = len(self.dls.train), self._skip, 0
+        total, skip, self.skip = len(self.dls.train), self.skip, 0
         self._mode(training=True)
         with self._threads(), torch.inference_mode(self.by_hand):
             for step, (xb, yb) in enumerate(self._batches(self.dls.train, skip=skip), start=skip):
@@ -214,8 +216,9 @@ class Learner:
             cb(self)
 
     def _stop(self, loss: float, when: str, epoch: int) -> None:
+        back = f"are those after epoch {epoch - 1}" if self.good else "were too many to be kept twice, and are lost"
         self.stopped = (
-            f"the loss became {loss} {when} of epoch {epoch}; the weights are those after epoch {epoch - 1}; try a "
+            f"the loss became {loss} {when} of epoch {epoch}; the weights {back}; try a "
             "tenth of the rate, and look whether the inputs lie between 0 and 1"
         )
 
@@ -297,7 +300,7 @@ class Learner:
 
     def save(self, file: str | Path) -> Path:
         """Write the weights as safetensors, whole or not at all, and return the file's path."""
-        return weights.save(file, self._snapshot())
+        return weights.save(file, weights.state(self.model, self._parameters()))
 
     def load(self, file: str | Path) -> None:
         """Read weights that ``save`` wrote for a model of the same shape.
@@ -312,7 +315,7 @@ class Learner:
             raise DataError(f"the weights {file} do not fit the model: {error}") from error
 
     def _snapshot(self) -> dict[str, Tensor]:
-        return weights.snapshot(self.model, self._parameters())
+        return weights.spare(self.model, self._parameters())
 
     def _restore(self, saved: dict[str, Tensor]) -> None:
         weights.restore(self.model, self._parameters(), saved)
@@ -330,16 +333,13 @@ class Learner:
     def optimizer(self) -> Any:
         """The optimizer of all fits of this learner, made when it is first asked for."""
         if self.opt is None:
-            self.opt = self.opt_func(self._parameters().values())
+            params = self._parameters().values()
+            self.opt = fitting(self.opt_func(params), params if self.by_hand else ())
         return self.opt
 
     def _threads(self) -> AbstractContextManager[None]:
         dl, largest = self.dls.train, max(p.numel() for p in self._parameters().values())
         return few_threads(dl.batch_size * largest if self.by_hand and isinstance(dl, DataLoader) else math.inf)
-
-    def go_on(self, step: int, good: dict[str, Tensor]) -> None:
-        """Let the next fit begin after so many steps of its first epoch, before which the weights were ``good``."""
-        self._skip, self.good = step, good
 
     def _mode(self, training: bool) -> None:
         if isinstance(self.model, Sequential | nn.Module):

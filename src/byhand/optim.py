@@ -6,12 +6,14 @@ Names, arguments and results are ``torch.optim``'s; the formulas stand where the
 import math
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Protocol, TypeVar, final
+from typing import Any, Protocol, TypeVar, final
 
 import torch
 from torch import Tensor
 
-__all__ = ["SGD", "Adam", "Optimizer", "Schedule", "constant", "flat_cos", "one_cycle", "set_lr"]
+from byhand.wide import ThinGradient, forget_thin, is_wide, thin_gradients
+
+__all__ = ["SGD", "Adam", "Optimizer", "Schedule", "constant", "fitting", "flat_cos", "one_cycle", "set_lr"]
 
 
 class Optimizer(Protocol):
@@ -85,6 +87,8 @@ class SGD:
     def step(self) -> None:
         """One step for every parameter that has a gradient."""
         for i, p in enumerate(self.params):
+            if thin := thin_gradients(p):
+                self._step_thin(p, thin)
             if p.grad is None:
                 continue
             g = p.grad
@@ -97,10 +101,18 @@ class SGD:
                 g = g.add(v, alpha=self.momentum) if self.nesterov else v
             p.sub_(g, alpha=self.lr)
 
+    def _step_thin(self, p: Tensor, gradients: list[ThinGradient]) -> None:
+        """The same where the gradient is kept as its factors: w ← (1 − lr · weight_decay) · w − lr · g (``wide``)."""
+        if self.weight_decay:
+            p.mul_(1 - self.lr * self.weight_decay)
+        for gradient in gradients:
+            gradient.add_to(p, -self.lr)
+
     def zero_grad(self) -> None:
         """Forget the gradients; otherwise the next ``backward`` would add to them."""
         for p in self.params:
             p.grad = None
+            forget_thin(p)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The velocities by parameter number."""
@@ -236,6 +248,17 @@ def set_lr(opt: Optimizer | torch.optim.Optimizer, lr: float) -> None:
     else:
         for group in opt.param_groups:
             group["lr"] = lr
+
+
+def fitting(opt: Any, params: Iterable[Tensor]) -> Any:
+    """The optimizer, unless one of these weights is wide (``wide``): only our SGD without momentum steps such a weight.
+
+    Raises:
+        ValueError: another optimizer.
+    """
+    if is_wide(params) and not (isinstance(opt, SGD) and not opt.momentum):
+        raise ValueError("weights too wide for a second copy in memory: take byhand.SGD without momentum")
+    return opt
 
 
 def _at_least_zero(**numbers: float) -> None:

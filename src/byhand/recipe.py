@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -30,6 +31,7 @@ from byhand.optim import SGD, Adam, Schedule, constant, flat_cos, one_cycle
 from byhand.settings import Settings
 from byhand.signals import stop_on_signals
 from byhand.state import State, capture, take_up
+from byhand.wide import WIDE
 
 __all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "record", "resume", "train"]
 
@@ -90,7 +92,7 @@ def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Setti
     """The model and the learner of resolved settings, and the settings with the number of epochs chosen.
 
     Raises:
-        UsageError: a device that this machine lacks.
+        UsageError: a device that this machine lacks, or averages of a layer too wide for them.
         DataError: the weights to start from cannot be read or do not fit.
     """
     device = _device(settings.device)
@@ -98,6 +100,7 @@ def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Setti
         torch.set_num_threads(1)  # sums of floats depend on how many threads share them
         torch.use_deterministic_algorithms(True)
     pixels = data.train.images[0].size
+    _check_width(settings, pixels, len(data.classes))
     model = build_model(settings, pixels, len(data.classes))
     if settings.weights:
         _start_from(model, settings.weights)
@@ -195,11 +198,12 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
     def save() -> None:
         checkpoint.write_state(folder, replace(capture(learn), seconds=seconds()))
 
-    def keep(took: float) -> None:
+    def keep(took: float, with_weights: bool = True) -> None:
         nonlocal kept
         checkpoint.write_history(folder, learn.history)
         checkpoint.write_times(folder, learn.history, took)
-        checkpoint.write_weights(folder, weights.snapshot(model, {}))
+        if with_weights:
+            checkpoint.write_weights(folder, weights.state(model, {}))
         kept = time.monotonic()
 
     def after(learn: Learner) -> None:
@@ -225,7 +229,7 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
             status = "stopped" if learn.stopped else "finished"
         finally:
             took = seconds()
-            keep(took)
+            keep(took, bool(learn.good) or status == "finished")  # a wide model has not gone back to its last epoch
             final = told(status, took)
             checkpoint.write_run(folder, final)
     checkpoint.remove_states(folder)
@@ -287,6 +291,17 @@ def describe(data: Dataset) -> dict[str, Any]:
 def _course(settings: Settings) -> Callable[[float], Schedule]:
     """The rate's course over a run with these settings, as a function of its highest rate."""
     return _SCHEDULES[settings.schedule or "constant"]
+
+
+def _check_width(settings: Settings, pixels: int, classes: int) -> None:
+    sizes = [pixels, *(settings.hidden or ()), classes]
+    widest = max(inputs * outputs for inputs, outputs in pairwise(sizes))
+    if widest > WIDE and (settings.momentum or settings.opt != "sgd"):
+        option = "--momentum" if settings.momentum else f"--opt {settings.opt}"
+        raise UsageError(
+            f"{option}: beside {widest:,} weights in a layer ({4 * widest / 1e9:.1f} GB) there is no room for averages "
+            "of them; take --opt sgd without momentum"
+        )
 
 
 def _epochs(settings: Settings, steps: int) -> int:

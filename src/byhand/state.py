@@ -28,7 +28,7 @@ __all__ = ["State", "capture", "take_up"]
 @final
 @dataclass(frozen=True, slots=True)
 class State:
-    """A learner between two steps. The tensors are copies."""
+    """A learner between two steps. The tensors are copies, but those of a wide model (``wide``): write them at once."""
 
     tensors: dict[str, Tensor]
     history: list[dict[str, float | None]]
@@ -46,7 +46,7 @@ def capture(learn: Learner) -> State:
     model, dl = _own(learn)
     step = 0 if learn.step is None else learn.step + 1
     drawn_from = dl.drawn_from if step else None
-    tensors = {f"model.{name}": p for name, p in weights.snapshot(model, {}).items()}
+    tensors = {f"model.{name}": p for name, p in (weights.spare(model, {}) or weights.state(model, {})).items()}
     if step:
         tensors |= {f"good.{name}": p for name, p in learn.good.items()}
     opt: Any = learn.optimizer()
@@ -76,7 +76,7 @@ def take_up(learn: Learner, state: State) -> None:
     except (KeyError, RuntimeError) as error:
         raise ValueError(f"the state lacks {error}") from error
     learn.history = [dict(row) for row in state.history]
-    learn.go_on(state.step, parts["good"])
+    learn.skip, learn.good = state.step, parts["good"]
 
 
 def _own(learn: Learner) -> tuple[Sequential, DataLoader]:

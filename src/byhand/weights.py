@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import safetensors
 import safetensors.torch
@@ -18,10 +18,17 @@ from torch import Tensor, nn
 from byhand.errors import DataError
 from byhand.files import write_atomically
 from byhand.model import Sequential, copy_numbers
+from byhand.tensor_file import head
+from byhand.wide import is_wide
 
-__all__ = ["leaves", "load", "load_checked", "parameters", "restore", "save", "snapshot", "state", "texts"]
+__all__ = ["leaves", "load", "load_checked", "parameters", "restore", "save", "snapshot", "spare", "state", "texts"]
 
 _ENTRY: Final = "byhand"
+_TYPES: Final = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.complex64: "C64",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.bool: "BOOL",
+    torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8",
+}  # fmt: skip
 
 
 def parameters(model: object, output: Tensor | None) -> dict[str, Tensor]:
@@ -69,6 +76,11 @@ def snapshot(model: object, params: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone().contiguous() for name, tensor in state(model, params).items()}
 
 
+def spare(model: object, params: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A snapshot to go back to; of a model too wide for a second copy (``wide``), nothing."""
+    return {} if is_wide(state(model, params).values()) else snapshot(model, params)
+
+
 def restore(model: object, params: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
     """Copy a snapshot's numbers back into the model.
 
@@ -95,7 +107,7 @@ def save(file: str | Path, saved: Mapping[str, Tensor], about: Mapping[str, str]
     path = Path(file)
     told = {"about": dict(about or {}), "tensors": {name: _digest(name, tensor) for name, tensor in saved.items()}}
     entry = json.dumps(told | {"all": _digest_of_all(told)}, sort_keys=True)
-    write_atomically(path, safetensors.torch.save(dict(saved), {_ENTRY: entry}))
+    write_atomically(path, lambda file: _write(file, saved, {_ENTRY: entry}))
     return path
 
 
@@ -154,11 +166,24 @@ def _told(file: str | Path) -> dict[str, Any]:
     return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
 
 
+def _write(file: BinaryIO, saved: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file from where the tensors stand."""
+    ordered = dict(sorted(saved.items(), key=lambda item: (-item[1].element_size(), item[0])))
+    file.write(head({name: (_TYPES[t.dtype], tuple(t.shape)) for name, t in ordered.items()}, metadata))
+    file.writelines(map(_bytes, ordered.values()))
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """A tensor's numbers, in their order; those of a contiguous one on the processor are not copied."""
+    numbers = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
+    return numbers.numpy().data
+
+
 def _digest(name: str, tensor: Tensor) -> str:
     """SHA-256 of a tensor: its name, its type and shape, and its numbers."""
-    numbers = tensor.detach().cpu().contiguous()
-    head = f"{name}\n{numbers.dtype} {tuple(numbers.shape)}\n".encode()
-    return hashlib.sha256(head + numbers.view(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{name}\n{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+    digest.update(_bytes(tensor))
+    return digest.hexdigest()
 
 
 def _digest_of_all(told: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ not warn of an array that it must not write to.
 """
 
 import json
-import math
 import mmap
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from byhand.data.content import Content, row_digests
 from byhand.data.dataset import Raw, Rows
+from byhand.tensor_file import head
 
 _MAX_HEADER: Final = 1 << 20
 _SAMPLE: Final = 64  # rows whose digests are computed again when a file is opened
@@ -36,20 +36,10 @@ def write_stored(file: BinaryIO, key: str, content: Content) -> None:
     parts = raw[:3]
     rows = [part for part in parts if part is not None]
     count = sum(len(part.labels) for part in rows)
-    shapes = {"labels": ("I64", (count,), 8), "digests": ("U8", (count, 32), 1)}
-    shapes["images"] = ("U8", (count, *raw.train.images.shape[1:]), 1)
-    header: dict[str, object] = {}
-    place = 0
-    for name, (dtype, shape, width) in shapes.items():
-        end = place + math.prod(shape) * width
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": (place, end)}
-        place = end
     lengths = [None if part is None else len(part.labels) for part in parts]
     about = {"key": key, "hash": whole, "classes": json.dumps(raw.classes), "parts": json.dumps(lengths)}
-    header["__metadata__"] = about
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 64)
-    file.write(len(text).to_bytes(8, "little") + text)
+    images = (count, *raw.train.images.shape[1:])
+    file.write(head({"labels": ("I64", (count,)), "digests": ("U8", (count, 32)), "images": ("U8", images)}, about))
     for arrays in ([part.labels for part in rows], digests, [part.images for part in rows]):
         file.writelines(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays)
 

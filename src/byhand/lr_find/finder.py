@@ -17,6 +17,7 @@ from byhand.lr_find.trials import Choice, Guess, first_guess, search, trial_step
 from byhand.model import Sequential
 from byhand.optim import Schedule, constant
 from byhand.progress import in_notebook
+from byhand.wide import is_wide
 
 if TYPE_CHECKING:
     from byhand.learner import Learner
@@ -30,8 +31,14 @@ _EPOCHS, _STEPS = 20, 2000  # a run whose length nobody says: so many epochs, or
 def auto_lr(learn: "Learner", n_epoch: int | None, schedule: Callable[[float], Schedule]) -> Choice:
     """The rate for a run of ``n_epoch`` epochs along ``schedule``, by trials; where none succeeds, the guess.
 
-    For one linear layer under SGD the guess is then 2/L, which cannot raise the loss (``curvature``).
+    For one linear layer under SGD the guess is then 2/L, which cannot raise the loss (``curvature``). That is taken at
+    once for a layer too wide to be put back after a trial (``wide``).
     """
+    train, model = learn.dls.train, learn.model
+    if isinstance(model, Sequential) and is_wide(model.parameters()) and isinstance(train, DataLoader):
+        guess = first_guess(learn.optimizer(), train.x, train.batch_size, model.sizes[-1])
+        lr = guess.lr * (min(1.0, 2 / model.sizes[-1]) if _is_linear(model) else 1.0)
+        return Choice(lr, lr, lr, f"{guess.origin}: weights so many are not tried out")
     with learn.rehearsal(_steps(learn, n_epoch)[1]) as rehearsal:
         try:
             return _search(learn, rehearsal, n_epoch, schedule)
