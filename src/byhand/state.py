@@ -75,7 +75,7 @@ def take_up(learn: Learner, state: State) -> None:
     except (KeyError, RuntimeError) as error:
         raise ValueError(f"the state lacks {error}") from error
     learn.history = [dict(row) for row in state.history]
-    learn.go_on(state.step, parts["good"])
+    learn.skip, learn.good = state.step, parts["good"]
 
 
 def _own(learn: Learner) -> tuple[Sequential, DataLoader]:

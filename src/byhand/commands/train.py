@@ -9,6 +9,7 @@ import typer
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
 from byhand.data.load import load
+from byhand.distributed import is_restart, joined, restarts
 from byhand.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ app = new_app()
 
 @app.command()
 def train(
+    ctx: typer.Context,
     data: options.Data = None,
     model: options.Model = None,
     hidden: options.Hidden = None,
@@ -55,9 +57,16 @@ def train(
     given = options.given_settings(locals())
     if resume is not None and (given or data or like or out):
         raise UsageError("--resume goes on with a run as it was begun; give no data and no other settings with it")
+    if is_restart() and (run := resume or out) and (run / "run.json").exists():
+        resume, like, given, data = run, None, {}, None
+    elif restarts() and not (resume or out):
+        raise UsageError("--max-restarts: name the run's folder with --out, so that a restart finds it")
     settings, source = options.chosen(like or resume, given, data)
-    table = not json and not quiet
-    parts = load(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
+    world = ctx.with_resource(joined(settings.device))
+    table = not json and not quiet and world.rank == 0
+    parts = world.first(
+        lambda: load(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
+    )
     if table:
         typer.echo(data_line(parts, source))
 
@@ -65,14 +74,18 @@ def train(
 
     state = None
     if resume is None:
-        plan = recipe.prepare(settings, parts, quiet=not table)
+        plan = recipe.prepare(settings, parts, quiet=not table, world=world)
     else:
-        plan, state, damaged = recipe.resume(resume, parts, quiet=not table)
-        for line in damaged:
+        if is_restart() and checkpoint.read_run(resume)["status"] == "finished":
+            world.in_order = True
+            return
+        plan, state, damaged = recipe.resume(resume, parts, quiet=not table, world=world)
+        for line in damaged if world.rank == 0 else []:
             typer.echo(f"byhand: {one_line(line)}; the state before it is used", err=True)
     if table:
         typer.echo(f"{model_line(plan.settings, plan.model)}\n{_rate_line(plan)}\n")
-    folder = resume or checkpoint.new_run(out)
+    with world.together():
+        folder = resume or (checkpoint.new_run(out) if world.rank == 0 else Path())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a loss that is no number is said below
@@ -80,10 +93,14 @@ def train(
     except KeyboardInterrupt:
         epochs = max(0, len(plan.learn.history) - 1)
         name = one_line(str(folder))
-        typer.echo(
-            f"byhand: interrupted; {epochs} finished epochs are kept in {name}; byhand train --resume {name}", err=True
-        )
+        if world.rank == 0:
+            typer.echo(
+                f"byhand: interrupted; {epochs} finished epochs are kept in {name}; byhand train --resume {name}",
+                err=True,
+            )
         raise typer.Exit(130) from None
+    if world.rank:
+        raise typer.Exit(1 if plan.learn.stopped else 0)
     if json:
         emit_json("train", _fields(folder, plan, record))
     elif quiet:
