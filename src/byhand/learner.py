@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from byhand import weights
 from byhand.batches import batches, draw, is_shuffled
 from byhand.data.loader import Batches, DataLoader, DataLoaders
+from byhand.distributed import World
 from byhand.errors import DataError
 from byhand.loss import cross_entropy, cross_entropy_with_grad, softmax
 from byhand.lr_find.finder import auto_lr, lr_find
 from byhand.lr_find.rehearsal import Rehearsal
 from byhand.lr_find.untouched import same_randomness, untouched
-from byhand.metrics import Mean
+from byhand.metrics import Mean, columns, names
 from byhand.model import Sequential
 from byhand.optim import SGD, Optimizer, Schedule, constant, fitting, one_cycle, set_lr
 from byhand.progress import Table
@@ -58,6 +59,7 @@ class Learner:
         loss: the loss of the last step's batch, before the step.
         good: the weights that the last row of the history was measured with; none of a model too wide to have a copy.
         skip: batches of the next epoch that were learnt from before (``byhand.state``).
+        world: the processes that share the work (``byhand.distributed``); this one alone at first.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Learner:
         self._params: dict[str, Tensor] | None = None
         self.good: dict[str, Tensor] = {}
         self.skip = 0
+        self.world = World()
 
     # The five steps, once by hand and once by autograd.
 
@@ -109,6 +112,7 @@ class Learner:
         logits = model(xb)  # (B, C)
         loss, grad = cross_entropy_with_grad(logits, yb)  # (), (B, C)
         model.backward(grad)
+        loss = self.world.sum_gradients(self._parameters().values(), loss, len(yb))
         opt.step()
         opt.zero_grad()
         return loss
@@ -117,6 +121,7 @@ class Learner:
         preds = self.model(xb)  # (B, C)
         loss = self.loss_func(preds, yb)  # ()
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
+        loss = self.world.sum_gradients(self._parameters().values(), loss, len(yb))
         opt.step()
         opt.zero_grad()
         return loss.detach()
@@ -153,7 +158,7 @@ class Learner:
         says at which step it happened and what to try.
         """
         opt, last = self.optimizer(), max(0, len(self.history) - 1) + n_epoch - done
-        table = Table(self._columns(), n_epoch - done, last, quiet=self.quiet)
+        table = Table(columns(self.metrics), n_epoch - done, last, quiet=self.quiet)
         self.stopped = None
         if not self.history:
             self._end_epoch(0, time.perf_counter(), table)
@@ -197,11 +202,11 @@ class Learner:
     def _end_epoch(self, epoch: int, start: float, table: Table) -> None:
         """Measure both parts with the weights as they are now, and write the row."""
         self.step = None
-        names = self._names()
+        measured = names(self.metrics)
         row: dict[str, float | None] = {"epoch": epoch}
-        for name, train in zip(names, self.validate(self.dls.train), strict=True):
+        for name, train in zip(measured, self.validate(self.dls.train), strict=True):
             row[f"train_{name}"] = train
-        for name, valid in zip(names, self.validate() if self.dls.valid else [None] * len(names), strict=True):
+        for name, valid in zip(measured, self.validate() if self.dls.valid else [None] * len(measured), strict=True):
             row[f"valid_{name}"] = valid
         row["seconds"] = time.perf_counter() - start
         loss = row["train_loss"]
@@ -209,7 +214,7 @@ class Learner:
             self._stop(loss, "after the last step", epoch)
             return
         good = self._snapshot()
-        self.history.append({name: row[name] for name in self._columns()})
+        self.history.append({name: row[name] for name in columns(self.metrics)})
         self.good = good  # before the callbacks: if one of them raises, the weights are those of the row
         table.row(self.history[-1])
         for cb in self.cbs:
@@ -221,12 +226,6 @@ class Learner:
             f"the loss became {loss} {when} of epoch {epoch}; the weights {back}; try a "
             "tenth of the rate, and look whether the inputs lie between 0 and 1"
         )
-
-    def _names(self) -> list[str]:
-        return ["loss", *(getattr(metric, "__name__", type(metric).__name__) for metric in self.metrics)]
-
-    def _columns(self) -> list[str]:
-        return ["epoch", *(f"{part}_{name}" for name in self._names() for part in ("train", "valid")), "seconds"]
 
     # The rate.
 
@@ -253,13 +252,14 @@ class Learner:
         Raises:
             ValueError: there is no validation part.
         """
-        loss, metrics = Mean(), [Mean() for _ in self.metrics]
+        measures = [self.loss_func, *self.metrics]
+        means = [Mean() for _ in measures]
         with self._threads():
             for preds, yb in self._predictions(dl):
-                loss.add(self.loss_func(preds, yb).item(), len(yb))
-                for mean, metric in zip(metrics, self.metrics, strict=True):
-                    mean.add(metric(preds, yb).item(), len(yb))
-        return [loss.value, *(mean.value for mean in metrics)]
+                for mean, measure in zip(means, measures, strict=True):
+                    mean.add(measure(preds, yb).item(), len(yb))
+        self.world.sum(means)
+        return [mean.value for mean in means]
 
     def get_preds(self, dl: Batches | None = None) -> tuple[Tensor, Tensor]:
         """Predictions (N, C) and labels, as the loader gives them, of the validation part, or of ``dl``.

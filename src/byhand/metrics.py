@@ -1,12 +1,13 @@
 """What a person reads off a classifier: the part of the rows that it gets right, and averages over rows."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
 from torch import Tensor
 
-__all__ = ["Mean", "accuracy"]
+__all__ = ["Mean", "accuracy", "columns", "names"]
 
 
 def accuracy(inp: Tensor, targ: Tensor) -> Tensor:
@@ -50,3 +51,13 @@ class Mean:
     def value(self) -> float:
         """The mean of all rows so far; nan if there are none."""
         return self.total / self.count if self.count else math.nan
+
+
+def names(metrics: Iterable[object]) -> list[str]:
+    """What a learner measures: its loss, and its metrics by their functions' names."""
+    return ["loss", *(getattr(metric, "__name__", type(metric).__name__) for metric in metrics)]
+
+
+def columns(metrics: Iterable[object]) -> list[str]:
+    """The keys of a row of a learner's history, in their order."""
+    return ["epoch", *(f"{part}_{name}" for name in names(metrics) for part in ("train", "valid")), "seconds"]

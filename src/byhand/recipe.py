@@ -21,6 +21,7 @@ from byhand import checkpoint, weights
 from byhand.data.dataset import Dataset
 from byhand.data.drawing import ink_box
 from byhand.data.loader import loaders
+from byhand.distributed import World, draw_own_masks, share_work
 from byhand.errors import DataError, UsageError
 from byhand.learner import Learner
 from byhand.lr_find.finder import auto_lr
@@ -74,18 +75,25 @@ class Recipe:
     reason: str  # why this rate
 
 
-def prepare(settings: Settings, data: Dataset, quiet: bool = False) -> Recipe:
-    """The recipe of resolved settings on a data set.
+def prepare(settings: Settings, data: Dataset, quiet: bool = False, world: World | None = None) -> Recipe:
+    """The recipe of resolved settings on a data set, for this process of a ``world``. Rank 0 looks for the rate.
 
     Raises:
         UsageError: a device that this machine lacks.
         DataError: the weights to start from cannot be read or do not fit.
     """
+    world = world or World()
     settings, model, learn = build(settings, data, quiet)
+    lr, reason = settings.lr or 0.0, "as told"
     if settings.lr is None:
-        choice = auto_lr(learn, settings.epochs, _course(settings))
-        return Recipe(settings, data, model, learn, choice.lr, choice.rule)
-    return Recipe(settings, data, model, learn, settings.lr, "as told")
+        with world.together():
+            if world.rank == 0:
+                choice = auto_lr(learn, settings.epochs, _course(settings))
+                lr, reason = choice.lr, choice.rule
+        lr = world.number_of_first(lr)
+    world.must_agree("data or settings", f"{data.hash} {settings}")
+    share_work(learn, world)
+    return Recipe(settings, data, model, learn, lr, reason)
 
 
 def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Settings, Sequential, Learner]:
@@ -136,13 +144,16 @@ def find_lr(settings: Settings, learn: Learner) -> LRFound:
     return learn.lr_find(show_plot=False, n_epoch=settings.epochs, schedule=_course(settings))
 
 
-def resume(folder: str | Path, data: Dataset, quiet: bool = False) -> tuple[Recipe, State | None, list[str]]:
+def resume(
+    folder: str | Path, data: Dataset, quiet: bool = False, world: World | None = None
+) -> tuple[Recipe, State | None, list[str]]:
     """The recipe of a run on the disk, the newest state that is whole, and a line for each damaged one.
 
     Args:
         folder: the run's.
         data: what it learnt from, loaded anew.
         quiet: print nothing while it trains.
+        world: the processes that train it, each of which reads the folder.
 
     Raises:
         DataError: the folder is no run, the data are others, or no state is whole.
@@ -162,6 +173,10 @@ def resume(folder: str | Path, data: Dataset, quiet: bool = False) -> tuple[Reci
             take_up(learn, state)
         except ValueError as error:
             raise DataError(f"the state of {folder} does not fit its run.json: {error}; train anew") from error
+    world = world or World()
+    place = (state.epochs, state.step) if state else None
+    world.must_agree("the run's state, its data or its settings", f"{data.hash} {settings} {lr} {place}")
+    share_work(learn, world)
     return Recipe(settings, data, model, learn, lr, "as the run was begun"), state, damaged
 
 
@@ -170,7 +185,8 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
 
     Returns what ``run.json`` holds. ``status`` there is "running", "finished", "interrupted" (Ctrl-C, SIGTERM), or
     "stopped" when the loss was no number any more. A signal ends the training between two steps, whose state is
-    written, a second one at once; KeyboardInterrupt passes on when the folder is in order.
+    written, a second one at once; KeyboardInterrupt passes on when the folder is in order. Of several processes rank 0
+    alone writes, and all stop after the same step.
 
     Args:
         recipe: what to train.
@@ -181,7 +197,7 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
         DataError: a file cannot be written.
     """
     settings, model, learn = recipe.settings, recipe.model, recipe.learn
-    start = time.perf_counter() - (state.seconds if state else 0.0)
+    world, start = learn.world, time.perf_counter() - (state.seconds if state else 0.0)
     steps = state.epochs * len(learn.dls.train) + state.step if state else 0
     kept, openings = -math.inf, 0
 
@@ -196,10 +212,13 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
         return found | {"test_openings": openings}
 
     def save() -> None:
-        checkpoint.write_state(folder, replace(capture(learn), seconds=seconds()))
+        if world.rank == 0:
+            checkpoint.write_state(folder, replace(capture(learn), seconds=seconds()))
 
     def keep(took: float, with_weights: bool = True) -> None:
         nonlocal kept
+        if world.rank:
+            return
         checkpoint.write_history(folder, learn.history)
         checkpoint.write_times(folder, learn.history, took)
         if with_weights:
@@ -208,7 +227,7 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
 
     def after(learn: Learner) -> None:
         nonlocal steps
-        if stop.wanted:
+        if world.stopping:
             save()
             raise KeyboardInterrupt
         if learn.step is None:
@@ -217,13 +236,16 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
                 keep(seconds())
             return
         steps += 1
+        draw_own_masks(world, model, settings.seed, steps)
         if settings.save_every and steps % settings.save_every == 0:
             save()
 
     learn.cbs.append(after)
     status = "interrupted"
-    checkpoint.write_run(folder, told("running", seconds()))
-    with stop_on_signals() as stop:
+    if world.rank == 0:
+        checkpoint.write_run(folder, told("running", seconds()))
+    draw_own_masks(world, model, settings.seed, steps)
+    with stop_on_signals() as world.wish:
         try:
             learn.fit_schedule(settings.epochs or 0, _course(settings)(recipe.lr), state.epochs if state else 0)
             status = "stopped" if learn.stopped else "finished"
@@ -231,8 +253,11 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
             took = seconds()
             keep(took, bool(learn.good) or status == "finished")  # a wide model has not gone back to its last epoch
             final = told(status, took)
-            checkpoint.write_run(folder, final)
-    checkpoint.remove_states(folder)
+            if world.rank == 0:
+                checkpoint.write_run(folder, final)
+            world.in_order = status != "interrupted" or world.stopping
+    if world.rank == 0:
+        checkpoint.remove_states(folder)
     return final
 
 
@@ -251,6 +276,7 @@ def record(settings: Settings, data: Dataset, learn: Learner, lr: float, status:
         "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
         | {"python": platform.python_version(), "platform": platform.platform()},
         "threads": torch.get_num_threads(),
+        "processes": learn.world.size,
         "device": str(parameters[0].device),
         "test_openings": 0,
     }

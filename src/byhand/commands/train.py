@@ -10,6 +10,7 @@ import typer
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
 from byhand.data.load import load
+from byhand.distributed import is_restart, joined, restarts
 from byhand.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ app = new_app()
 
 @app.command()
 def train(
+    ctx: typer.Context,
     data: options.Data = None,
     model: options.Model = None,
     hidden: options.Hidden = None,
@@ -57,9 +59,16 @@ def train(
     given = options.given_settings(locals())
     if resume is not None and (given or data or like or out):
         raise UsageError("--resume goes on with a run as it was begun; give no data and no other settings with it")
+    if is_restart() and (run := resume or out) and (run / "run.json").exists():
+        resume, like, given, data = run, None, {}, None
+    elif restarts() and not (resume or out):
+        raise UsageError("--max-restarts: name the run's folder with --out, so that a restart finds it")
     settings, source = options.chosen(like or resume, given, data)
-    table = not json and not quiet
-    parts = load(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
+    world = ctx.with_resource(joined(settings.device))
+    table = not json and not quiet and world.rank == 0
+    parts = world.first(
+        lambda: load(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
+    )
     if table:
         typer.echo(data_line(parts, source))
 
@@ -68,18 +77,26 @@ def train(
     with ExitStack() as lock:
         state = None
         if resume is None:
-            plan = recipe.prepare(settings, parts, quiet=not table)
+            plan = recipe.prepare(settings, parts, quiet=not table, world=world)
         else:
-            lock.enter_context(checkpoint.held(resume))
-            plan, state, damaged = recipe.resume(resume, parts, quiet=not table)
-            for line in damaged:
+            if is_restart() and checkpoint.read_run(resume)["status"] == "finished":
+                world.in_order = True
+                return
+            with world.together():
+                if world.rank == 0:
+                    lock.enter_context(checkpoint.held(resume))
+            plan, state, damaged = recipe.resume(resume, parts, quiet=not table, world=world)
+            for line in damaged if world.rank == 0 else []:
                 typer.echo(f"byhand: {one_line(line)}; the state before it is used", err=True)
         if table:
             typer.echo(f"{model_line(plan.settings, plan.model)}\n{_rate_line(plan)}\n")
-        folder = resume or checkpoint.new_run(out)
-        if resume is None:
-            lock.enter_context(checkpoint.held(folder, new=True))
+        with world.together():
+            folder = resume or (checkpoint.new_run(out) if world.rank == 0 else Path())
+            if resume is None and world.rank == 0:
+                lock.enter_context(checkpoint.held(folder, new=True))
         record = _run(plan, folder, state)
+    if world.rank:
+        raise typer.Exit(1 if plan.learn.stopped else 0)
     if json:
         emit_json("train", _fields(folder, plan, record))
     elif quiet:
@@ -102,9 +119,11 @@ def _run(plan: "Recipe", folder: Path, state: "State | None") -> dict[str, Any]:
             return recipe.train(plan, folder, state)
     except KeyboardInterrupt:
         epochs = max(0, len(plan.learn.history) - 1)
-        typer.echo(
-            f"byhand: interrupted; {epochs} finished epochs are kept in {name}; byhand train --resume {name}", err=True
-        )
+        if plan.learn.world.rank == 0:
+            typer.echo(
+                f"byhand: interrupted; {epochs} finished epochs are kept in {name}; byhand train --resume {name}",
+                err=True,
+            )
         raise typer.Exit(130) from None
     except DataError as error:
         if not (folder / "run.json").exists():

@@ -9,7 +9,6 @@ Shapes: N rows, B batch, P pixels.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, cast, final
 
 import numpy as np
@@ -20,7 +19,7 @@ from torch.utils.data import TensorDataset
 
 from byhand.data.dataset import Part
 
-__all__ = ["Batches", "DataLoader", "DataLoaders", "loaders", "random_state", "set_random_state"]
+__all__ = ["Batches", "DataLoader", "DataLoaders", "loaders", "part_of", "random_state", "set_random_state"]
 
 Batch = tuple[Tensor, Tensor]
 
@@ -35,6 +34,8 @@ class DataLoader:
     Attributes:
         x: (N, ...) the inputs; for a ``Part`` its pixels, (N, P) uint8.
         y: (N,), or (N, 1) as the seeds have it.
+        share: (r, W) where process r of W takes its part of each batch only, rows ⌊r·n/W⌋ to ⌊(r+1)·n/W⌋ of its n rows,
+            and of ``in_order`` its part of all rows. The order is drawn whole, so that all processes have the same.
         drawn_from: the generator's state that the order of the last pass was drawn from; None before any shuffled pass.
     """
 
@@ -72,6 +73,7 @@ class DataLoader:
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.generator = generator
+        self.share: tuple[int, int] = (0, 1)
         self.drawn_from: Tensor | None = None
         self._pixels = isinstance(dataset, Part)
 
@@ -94,19 +96,28 @@ class DataLoader:
             order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)  # (N,)
             y = self.y.index_select(0, order)  # (N,), small enough to be put in order at once
             for start in range(skip * self.batch_size, len(self) * self.batch_size, self.batch_size):
-                rows = slice(start, start + self.batch_size)
+                rows = part_of(start, min(start + self.batch_size, len(y)), self.share)
                 yield self._ready(self.x.index_select(0, order[rows]), raw), y[rows]
         else:
-            yield from islice(self.in_order(self.batch_size, raw), skip, len(self))
+            for start in range(skip * self.batch_size, len(self) * self.batch_size, self.batch_size):
+                rows = part_of(start, min(start + self.batch_size, len(self.x)), self.share)
+                yield self._ready(self.x[rows], raw), self.y[rows]
 
     def in_order(self, batch_size: int, raw: bool = False) -> Iterator[Batch]:
         """Every row once, from first to last, as an evaluation wants them: slices, nothing is gathered."""
-        for start in range(0, len(self.x), batch_size):
-            rows = slice(start, start + batch_size)
+        own = part_of(0, len(self.x), self.share)
+        for start in range(own.start, own.stop, batch_size):
+            rows = slice(start, min(start + batch_size, own.stop))
             yield self._ready(self.x[rows], raw), self.y[rows]
 
     def _ready(self, xb: Tensor, raw: bool) -> Tensor:
         return xb.float().div_(255) if self._pixels and not raw else xb
+
+
+def part_of(start: int, stop: int, share: tuple[int, int]) -> slice:
+    """Rows ⌊r·n/W⌋ to ⌊(r+1)·n/W⌋ of the n from ``start`` to ``stop``: process r's of W. Each row is in one part."""
+    (r, w), n = share, stop - start
+    return slice(start + r * n // w, start + (r + 1) * n // w)
 
 
 def random_state(generator: torch.Generator | None) -> Tensor:
