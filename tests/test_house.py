@@ -28,7 +28,7 @@ ROOMS = [
     {"loss", "layers", "model", "optim", "metrics", "weights", "progress", "threads", "wide"},
     {"batches", "learner", "lr_find", "state", "distributed"},
     {"checkpoint"},
-    {"settings", "recipe", "predict"},
+    {"settings", "record", "recipe", "predict"},
     {"evaluate"},
     {"estimators", "export", "kaggle", "play", "doctor"},
     {"classroom"},

@@ -275,8 +275,17 @@ def share_work(learn: "Learner", world: World) -> None:
 
     Raises:
         ValueError: a loader that is not byhand's.
+        UsageError: a layer so wide that its gradient is never made.
     """
     from byhand.data.loader import DataLoader
+    from byhand.model import Sequential
+    from byhand.wide import is_wide
+
+    if world.size > 1 and isinstance(learn.model, Sequential) and is_wide(learn.model.parameters()):
+        raise UsageError(
+            "a layer of this model is too wide for its gradient to be sent to other processes: start one process, or "
+            "make the images smaller"
+        )
 
     for dl in (learn.dls.train, learn.dls.valid):
         if isinstance(dl, DataLoader):

@@ -1,25 +1,20 @@
 """From settings and data to a trained run on the disk, and back from the disk to its model."""
 
 import math
-import platform
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, final
 
-import numpy as np
 import torch
-from torch import Tensor
 
-import byhand
 from byhand import checkpoint, weights
 from byhand.data.dataset import Dataset
-from byhand.data.drawing import ink_box
 from byhand.data.loader import loaders
 from byhand.distributed import World, draw_own_masks, share_work
 from byhand.errors import DataError, UsageError
@@ -29,12 +24,13 @@ from byhand.lr_find.found import LRFound
 from byhand.metrics import accuracy
 from byhand.model import MLP, LinearClassifier, Sequential
 from byhand.optim import SGD, Adam, Schedule, constant, flat_cos, one_cycle
+from byhand.record import record
 from byhand.settings import Settings
 from byhand.signals import stop_on_signals
 from byhand.state import State, capture, take_up
 from byhand.wide import WIDE
 
-__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "record", "resume", "train"]
+__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "resume", "train"]
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": constant,
@@ -261,27 +257,6 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
     return final
 
 
-def record(settings: Settings, data: Dataset, learn: Learner, lr: float, status: str, seconds: float) -> dict[str, Any]:
-    """What ``run.json`` holds of a run of one of our models; ``train`` says what ``status`` may be."""
-    parameters: list[Tensor] = cast(Sequential, learn.model).parameters()
-    return {
-        "status": status,
-        "settings": asdict(settings),
-        "data": describe(data),
-        "lr": lr,
-        "parameters": sum(p.numel() for p in parameters),
-        "results": learn.history[-1] if learn.history else None,
-        "stopped": learn.stopped,
-        "seconds": seconds,
-        "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
-        | {"python": platform.python_version(), "platform": platform.platform()},
-        "threads": torch.get_num_threads(),
-        "processes": learn.world.size,
-        "device": str(parameters[0].device),
-        "test_openings": 0,
-    }
-
-
 def load_run(folder: str | Path) -> tuple[Sequential, dict[str, Any]]:
     """The trained model of a run, ready to predict, and the run's record.
 
@@ -298,20 +273,6 @@ def load_run(folder: str | Path) -> tuple[Sequential, dict[str, Any]]:
             f"{folder} is damaged: run.json and model.safetensors do not agree ({error}); train again"
         ) from error
     return model.eval(), record
-
-
-def describe(data: Dataset) -> dict[str, Any]:
-    """What a run remembers of its data: names, sizes, the hash, and how large a drawing is within an image."""
-    return {
-        "source": data.source,
-        "train": len(data.train),
-        "valid": len(data.valid),
-        "test": len(data.test),
-        "hash": data.hash,
-        "classes": list(data.classes),
-        "shape": list(data.train.images.shape[1:]),
-        "ink_box": ink_box(data.train.images),
-    }
 
 
 def _course(settings: Settings) -> Callable[[float], Schedule]:

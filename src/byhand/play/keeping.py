@@ -8,12 +8,13 @@ from typing import cast, final
 
 from torch import Tensor
 
-from byhand import checkpoint, recipe
+from byhand import checkpoint
 from byhand.learner import Learner
 from byhand.model import Sequential
 from byhand.play.controls import Controls
 from byhand.play.rows import Rows
 from byhand.play.training import make_learner, make_model, rescale
+from byhand.record import record
 from byhand.settings import Settings
 
 __all__ = ["Kept", "keep", "model_of"]
@@ -85,7 +86,7 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
         reproducible=False,
         save_every=None,
     ).resolved()
-    record = recipe.record(
+    told = record(
         settings,
         rows.data,
         learn,
@@ -97,7 +98,7 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
     checkpoint.write_history(folder, learn.history)
     checkpoint.write_times(folder, learn.history, kept.seconds)
     checkpoint.write_weights(folder, model_of(kept).state_dict())
-    checkpoint.write_run(folder, record)
+    checkpoint.write_run(folder, told)
     return folder
 
 

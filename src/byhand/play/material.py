@@ -12,6 +12,7 @@ from byhand.errors import ByhandError, DataError, UsageError
 from byhand.model import Sequential
 from byhand.play.controls import Controls, Room
 from byhand.play.training import Beginning, make_model, rescale
+from byhand.record import describe
 from byhand.settings import Settings
 
 __all__ = ["Material", "of_data", "of_run"]
@@ -25,7 +26,7 @@ class Material:
     """All that a studio starts from."""
 
     title: str
-    about: dict[str, Any]  # as ``recipe.describe`` tells of the data
+    about: dict[str, Any]  # as ``record.describe`` tells of the data
     data: Dataset | None  # None: the weights can be looked at and not trained
     reason: str | None  # why not
     settings: Settings  # how the data were read and split
@@ -59,7 +60,7 @@ def of_data(source: str | None) -> Material:
         DataError, UsageError: the source cannot be read.
     """
     data = load(source)
-    about = recipe.describe(data)
+    about = describe(data)
     controls = Controls(batch_size=min(Controls().batch_size, len(data.train)))
     model = make_model(controls, data.train.images[0].size, len(data.classes))
     return Material(data.source, about, data, None, Settings(), controls, None, model)
@@ -77,7 +78,7 @@ def of_run(run: Path, source: str | None) -> Material:
     settings, about = Settings.of(record), dict(record["data"])
     data, reason = _data(settings, about, source)
     if data is not None:
-        about = recipe.describe(data)
+        about = describe(data)
     controls = _controls(settings, record, len(data.train) if data is not None else int(about["train"]))
     if not controls.scaled:
         rescale(model, 1 / 255)  # what was saved is for pixels from 0 to 1
