@@ -92,7 +92,7 @@ def main() -> None:
         return
     args: argparse.Namespace = measure.options(__doc__, rounds=3)
     lines = [
-        "A linear layer too wide to be held twice: seconds a step and peak of resident memory, of processes of their own.",
+        "A linear layer too wide to be held twice: seconds a step, and the peak of resident memory, a process each.",
         measure.versions("torch"),
         "",
         f"{'':44}{'batch':>6}  {'a step, median (min to max)':32}{'peak':>9}  of it weights and pictures",

@@ -28,6 +28,7 @@ from byhand.record import record
 from byhand.settings import Settings
 from byhand.signals import stop_on_signals
 from byhand.state import State, capture, take_up
+from byhand.threads import same_bits
 from byhand.wide import WIDE
 
 __all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "resume", "train"]
@@ -82,7 +83,7 @@ def prepare(settings: Settings, data: Dataset, quiet: bool = False, world: World
     settings, model, learn = build(settings, data, quiet)
     lr, reason = settings.lr or 0.0, "as told"
     if settings.lr is None:
-        with world.together():
+        with world.together(), same_bits(settings.reproducible):
             if world.rank == 0:
                 choice = auto_lr(learn, settings.epochs, _course(settings))
                 lr, reason = choice.lr, choice.rule
@@ -100,9 +101,6 @@ def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Setti
         DataError: the weights to start from cannot be read or do not fit.
     """
     device = _device(settings.device)
-    if settings.reproducible:
-        torch.set_num_threads(1)  # sums of floats depend on how many threads share them
-        torch.use_deterministic_algorithms(True)
     pixels = data.train.images[0].size
     _check_width(settings, pixels, len(data.classes))
     model = build_model(settings, pixels, len(data.classes))
@@ -125,7 +123,7 @@ def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Setti
 def fit(settings: Settings, data: Dataset) -> Sequential:
     """The trained model of resolved settings with a rate and a number of epochs; nothing is printed or written."""
     settings, model, learn = build(settings, data, quiet=True)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), same_bits(settings.reproducible):
         warnings.simplefilter("ignore", RuntimeWarning)  # a loss that is no number leaves the last good weights
         learn.fit_schedule(settings.epochs or 0, _course(settings)(settings.lr or 0.0))
     return model.eval()
@@ -137,7 +135,8 @@ def find_lr(settings: Settings, learn: Learner) -> LRFound:
     Raises:
         DataError: the loss is no number from the start, or no rate makes it fall.
     """
-    return learn.lr_find(show_plot=False, n_epoch=settings.epochs, schedule=_course(settings))
+    with same_bits(settings.reproducible):
+        return learn.lr_find(show_plot=False, n_epoch=settings.epochs, schedule=_course(settings))
 
 
 def resume(
@@ -238,10 +237,10 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
 
     learn.cbs.append(after)
     status = "interrupted"
-    if world.rank == 0:
-        checkpoint.write_run(folder, told("running", seconds()))
-    draw_own_masks(world, model, settings.seed, steps)
-    with stop_on_signals() as world.wish:
+    with same_bits(settings.reproducible), stop_on_signals() as world.wish:
+        if world.rank == 0:
+            checkpoint.write_run(folder, told("running", seconds()))
+        draw_own_masks(world, model, settings.seed, steps)
         try:
             learn.fit_schedule(settings.epochs or 0, _course(settings)(recipe.lr), state.epochs if state else 0)
             status = "stopped" if learn.stopped else "finished"

@@ -1,6 +1,7 @@
 """What a run remembers of itself: settings, data, versions, machine and result, as ``run.json`` holds them."""
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from byhand.learner import Learner
 from byhand.model import Sequential
 from byhand.settings import Settings
 
-__all__ = ["describe", "record"]
+__all__ = ["describe", "machine", "record", "unlike"]
 
 
 def record(settings: Settings, data: Dataset, learn: Learner, lr: float, status: str, seconds: float) -> dict[str, Any]:
@@ -30,13 +31,33 @@ def record(settings: Settings, data: Dataset, learn: Learner, lr: float, status:
         "results": learn.history[-1] if learn.history else None,
         "stopped": learn.stopped,
         "seconds": seconds,
-        "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
-        | {"python": platform.python_version(), "platform": platform.platform()},
-        "threads": torch.get_num_threads(),
-        "processes": learn.world.size,
-        "device": str(parameters[0].device),
+        **machine(learn),
         "test_openings": 0,
     }
+
+
+def machine(learn: Learner) -> dict[str, Any]:
+    """What the bits of a run hang on besides its settings and data."""
+    return {
+        "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
+        | {"python": platform.python_version(), "platform": platform.platform()},
+        "processes": learn.world.size,
+        "threads": torch.get_num_threads(),
+        "device": str(cast(Sequential, learn.model).parameters()[0].device),
+        "cpu": torch.backends.cpu.get_cpu_capability(),  # what its kernels are compiled for
+    }
+
+
+def unlike(told: Mapping[str, Any], learn: Learner) -> list[str]:
+    """In words, where this machine is not that of a run's record: what may cost a repetition its equal bits."""
+    here = machine(learn)
+    names = ["processes", "threads", "device", "cpu"]
+    if (told.get("settings") or {}).get("reproducible"):
+        names.remove("threads")
+    pairs = [(name, told.get(name), here[name]) for name in names]
+    versions = told.get("versions") or {}
+    pairs += [(name, versions.get(name), here["versions"][name]) for name in ("byhand", "torch", "numpy")]
+    return [f"{name} {now} and not {then}" for name, then, now in pairs if then is not None and then != now]
 
 
 def describe(data: Dataset) -> dict[str, Any]:

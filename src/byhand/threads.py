@@ -1,11 +1,11 @@
-"""How many threads a product is worth."""
+"""How many threads a product is worth, and when it must be one."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
 
-__all__ = ["few_threads"]
+__all__ = ["few_threads", "same_bits"]
 
 _SMALL = 10_000_000  # multiplications of a product that one thread makes as fast as two
 
@@ -24,3 +24,23 @@ def few_threads(multiplications: float) -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def same_bits(wanted: bool) -> Generator[None]:
+    """If ``wanted``, what is computed within has the same bits whatever number of threads there is.
+
+    A sum of floats depends on its order, and so on how many threads share it: within there is one, and only algorithms
+    that do the same every time. Afterwards all is as it was.
+    """
+    if not wanted:
+        yield
+        return
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)

@@ -73,6 +73,7 @@ def train(
         typer.echo(data_line(parts, source))
 
     from byhand import checkpoint, recipe  # after the first line, because they import torch
+    from byhand.record import unlike
 
     with ExitStack() as lock:
         state = None
@@ -88,6 +89,12 @@ def train(
             plan, state, damaged = recipe.resume(resume, parts, quiet=not table, world=world)
             for line in damaged if world.rank == 0 else []:
                 typer.echo(f"byhand: {one_line(line)}; the state before it is used", err=True)
+        if like is not None and world.rank == 0:
+            other = unlike(checkpoint.read_run(like), plan.learn)
+            if other:
+                typer.echo(
+                    f"byhand: the bits may be others than those of {one_line(str(like))}: {'; '.join(other)}", err=True
+                )
         if table:
             typer.echo(f"{model_line(plan.settings, plan.model)}\n{_rate_line(plan)}\n")
         with world.together():
