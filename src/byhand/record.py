@@ -52,10 +52,11 @@ def unlike(told: Mapping[str, Any], learn: Learner) -> list[str]:
     """In words, where this machine is not that of a run's record: what may cost a repetition its equal bits."""
     here = machine(learn)
     names = ["processes", "threads", "device", "cpu"]
-    if (told.get("settings") or {}).get("reproducible"):
+    settings: dict[str, Any] = told.get("settings") or {}
+    if settings.get("reproducible"):
         names.remove("threads")
     pairs = [(name, told.get(name), here[name]) for name in names]
-    versions = told.get("versions") or {}
+    versions: dict[str, Any] = told.get("versions") or {}
     pairs += [(name, versions.get(name), here["versions"][name]) for name in ("byhand", "torch", "numpy")]
     return [f"{name} {now} and not {then}" for name, then, now in pairs if then is not None and then != now]
 

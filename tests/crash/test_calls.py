@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,10 @@ def met(scene: str, extent: str) -> tuple[list[str], dict[str, int]]:
 
 def check(calls: list[str], faults: dict[str, int]) -> None:
     """A save makes the calls that it should make, in this order, and each was met."""
+    once = [call for call, _ in groupby(calls)]  # large tensors are written one by one
     for name in ("run.json", "state.safetensors", "state-2.safetensors", "history.jsonl", "model.safetensors"):
         save = [call.format(name) for call in SAVE]
-        assert save in [calls[i : i + len(save)] for i in range(len(calls))], calls
+        assert save in [once[i : i + len(save)] for i in range(len(once))], calls
     assert calls[-4:] == ["unlink state.safetensors", "unlink state-2.safetensors", "unlink .lock", "close .lock"]
     assert calls[:2] == ["open .lock", "flock .lock"] or calls[0].startswith("mkdir")
     assert faults["before: killed"] == faults["after: killed"] > 60
