@@ -72,7 +72,10 @@ def answer(cell: NotebookNode) -> tuple[str, str]:
     return output.data["text/plain"], output.data["text/html"]
 
 
-def test_a_session_is_examined_beside_it_and_the_answer_is_saved(tmp_path: Path) -> None:
+def test_a_session_is_examined_beside_it_and_the_answer_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # the session's own import leaves nothing in its folder
     (tmp_path / "helper.py").write_text(HELPER)
     (tmp_path / "digits.txt").write_text("16")
     cells = execute(tmp_path, CELLS)

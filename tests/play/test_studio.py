@@ -12,7 +12,7 @@ import torch
 from byhand import recipe
 from byhand.data.load import load
 from byhand.errors import ByhandError, UsageError
-from byhand.learner import Learner
+from byhand.learner import Callback, Learner
 from byhand.optim import constant
 from byhand.play.faults import broadcast_accuracy
 from byhand.play.frames import CLASSES
@@ -22,10 +22,11 @@ from byhand.settings import Settings
 from tests.play._studios import PATIENCE, Listener, at_rest, flat, image_folder, numbers, played, studio, until
 
 
-def trained(epochs: int, **given: Any) -> Learner:
+def trained(epochs: int, *cbs: Callback, **given: Any) -> Learner:
     """The same without any page: byhand's own recipe on the digits."""
     settings = Settings(epochs=epochs, schedule="constant", **given).resolved()
     settings, _, learn = recipe.build(settings, load("digits"), quiet=True)
+    learn.cbs.extend(cbs)
     learn.fit_schedule(epochs, constant(settings.lr or 0.0))
     return learn
 
@@ -36,19 +37,16 @@ class Enough(Exception):
 
 def weights_after(steps: int, **given: Any) -> torch.Tensor:
     """All weights in one row, after so many steps without any page."""
-    settings = Settings(epochs=steps, schedule="constant", **given).resolved()
-    settings, model, learn = recipe.build(settings, load("digits"), quiet=True)
     made = 0
 
     def count(learn: Learner) -> None:
         nonlocal made
         made += learn.step is not None
         if made == steps:
-            raise Enough(flat(model.parameters()).clone())
+            raise Enough(flat(learn.model.parameters()))
 
-    learn.cbs.append(count)
     with pytest.raises(Enough) as enough:
-        learn.fit_schedule(steps, constant(settings.lr or 0.0))
+        trained(steps, count, **given)
     return enough.value.args[0]
 
 
@@ -80,10 +78,10 @@ def test_pausing_stepping_and_watching_change_nothing() -> None:
             made.hub.listeners = rng.randrange(2)
             made.do({"do": "set", "controls": {"speed": rng.choice([0, 500, 5000])}})
         made.do({"do": "pause"})
-        reached = made.state()["step"], numbers(made), made.state()["step"]
-        while reached[0] != reached[2]:  # the step under way
-            reached = made.state()["step"], numbers(made), made.state()["step"]
-        assert torch.equal(reached[1], weights_after(reached[0], lr=0.5, batch_size=64))
+        before, weights = -1, torch.empty(0)
+        while before != (step := made.state()["step"]):  # one was under way
+            before, weights = step, numbers(made)
+        assert torch.equal(weights, weights_after(step, lr=0.5, batch_size=64))
 
 
 def test_one_step_is_one_step() -> None:

@@ -33,13 +33,23 @@ class Material:
     controls: Controls
     beginning: Beginning | None
     model: Sequential  # as it starts
-    unlike: str | None = None  # what the run learnt with and is not played
 
     @property
     def room(self) -> Room:
         """What choices have to fit to."""
         height, width = self.about["shape"]
         return Room(height * width, len(self.about["classes"]), max(1, int(self.about["train"])))
+
+    @property
+    def unlike(self) -> str | None:
+        """In words, what the run learnt with and is not played."""
+        others: list[tuple[str, str]] = []
+        if self.settings.opt == "adam":
+            others.append(("Adam", "by SGD"))
+        if self.settings.dropout:
+            others.append((f"dropout {self.settings.dropout:g}", "without dropout"))
+        learnt, goes_on = (" and ".join(pair[i] for pair in others) for i in range(2))
+        return f"This run learnt with {learnt}; here it goes on {goes_on}." if others else None
 
     @property
     def is_usual(self) -> bool:
@@ -85,8 +95,7 @@ def of_run(run: Path, source: str | None) -> Material:
     played = record.get("play")
     unfinished = isinstance(played, dict) and record["status"] == "interrupted"  # its last row has other weights
     beginning = Beginning(model, [] if unfinished else _history(run))
-    unlike = _unlike(settings) if data is not None else None
-    return Material(str(run), about, data, reason, settings, controls, beginning, model, unlike)
+    return Material(str(run), about, data, reason, settings, controls, beginning, model)
 
 
 def _data(settings: Settings, about: Mapping[str, Any], source: str | None) -> tuple[Dataset | None, str | None]:
@@ -101,14 +110,6 @@ def _data(settings: Settings, about: Mapping[str, Any], source: str | None) -> t
     if source is None and data.hash != about["hash"]:
         return None, f"{name} has changed since this run learnt from it"
     return data, None
-
-
-def _unlike(settings: Settings) -> str | None:
-    """In words, what of the run's learning is not played."""
-    adam, dropout = settings.opt == "adam", settings.dropout > 0
-    learnt = " and ".join(["Adam"] * adam + [f"dropout {settings.dropout:g}"] * dropout)
-    goes_on = " and ".join(["by SGD"] * adam + ["without dropout"] * dropout)
-    return f"This run learnt with {learnt}; here it goes on {goes_on}." if learnt else None
 
 
 def _controls(settings: Settings, record: Mapping[str, Any], rows: int) -> Controls:

@@ -50,8 +50,8 @@ class Stage:
         self._asides = Asides(
             rows.data, material.is_usual, material.reading, self._found, tell, lambda: hub.listeners > 0
         )
-        self.player.begin(self._training(1, material.controls), material.controls)
         self.player.message = material.unlike
+        self.player.begin(self._training(1, material.controls), material.controls)
         self._look()
 
     def fields(self) -> dict[str, Any]:

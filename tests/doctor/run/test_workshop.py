@@ -382,3 +382,11 @@ def test_a_workshop_given_up_as_its_next_run_begins_says_so(tmp_path: Path, monk
             with pytest.raises(DataError, match="has ended"):
                 workshop.run(job(tmp_path, "pass"))
         assert not workshop.folder.exists()
+
+
+def test_a_workshop_that_was_closed_runs_nothing_more_and_says_so(tmp_path: Path) -> None:
+    with Workshop() as workshop:
+        workshop.close()
+        with pytest.raises(DataError, match="has ended"):
+            workshop.run(job(tmp_path, "pass"))
+        assert not workshop.folder.exists()

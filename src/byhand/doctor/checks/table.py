@@ -7,8 +7,9 @@ from typing import Final
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.data.fixed import fixed_batches
 from byhand.doctor.checks.data.labels import labels_out_of_step
+from byhand.doctor.checks.data.other_scale import scaled_differently
 from byhand.doctor.checks.data.parts import class_sorted_batches, validation_inside_training
-from byhand.doctor.checks.data.scale import raw_pixel_range, scaled_differently
+from byhand.doctor.checks.data.scale import raw_pixel_range
 from byhand.doctor.checks.loss.broadcast import broadcast_loss
 from byhand.doctor.checks.loss.finite import loss_not_finite
 from byhand.doctor.checks.loss.logs import epsilon_in_log, log_of_softmax

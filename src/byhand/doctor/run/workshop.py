@@ -139,14 +139,17 @@ class Workshop:
 
     def _start(self, job: Job) -> int:
         self._started += 1
-        number = self._started
+        number, place = self._started, self.place(self._started)
+        try:
+            for folder in (place, place / "trace", place / "tmp"):
+                folder.mkdir()
+        except FileNotFoundError as error:  # a worker that ends takes the workshop's folder with it
+            raise self._lost() from error
         self._jobs[number] = job
         try:
-            (self.place(number) / "trace").mkdir(parents=True)
-            (self.place(number) / "tmp").mkdir()
             if self._channel:
                 self._channel.sendall(f'{{"number": {number}, "job": {job.to_json()}}}\n'.encode())
-        except (ConnectionError, FileNotFoundError) as error:  # a worker that ends takes the folder with it
+        except OSError as error:
             raise self._lost() from error
         return number
 
@@ -178,8 +181,7 @@ class Workshop:
         return json.loads(self._lines.popleft())
 
     def _lost(self) -> DataError:
-        log = self.folder / "worker.txt"
-        words = log.read_text("utf-8", errors="replace").strip().splitlines() if log.exists() else []
+        words = _tail(self.folder / "worker.txt").strip().splitlines()
         said = f" ({words[-1]})" if words else ""
         return DataError(f"the process that runs the program has ended{said}; run the doctor again")
 
@@ -206,11 +208,12 @@ def _trace(job: Job, place: Path, message: dict[str, Any]) -> Trace:
 
 def _tail(file: Path) -> str:
     """The last ``LIMIT`` characters of a file, which may be far longer and need not be text."""
-    if not file.exists():
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 4 * LIMIT))  # a character has at most four bytes
+            return stream.read().decode("utf-8", errors="replace")[-LIMIT:]
+    except FileNotFoundError:  # it was never written, or went with the worker
         return ""
-    with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - 4 * LIMIT))  # a character has at most four bytes
-        return stream.read().decode("utf-8", errors="replace")[-LIMIT:]
 
 
 def _end(job: Job, place: Path, message: dict[str, Any]) -> End:

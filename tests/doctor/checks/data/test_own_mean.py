@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from byhand.doctor.checks.data.scale import scaled_differently
+from byhand.doctor.checks.data.other_scale import scaled_differently
 from tests.doctor.checks._traces import Story, examples, pictures
 
 SOURCE = "x2 = scaler.fit_transform(x2)\nnet(x2)\n"

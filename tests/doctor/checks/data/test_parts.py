@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from byhand.doctor.checks.data import parts as data
+from byhand.doctor.checks.data.labels import labels_out_of_step
+from byhand.doctor.checks.data.other_scale import scaled_differently
+from byhand.doctor.checks.data.scale import raw_pixel_range
 from byhand.doctor.trace import Loader
 from tests.doctor.checks._traces import Story, examples, patched, pictures, summary
 
@@ -110,7 +113,7 @@ def test_rows_whose_labels_change_between_epochs_are_counted():
     story.learn(x, y)
     story.learn(x, np.random.default_rng(3).permutation(y))
     story.judge(*pictures(200, seed=5), accuracy=0.1)
-    (finding,) = found(data.labels_out_of_step, story.evidence())
+    (finding,) = found(labels_out_of_step, story.evidence())
     changed = int((np.random.default_rng(3).permutation(y) != y).sum())
     assert finding.saw.startswith(f"{changed} of the 600 rows")
     assert (finding.proof, finding.level, finding.place.line) == ("arithmetic", "error", 5)
@@ -122,7 +125,7 @@ def test_one_class_against_the_rest_may_change_its_labels():
     story = Story()
     for c in range(10):
         story.learn(x, (y == c).astype(np.int64))
-    assert not found(data.labels_out_of_step, story.evidence())
+    assert not found(labels_out_of_step, story.evidence())
 
 
 def test_a_model_that_has_learnt_speaks_against_it():
@@ -131,7 +134,7 @@ def test_a_model_that_has_learnt_speaks_against_it():
     story.learn(x, y)
     story.learn(x, np.roll(y, 1))
     story.judge(*pictures(200, seed=5), accuracy=0.95)
-    assert not found(data.labels_out_of_step, story.evidence())
+    assert not found(labels_out_of_step, story.evidence())
 
 
 def evaluated(train_labels, test_labels, accuracy=0.1):
@@ -153,20 +156,20 @@ def same(labels):
 
 
 def test_class_means_tell_whose_labels_are_out_of_step():
-    (finding,) = found(data.labels_out_of_step, evaluated(mixed, same))
+    (finding,) = found(labels_out_of_step, evaluated(mixed, same))
     assert "of the training labels fit their rows, no more than by chance, and 100% of those that judge" in finding.saw
-    (finding,) = found(data.labels_out_of_step, evaluated(same, mixed))
+    (finding,) = found(labels_out_of_step, evaluated(same, mixed))
     assert "of the labels that judge fit their rows, no more than by chance, and 100%" in finding.saw
 
 
 def test_classes_that_are_counted_from_one_are_named():
-    (finding,) = found(data.labels_out_of_step, evaluated(same, lambda labels: labels + 1))
+    (finding,) = found(labels_out_of_step, evaluated(same, lambda labels: labels + 1))
     assert finding.saw == ("what is class 0 in training is class 1 in the evaluation, and so for 10 of the 10 classes")
 
 
 def test_labels_in_step_and_labels_that_nobody_can_tell_are_left_alone():
-    assert not found(data.labels_out_of_step, evaluated(same, same, accuracy=0.3))
-    assert not found(data.labels_out_of_step, evaluated(mixed, mixed))
+    assert not found(labels_out_of_step, evaluated(same, same, accuracy=0.3))
+    assert not found(labels_out_of_step, evaluated(mixed, mixed))
 
 
 def test_with_both_parts_at_chance_a_line_that_moves_one_alone_is_a_suspicion():
@@ -177,7 +180,7 @@ def test_with_both_parts_at_chance_a_line_that_moves_one_alone_is_a_suspicion():
     )
     story = Story(text)
     story.learn(x, mixed(y))
-    (finding,) = found(data.labels_out_of_step, story.evidence(trained_on=examples(x, mixed(y))))
+    (finding,) = found(labels_out_of_step, story.evidence(trained_on=examples(x, mixed(y))))
     assert finding.needs_proof
     assert "self.x[self.order[i]], self.y[self.order[i]]" in patched(story.evidence(), finding.edits[0])
 
@@ -251,7 +254,7 @@ def test_pixels_up_to_255_are_divided_once_where_they_became_floats():
         story.made("X_train", "X[:500], X[500:]", x[:500]),
     )
     evidence = story.evidence(made=made)
-    (finding,) = found(data.raw_pixel_range, evidence)
+    (finding,) = found(raw_pixel_range, evidence)
     assert finding.needs_proof
     assert "65,025" in finding.so
     assert finding.instead == "X / 255"
@@ -265,10 +268,10 @@ def test_scaled_pixels_small_counts_indices_and_tables_are_left_alone():
     for rows in (x, np.rint(16 * x), np.rint(1000 * x), np.rint(200 * x)[:, :4]):
         story = Story(RAW)
         story.learn(rows.astype(np.float32), y, at="net(X_train)")
-        assert not found(data.raw_pixel_range, story.evidence())
+        assert not found(raw_pixel_range, story.evidence())
     story = Story(RAW)
     story.learn(np.rint(200 * x).astype(np.int64), y, at="net(X_train)")
-    assert not found(data.raw_pixel_range, story.evidence())
+    assert not found(raw_pixel_range, story.evidence())
 
 
 # scaled-differently
@@ -288,25 +291,25 @@ def scales(change, accuracy=0.5, labelled=True):
 
 
 def test_another_scale_or_shift_of_the_same_pictures_is_said_in_numbers():
-    (finding,) = found(data.scaled_differently, scales(lambda x: x * 255))
+    (finding,) = found(scaled_differently, scales(lambda x: x * 255))
     assert finding.proof == "arithmetic"
     assert finding.saw.startswith("training rows run from 0.")
     assert "255 times larger" in finding.so or "25" in finding.so
-    (finding,) = found(data.scaled_differently, scales(lambda x: x - 1))
+    (finding,) = found(scaled_differently, scales(lambda x: x - 1))
     assert finding.so == "the model sees every row that judges it shifted"
 
 
 def test_the_same_scale_a_little_noise_and_other_pictures_are_left_alone():
     noise = np.random.default_rng(0).normal(0, 0.05, (300, 20)).astype(np.float32)
     for change in (lambda x: x, lambda x: x + noise, lambda x: 1.2 * x, lambda x: 9 * np.roll(x, 7, axis=1)):
-        assert not found(data.scaled_differently, scales(change))
+        assert not found(scaled_differently, scales(change))
 
 
 def test_rows_without_labels_are_compared_by_their_mean_picture():
-    (finding,) = found(data.scaled_differently, scales(lambda x: x * 255, labelled=False))
+    (finding,) = found(scaled_differently, scales(lambda x: x * 255, labelled=False))
     assert "times larger" in finding.so
     for change in (lambda x: x, lambda x: 9 * np.roll(x, 7, axis=1)):
-        assert not found(data.scaled_differently, scales(change, labelled=False))
+        assert not found(scaled_differently, scales(change, labelled=False))
 
 
 def test_a_summary_of_the_builder_is_what_numpy_says():

@@ -8,9 +8,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
-from byhand.doctor.checks.data.labels import labels_out_of_step
 from byhand.doctor.checks.data.mixing import shuffled
-from byhand.doctor.checks.data.scale import raw_pixel_range, scaled_differently
 from byhand.doctor.checks.reading.batches import Order, is_sorted, order
 from byhand.doctor.checks.reading.calls import ran
 from byhand.doctor.checks.reading.course import best, fed
@@ -21,13 +19,7 @@ from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Unit
 
-__all__ = [
-    "class_sorted_batches",
-    "labels_out_of_step",
-    "raw_pixel_range",
-    "scaled_differently",
-    "validation_inside_training",
-]
+__all__ = ["class_sorted_batches", "validation_inside_training"]
 
 
 def class_sorted_batches(evidence: Evidence) -> Iterator[Finding]:
