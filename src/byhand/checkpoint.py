@@ -9,7 +9,6 @@
 Every file is written whole or not at all. There is no pickle.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,8 +18,8 @@ from torch import Tensor
 
 from byhand import weights
 from byhand.errors import DataError, UsageError
-from byhand.files import write_atomically
-from byhand.json_text import json_text
+from byhand.files import read_at_most, write_atomically
+from byhand.json_text import json_text, parsed
 from byhand.state import State
 
 __all__ = [
@@ -37,6 +36,8 @@ __all__ = [
 ]
 
 _SCHEMA = "byhand.run/1"
+_MOST_RECORD = 16 << 20  # bytes of run.json
+_MOST_HISTORY = 256 << 20  # a million epochs have 130 MB
 _SLOTS = ("state.safetensors", "state-2.safetensors")
 
 
@@ -87,7 +88,7 @@ def read_run(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "run.json"
     try:
-        record = json.loads(path.read_bytes())
+        record = parsed(read_at_most(path, _MOST_RECORD))
     except OSError as error:
         raise DataError(
             f"{folder} is not a run: {path.name} {error.strerror}; name a folder that train made"
@@ -117,7 +118,7 @@ def read_history(folder: str | Path) -> list[dict[str, float | None]]:
     """
     path = Path(folder) / "history.jsonl"
     try:
-        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+        rows = [parsed(line) for line in read_at_most(path, _MOST_HISTORY).splitlines()]
         if not all(isinstance(row, dict) and "epoch" in row for row in rows):
             raise ValueError("a line is no epoch")
     except OSError as error:
@@ -168,9 +169,11 @@ def read_state(folder: str | Path) -> tuple[State | None, list[str]]:
     for file in found:
         try:
             tensors, about = weights.load_checked(file)
-            return State(tensors, json.loads(about["history"]), int(about["step"])), damaged
-        except (DataError, KeyError, ValueError) as error:
+            return State(tensors, _rows(about["history"]), int(about["step"])), damaged
+        except DataError as error:
             damaged.append(str(error))
+        except (KeyError, ValueError) as error:
+            damaged.append(f"{file} is damaged: its texts are not those of a state ({error}); train again")
     if found:
         raise DataError(f"no state of {folder} can be taken up: {'; '.join(damaged)}")
     return None, []
@@ -187,6 +190,14 @@ def remove_states(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"cannot remove {error.filename}: {error.strerror}; remove it by hand") from error
+
+
+def _rows(text: str) -> list[dict[str, float | None]]:
+    """A history from the text of it; ValueError where it is none."""
+    rows = parsed(text)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in cast("list[object]", rows)):
+        raise ValueError("its history is none")
+    return cast("list[dict[str, float | None]]", rows)
 
 
 def _number(file: Path) -> int:

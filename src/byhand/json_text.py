@@ -1,4 +1,4 @@
-"""JSON as byhand writes it, to files and to standard output: nothing that only Python's own reader would take."""
+"""JSON as byhand writes it, to files and to standard output, and reads it: nothing that only Python would take."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, cast
 
-__all__ = ["json_text"]
+__all__ = ["json_text", "parsed"]
 
 
 def json_text(value: object, indent: int | None = None) -> str:
@@ -18,6 +18,22 @@ def json_text(value: object, indent: int | None = None) -> str:
         TypeError: a value that has no place in JSON.
     """
     return json.dumps(_plain(value), indent=indent, allow_nan=False)
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value of JSON text from outside.
+
+    Raises:
+        ValueError: it is none, it is nested without end, or it says NaN or Infinity, for which JSON has no word.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _plain(value: object) -> object:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self, final, get_type_hints
 
 from byhand.errors import DataError, UsageError
+from byhand.text import brief
 
 __all__ = ["MODELS", "OPTIMIZERS", "SCHEDULES", "Settings"]
 
@@ -95,13 +96,15 @@ class Settings:
         try:
             values: dict[str, Any] = dict(record["settings"])
             values["hidden"] = tuple(values["hidden"])
+            if not all(isinstance(units, int) for units in values["hidden"]):
+                raise TypeError(f"hidden is {values['hidden']!r}")
             settings = cls(**values).resolved()
             for name, kind in get_type_hints(cls).items():
                 _of_kind(name, getattr(settings, name), kind)
             return settings
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise DataError(
-                f"run.json is damaged: its settings are not those of a run ({error}); train again"
+                f"run.json is damaged: its settings are not those of a run ({brief(error)}); train again"
             ) from error
 
 

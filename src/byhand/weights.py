@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from byhand.errors import DataError
 from byhand.files import write_atomically
+from byhand.json_text import parsed
 from byhand.model import Sequential, copy_numbers
 
 __all__ = ["leaves", "load", "load_checked", "parameters", "restore", "save", "snapshot", "state", "texts"]
@@ -146,11 +147,15 @@ def _told(file: str | Path) -> dict[str, Any]:
     try:
         with cast("Any", safetensors).safe_open(str(file), "pt") as opened:
             entries: dict[str, str] = opened.metadata() or {}
-        told: object = json.loads(entries.get(_ENTRY, "{}"))
+        told: object = parsed(entries.get(_ENTRY, "{}"))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
-    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    about, digests = found.get("about"), found.get("tensors")
+    if not isinstance(about, dict) or not isinstance(digests, dict):
+        return {}
+    return found if all(isinstance(text, str) for text in cast("dict[str, object]", about).values()) else {}
 
 
 def _digest(name: str, tensor: Tensor) -> str:

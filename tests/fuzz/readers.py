@@ -1,0 +1,43 @@
+"""All readers, and what each is given."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from tests.fuzz import mutate, read_data, read_runs
+from tests.fuzz.judge import Reader
+
+__all__ = ["CORPUS", "READERS", "drawn", "every", "found", "whole"]
+
+READERS = {reader.name: reader for reader in (*read_data.READERS, *read_runs.READERS)}
+CORPUS = Path(__file__).with_name("corpus")
+_SOME = 400  # places of a body of which each bit is turned
+
+
+def every(reader: Reader) -> Iterator[bytes]:
+    """In order: what is sound, cut off at each place, with a tail, each other value of the head, each bit of the body.
+
+    Of a body of more than 400 bytes, that many places spread over it.
+    """
+    yield from reader.sounds
+    for sound in reader.sounds:
+        yield from mutate.cuts(sound)
+        yield from mutate.longer(sound)
+    yield from mutate.other_bytes(reader.sounds[0], range(min(reader.head, len(reader.sounds[0]))))
+    for sound in reader.sounds:
+        yield from mutate.bits(sound, range(0, len(sound), max(1, len(sound) // _SOME)))
+
+
+def drawn(reader: Reader, seeds: Iterable[int]) -> Iterator[bytes]:
+    """What each seed breaks."""
+    return (mutate.drawn(seed, reader.sounds, reader.words) for seed in seeds)
+
+
+def found(reader: Reader) -> list[bytes]:
+    """What was once found to break this reader."""
+    return [file.read_bytes() for file in sorted((CORPUS / reader.name).glob("*"))]
+
+
+def whole(reader: Reader, seeds: Iterable[int]) -> Iterator[bytes]:
+    """All of it, the worst first."""
+    return chain(found(reader), every(reader), drawn(reader, seeds))
