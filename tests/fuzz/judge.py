@@ -46,6 +46,7 @@ class Reader:
     head: int = 0  # the first bytes, each of which is put in the place of every other value
     words: tuple[bytes, ...] = ()  # of its language, to be put in
     names_file: bool = True  # a message names the file or its folder
+    bombs: Callable[[], Iterable[bytes]] = tuple  # contents that ask for more than they are
 
 
 @dataclass

@@ -28,6 +28,7 @@ from byhand.data.picture import MAX_PIXELS
 from byhand.data.stored import read_stored, write_stored
 from byhand.data.table import read_csv
 from byhand.errors import DataError
+from tests.fuzz import bombs
 from tests.fuzz.judge import Reader
 
 __all__ = ["READERS"]
@@ -335,9 +336,16 @@ _BLOCKS = (b"IHDR", b"IDAT", b"IEND", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"iCCP
 _MARKERS = tuple(bytes([0xFF, marker]) for marker in (0xC0, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xE0, 0xE1, 0xFE))
 
 READERS = (
-    Reader("idx-images", (idx(IMAGES),), check_images, MAX_BYTES, 16),
+    Reader("idx-images", (idx(IMAGES),), check_images, MAX_BYTES, 16, bombs=bombs.idx),
     Reader("idx-labels", (idx(LABELS.astype(np.uint8)), idx(LABELS.astype(np.int32))), check_labels, MAX_BYTES, 8),
-    Reader("idx-gz", (gzip.compress(idx(IMAGES), mtime=0), gzip.compress(idx(IMAGES), 0)), check_gz, MAX_BYTES, 10),
+    Reader(
+        "idx-gz",
+        (gzip.compress(idx(IMAGES), mtime=0), gzip.compress(idx(IMAGES), 0)),
+        check_gz,
+        MAX_BYTES,
+        10,
+        bombs=lambda: bombs.gzips(idx(IMAGES)),
+    ),
     Reader("idx-in-gz", (idx(IMAGES),), check_in_gz, MAX_BYTES),
     Reader(
         "csv",
@@ -345,6 +353,7 @@ READERS = (
         check_csv,
         MAX_BYTES,
         words=(b"label", b"\r\n", b"\n\n", b'"', b"\xef\xbb\xbf", b" ", b"-", b"+", b"1e3", b"\xd9\xa3", b"999", b",,"),
+        bombs=bombs.tables,
     ),
     Reader(
         "npz",
@@ -356,6 +365,7 @@ READERS = (
         check_npz,
         MAX_BYTES,
         words=(b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"\x93NUMPY", b"x_test.npy"),
+        bombs=lambda: bombs.zips("x", "y"),
     ),
     Reader(
         "npz-array",
@@ -374,8 +384,9 @@ READERS = (
             b"(2**40, 3, 3)",
             b"(0, 3, 3)",
         ),
+        bombs=bombs.npy_headers,
     ),
-    Reader("png", _PNGS, check_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS),
+    Reader("png", _PNGS, check_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS, bombs=bombs.pictures),
     Reader("png-blocks", _PNGS, check_mended_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS),
     Reader("jpeg", (jpeg(_FLAT), jpeg(_GREY)), check_picture, MAX_FILE + 8 * MAX_PIXELS, 20, _MARKERS),
     Reader(
@@ -391,5 +402,6 @@ READERS = (
             b"[[[[[[[[",
             json.dumps([6, 3, 3]).encode(),
         ),
+        bombs=bombs.headers,
     ),
 )

@@ -20,6 +20,7 @@ from byhand.errors import ByhandError, DataError
 from byhand.recipe import load_run, resume
 from byhand.settings import Settings
 from byhand.state import State
+from tests.fuzz import bombs
 from tests.fuzz.judge import Reader
 from tests.fuzz.read_data import put
 
@@ -230,11 +231,35 @@ _FIELDS = tuple(f'"{name}"'.encode() for name in (*Settings.__slots__, "status",
 
 READERS = (
     Reader(
-        "safetensors", (sound_weights(), sound_state()), check_any_weights, CAP, 8, (b"F8_E4M3", b"BF16", *_JSON[:6])
+        "safetensors",
+        (sound_weights(), sound_state()),
+        check_any_weights,
+        CAP,
+        8,
+        (b"F8_E4M3", b"BF16", *_JSON[:6]),
+        bombs=bombs.headers,
     ),
-    Reader("weights", (sound_weights(),), check_weights, CAP, 8, (b"F64", b"[0,0]", *_JSON)),
-    Reader("state", (sound_state(),), check_state, CAP, 8, (b"F64", b"[0,0]", *_JSON)),
-    Reader("state-entry", (sound_entry(),), check_crafted, CAP, 0, (b'"about"', b"\\u0660", b"-1", b"1_0", *_JSON)),
-    Reader("run.json", (sound_run(),), check_run, CAP, 0, (*_FIELDS, b"\\n", b"\\u001b", *_JSON)),
-    Reader("history.jsonl", (sound_history(),), check_history, CAP, 0, (b"\n", b"\n\n", b"\x85", *_JSON)),
+    Reader("weights", (sound_weights(),), check_weights, CAP, 8, (b"F64", b"[0,0]", *_JSON), bombs=bombs.headers),
+    Reader("state", (sound_state(),), check_state, CAP, 8, (b"F64", b"[0,0]", *_JSON), bombs=bombs.headers),
+    Reader(
+        "state-entry",
+        (sound_entry(),),
+        check_crafted,
+        CAP,
+        0,
+        (b'"about"', b"\\u0660", b"-1", b"1_0", *_JSON),
+        bombs=bombs.json_texts,
+    ),
+    Reader(
+        "run.json", (sound_run(),), check_run, CAP, 0, (*_FIELDS, b"\\n", b"\\u001b", *_JSON), bombs=bombs.json_texts
+    ),
+    Reader(
+        "history.jsonl",
+        (sound_history(),),
+        check_history,
+        CAP,
+        0,
+        (b"\n", b"\n\n", b"\x85", *_JSON),
+        bombs=bombs.json_texts,
+    ),
 )

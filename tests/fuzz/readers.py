@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from tests.fuzz import mutate, read_data, read_runs
+from tests.fuzz import mutate, read_data, read_doctor, read_play, read_runs
 from tests.fuzz.judge import Reader
 
 __all__ = ["CORPUS", "READERS", "drawn", "every", "found", "whole"]
 
-READERS = {reader.name: reader for reader in (*read_data.READERS, *read_runs.READERS)}
+_ROOMS = (read_data, read_runs, read_doctor, read_play)
+READERS = {reader.name: reader for room in _ROOMS for reader in room.READERS}
 CORPUS = Path(__file__).with_name("corpus")
 _SOME = 400  # places of a body of which each bit is turned
 
@@ -40,4 +41,4 @@ def found(reader: Reader) -> list[bytes]:
 
 def whole(reader: Reader, seeds: Iterable[int]) -> Iterator[bytes]:
     """All of it, the worst first."""
-    return chain(found(reader), every(reader), drawn(reader, seeds))
+    return chain(found(reader), reader.bombs(), every(reader), drawn(reader, seeds))

@@ -18,6 +18,7 @@ from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.text.raw import String, cell_strings, offset
 from byhand.doctor.text.splice import lines, spans, splice
 from byhand.errors import DataError
+from byhand.text import brief
 
 __all__ = ["Stored", "edited", "read_stored", "span"]
 
@@ -58,8 +59,8 @@ def read_stored(program: Program, file: str) -> Stored:
         cells = None
         if program.notebook and file == program.path.name:
             cells = tuple(map(tuple, cell_strings(text)))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as it was ({error}); run the doctor again") from error
+    except (OSError, SyntaxError, ValueError, LookupError) as error:
+        raise DataError(f"{path} cannot be read as it was ({brief(error)}); run the doctor again") from error
     return Stored(file, text, mark, encoding, cells)
 
 
