@@ -30,6 +30,7 @@ SILENCE = 10.0  # seconds on one input; two are promised, and a busy machine is 
 _LARGEST = 64 << 20  # bytes of an input
 _LONG = 1200  # characters of a message
 _SLACK = 64 << 20  # bytes of the interpreter's own beside a reader's: the judge, the references
+_OWN_FAULT = 86  # a status that no reader ends a child with
 _NO_MEMORY = "does not fit into this machine's memory"
 
 
@@ -56,7 +57,7 @@ class Report:
     count: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[bytes, str]] = field(default_factory=list)
-    slowest: float = 0.0  # seconds of one input
+    slowest: float = 0.0  # seconds of the processor for one input, its reader's and its reference's
     peak: int = 0  # bytes of memory beyond those of the child as it began
 
     def add(self, other: "Report") -> None:
@@ -115,6 +116,9 @@ def _child(
         try:
             _work(reader, folder, inputs, done, shared, tell, stop_at)
             status = 0
+        except BaseException:  # noqa: BLE001, nothing of the parent's may run on here
+            traceback.print_exc()
+            status = _OWN_FAULT
         finally:
             os._exit(status)
     os.close(tell)
@@ -141,6 +145,8 @@ def _child(
         report.faults += [(bytes.fromhex(content), what) for content, what in one["faults"]]
         report.slowest = max(report.slowest, one["slowest"])
         report.peak = max(report.peak, one["peak"])
+    if os.waitstatus_to_exitcode(status) == _OWN_FAULT:
+        raise RuntimeError(f"{reader.name}: what makes the inputs has failed after {done}")
     begun, size = struct.unpack("<QQ", shared[:16])
     report.count = begun - done  # what a child that ended early had not told is counted too
     if status != 0:
@@ -168,7 +174,7 @@ def _work(
         shared[8:16] = struct.pack("<Q", min(len(content), _LARGEST))
         shared[16 : 16 + min(len(content), _LARGEST)] = content[:_LARGEST]
         shared[:8] = struct.pack("<Q", number)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             report.outcomes[judged(reader, folder, content)] += 1
         except BaseException as error:  # noqa: BLE001, whatever comes out is what is looked for
@@ -176,7 +182,7 @@ def _work(
             what = f"{type(error).__name__}: {str(error)[:300]} ({Path(where.filename).name}:{where.lineno})"
             report.faults.append((content, what))
         report.count += 1
-        report.slowest = max(report.slowest, time.perf_counter() - began)
+        report.slowest = max(report.slowest, time.process_time() - began)
         if time.monotonic() - told > 1.0:
             _tell(report, tell, resident)
             report, told, stop_at = Report(), time.monotonic(), stop_at - len(report.faults)

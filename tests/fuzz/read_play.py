@@ -46,8 +46,7 @@ def check_command(folder: Path, content: bytes) -> None:
     command = read_command(content)
     right = json.loads(content.decode("utf-8"))
     assert json.dumps(command) == json.dumps(right)
-    assert "NaN" not in json.dumps(command)
-    assert "Infinity" not in json.dumps(command)
+    json.dumps(command, allow_nan=False)
     given = command.get("controls")
     if command["do"] != "set" or not isinstance(given, dict):
         return
@@ -115,8 +114,9 @@ def check_picture(folder: Path, content: bytes) -> None:
 
 def large_pictures() -> Iterator[bytes]:
     for width, height in ((512, 512), (512, 1), (1, 512), (513, 512), (65535, 65535), (0, 0)):
-        for body in (bytes(width * height), bytes(range(256)) * 1024, b"\xff" * (width * height)):
-            yield struct.pack("<HH", width, height) + body[: width * height]
+        for byte in (b"\0", bytes(range(256)), b"\xff"):
+            size = min(width * height, 1 << 20)
+            yield struct.pack("<HH", width, height) + (byte * (size // len(byte) + 1))[:size]
 
 
 # Heads
@@ -177,7 +177,7 @@ def allowed(scope: dict[str, Any], body: bytes) -> bool:
         and _COOKIE in cookies
         and (not scope["query_string"] or (opening and scope["query_string"].startswith(b"token=")))
         and (not lengths or (len(lengths) == 1 and b"transfer-encoding" not in fields))
-        and all(re.fullmatch(rb"[0-9]+", length) and int(length[-400:]) <= rule.most for length in lengths)
+        and all(re.fullmatch(rb"[0-9]+", length) and len(length) <= 20 and int(length) <= rule.most for length in lengths)
         and (rule.body_type is None or fields.get(b"content-type", []) == [rule.body_type])
         and len(body) <= rule.most
     )

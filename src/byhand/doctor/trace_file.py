@@ -86,7 +86,9 @@ def read(folder: Path) -> Trace:
         text, _, check = (folder / "trace.json").read_bytes().partition(b"\n")
         if parsed(check) != {"sha256": _digest(text, folder / "arrays.npz")}:
             raise ValueError("its checksum is another")
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+        with (folder / "arrays.npz").open("rb") as archive, np.load(archive, allow_pickle=False) as file:
+            if any(member.compress_type for member in file.zip.infolist()):
+                raise ValueError("its arrays are packed")  # and may unpack to gigabytes
             arrays = {kind: file[kind] for kind in file.files}
         make = cast("_Read", _reader(Trace))
         return cast("Trace", make(parsed(text), arrays))

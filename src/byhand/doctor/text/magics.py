@@ -24,6 +24,7 @@ _PYLAB: Final = (
     "import numpy, matplotlib; from matplotlib import pylab, mlab, pyplot; np = numpy; plt = pyplot; "
     "from pylab import *; from numpy import *"
 )
+_CELL_MAGIC: Final = 2_000  # characters that are as much work as one; also of how many stand in one another
 _CAPTURED: Final = '__import__("IPython.utils.capture").utils.capture.CapturedIO(None, None)'
 _OPTIONS: Final = re.compile(r"(?:\s+(?:-[nrplsDTfmu]\s*[^\s-]\S*|--?[A-Za-z][\w-]*(?:=\S+)?)(?=\s|$))*\s*")
 
@@ -33,10 +34,10 @@ _OPTIONS: Final = re.compile(r"(?:\s+(?:-[nrplsDTfmu]\s*[^\s-]\S*|--?[A-Za-z][\w
 class Patience:
     """How many characters may yet be looked at for IPython's syntax: for each piece of it, all of its cell again.
 
-    Two millions are a second or two; a cell of a hundred shell commands takes a third of them.
+    So many are a second or two; a cell of a hundred shell commands takes a half of them.
     """
 
-    left: int = 2_000_000
+    left: int = 600_000
 
     def lasts(self, characters: int) -> bool:
         """Whether so many may be looked at; then they are."""
@@ -93,7 +94,7 @@ class _Cell:
 
     def cell_magics(self, patience: Patience) -> None:
         """Carry out what begins with ``%%``."""
-        while (match := re.match(r"%%(!|\w+)(.*)", self.lines[first := self._first()])) is not None:
+        while patience.lasts(_CELL_MAGIC + len(self.lines)) and (match := re.match(r"%%(!|\w+)(.*)", self.lines[first := self._first()])) is not None:
             name, rest = match[1], match[2].strip()
             body = "\n".join(self.lines[first + 1 :]).removesuffix("\n") + "\n"
             if name in _RUN:

@@ -16,7 +16,7 @@ from byhand.text import brief
 
 __all__ = ["read_notebook", "shows_last"]
 
-_FILE: Final = 32 << 20  # bytes, outputs and all
+_FILE: Final = 16 << 20  # bytes, outputs and all
 _CODE: Final = 4 << 20  # characters of all code cells
 _CELLS: Final = 5_000  # code cells
 _LONE: Final = re.compile(r"\r(?!\n)")
@@ -29,6 +29,8 @@ def read_notebook(path: Path) -> tuple[Unit, ...]:
         DataError: the file is damaged, no notebook, too large, or one in another language.
     """
     try:
+        if (size := path.stat().st_size) > _FILE:
+            raise DataError(f"{path} has {size:,} bytes, more than {_FILE:,}; clear its outputs, and save it again")
         notebook = json.loads(read_at_most(path, _FILE).decode("utf-8-sig"), object_pairs_hook=_once)
         language = _language(notebook)
         cells = list(_code_cells(notebook))

@@ -56,6 +56,8 @@ def read_stored(program: Program, file: str) -> Stored:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         mark, encoding = (codecs.BOM_UTF8, "utf-8") if encoding == "utf-8-sig" else (b"", encoding)
         text = data.removeprefix(mark).decode(encoding)
+        if mark + text.encode(encoding) != data:  # "unicode_escape" would write another file
+            raise ValueError(f"{encoding} does not give its bytes back")
         cells = None
         if program.notebook and file == program.path.name:
             cells = tuple(map(tuple, cell_strings(text)))
