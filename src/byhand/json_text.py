@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, cast
+from typing import Any, Final, cast
 
 __all__ = ["json_text", "parsed"]
 
@@ -27,13 +27,16 @@ def parsed(text: str | bytes) -> Any:
         ValueError: it is none, it is nested without end, or it says NaN or Infinity, for which JSON has no word.
     """
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return _READER.decode(text if isinstance(text, str) else text.decode(json.detect_encoding(text)))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
 
 def _no_number(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
+
+
+_READER: Final = json.JSONDecoder(parse_constant=_no_number)  # json.loads would make one for each line
 
 
 def _plain(value: object) -> object:

@@ -19,6 +19,7 @@ from byhand.errors import DataError
 from byhand.files import write_atomically
 from byhand.json_text import parsed
 from byhand.model import Sequential, copy_numbers
+from byhand.text import brief
 
 __all__ = ["leaves", "load", "load_checked", "parameters", "restore", "save", "snapshot", "state", "texts"]
 
@@ -109,7 +110,7 @@ def load(file: str | Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(Path(file).read_bytes())
     except (OSError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else brief(error)
         raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
 
 
@@ -149,7 +150,7 @@ def _told(file: str | Path) -> dict[str, Any]:
             entries: dict[str, str] = opened.metadata() or {}
         told: object = parsed(entries.get(_ENTRY, "{}"))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else brief(error)
         raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
     found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
     about, digests = found.get("about"), found.get("tensors")

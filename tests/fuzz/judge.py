@@ -57,7 +57,7 @@ class Report:
     count: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[bytes, str]] = field(default_factory=list)
-    slowest: float = 0.0  # seconds of the processor for one input, its reader's and its reference's
+    slowest: float = 0.0  # seconds of the processor until an input was refused
     peak: int = 0  # bytes of memory beyond those of the child as it began
 
     def add(self, other: "Report") -> None:
@@ -176,13 +176,15 @@ def _work(
         shared[:8] = struct.pack("<Q", number)
         began = time.process_time()
         try:
-            report.outcomes[judged(reader, folder, content)] += 1
+            outcome = judged(reader, folder, content)
+            report.outcomes[outcome] += 1
+            if outcome != "right":
+                report.slowest = max(report.slowest, time.process_time() - began)
         except BaseException as error:  # noqa: BLE001, whatever comes out is what is looked for
             where = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__}: {str(error)[:300]} ({Path(where.filename).name}:{where.lineno})"
             report.faults.append((content, what))
         report.count += 1
-        report.slowest = max(report.slowest, time.process_time() - began)
         if time.monotonic() - told > 1.0:
             _tell(report, tell, resident)
             report, told, stop_at = Report(), time.monotonic(), stop_at - len(report.faults)

@@ -177,7 +177,9 @@ def allowed(scope: dict[str, Any], body: bytes) -> bool:
         and _COOKIE in cookies
         and (not scope["query_string"] or (opening and scope["query_string"].startswith(b"token=")))
         and (not lengths or (len(lengths) == 1 and b"transfer-encoding" not in fields))
-        and all(re.fullmatch(rb"[0-9]+", length) and len(length) <= 20 and int(length) <= rule.most for length in lengths)
+        and all(
+            re.fullmatch(rb"[0-9]+", length) and len(length) <= 20 and int(length) <= rule.most for length in lengths
+        )
         and (rule.body_type is None or fields.get(b"content-type", []) == [rule.body_type])
         and len(body) <= rule.most
     )

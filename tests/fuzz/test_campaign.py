@@ -10,12 +10,12 @@ from tests.fuzz.readers import READERS, every, whole
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's limits and counts")
 
-FEW, MANY = 300, 6_000  # seeds a reader
+FEW, MANY = 200, 6_000  # seeds a reader
 
 
 def judge(name: str, folder: Path, seeds: int) -> Report:
     reader = READERS[name]
-    report = campaign(reader, folder, lambda: whole(reader, range(seeds)))
+    report = campaign(reader, folder, lambda: whole(reader, range(seeds), thorough=seeds == MANY))
     assert [(what, content[:2000]) for content, what in report.faults] == []
     assert report.outcomes["right"] >= len(reader.sounds)
     assert report.peak <= 2 * reader.cap
@@ -34,8 +34,8 @@ def test_many_more_of_them(name: str, quick_folder: Path) -> None:
     assert judge(name, quick_folder, MANY).count > MANY
 
 
-def test_they_are_more_than_ten_thousand() -> None:
-    assert sum(1 for reader in READERS.values() for _ in every(reader)) > 10_000
+def test_they_are_far_more_than_ten_thousand() -> None:
+    assert sum(1 for reader in READERS.values() for _ in every(reader, thorough=False)) > 40_000
 
 
 @pytest.mark.parametrize(

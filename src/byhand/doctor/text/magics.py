@@ -94,7 +94,10 @@ class _Cell:
 
     def cell_magics(self, patience: Patience) -> None:
         """Carry out what begins with ``%%``."""
-        while patience.lasts(_CELL_MAGIC + len(self.lines)) and (match := re.match(r"%%(!|\w+)(.*)", self.lines[first := self._first()])) is not None:
+        while (
+            patience.lasts(_CELL_MAGIC + len(self.lines))
+            and (match := re.match(r"%%(!|\w+)(.*)", self.lines[first := self._first()])) is not None
+        ):
             name, rest = match[1], match[2].strip()
             body = "\n".join(self.lines[first + 1 :]).removesuffix("\n") + "\n"
             if name in _RUN:
