@@ -107,7 +107,7 @@ def pictures() -> Iterator[bytes]:
         (3, 3),
         (0, 3),
     ):
-        for kind in (0, 2, 6):
+        for kind in (0, 2, 6) if width * height < 1 << 20 or width * height > 1 << 26 else (0,):
             yield png(width, height, kind, b"\x78\x9c" + zeros(1 << 28))
     yield png(3, 3, 0, b"\x78\x9c" + zeros(1 << 28), (b"zTXt", b"a\0\0\x78\x9c" + zeros(1 << 30)))
     yield png(3, 3, 0, b"\x78\x9c" + zeros(1 << 28), (b"iTXt", b"a\0\1\0\0\0\x78\x9c" + zeros(1 << 30)))
