@@ -310,5 +310,5 @@ def _device(name: str) -> torch.device:
         probe.item()  # the meta device makes tensors, but they hold no numbers
         return probe.device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name} is not to be had here: {reason}; take cpu or auto") from error
+        reason = brief(str(error).splitlines()[0])
+        raise UsageError(f"--device {brief(name)} is not to be had here: {reason}; take cpu or auto") from error

@@ -96,7 +96,7 @@ class Settings:
         try:
             values: dict[str, Any] = dict(record["settings"])
             values["hidden"] = tuple(values["hidden"])
-            if not all(isinstance(units, int) for units in values["hidden"]):
+            if not all(type(units) is int for units in values["hidden"]):  # true is no number of units
                 raise TypeError(f"hidden is {values['hidden']!r}")
             settings = cls(**values).resolved()
             for name, kind in get_type_hints(cls).items():
@@ -115,7 +115,13 @@ def _one_of(option: str, value: str, choices: Iterable[str]) -> None:
 
 def _of_kind(name: str, value: object, kind: Any) -> None:
     """TypeError unless the value is of its kind; a whole number may stand for a float."""
-    if name != "hidden" and not isinstance(value, kind) and not (isinstance(value, int) and isinstance(0.0, kind)):
+    if name == "hidden":
+        return
+    if isinstance(value, bool):
+        fits = isinstance(False, kind) and not isinstance(2, kind)  # to Python, true is a whole number too
+    else:
+        fits = isinstance(value, kind) or (isinstance(value, int) and isinstance(0.0, kind))
+    if not fits:
         raise TypeError(f"{name} is {value!r}")
 
 
