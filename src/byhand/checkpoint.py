@@ -169,7 +169,7 @@ def read_state(folder: str | Path) -> tuple[State | None, list[str]]:
     for file in found:
         try:
             tensors, about = weights.load_checked(file)
-            return State(tensors, _rows(about["history"]), int(about["step"])), damaged
+            return State(tensors, _rows(about["history"]), _steps(about["step"])), damaged
         except DataError as error:
             damaged.append(str(error))
         except (KeyError, ValueError) as error:
@@ -190,6 +190,13 @@ def remove_states(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"cannot remove {error.filename}: {error.strerror}; remove it by hand") from error
+
+
+def _steps(text: str) -> int:
+    """A number of steps from the text of it; ValueError where it is none."""
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError("its number of steps is none")
+    return int(text)
 
 
 def _rows(text: str) -> list[dict[str, float | None]]:

@@ -98,7 +98,10 @@ class Settings:
             values["hidden"] = tuple(values["hidden"])
             if not all(type(units) is int for units in values["hidden"]):  # true is no number of units
                 raise TypeError(f"hidden is {values['hidden']!r}")
-            settings = cls(**values).resolved()
+            written = cls(**values)
+            settings = written.resolved()
+            if settings != written:  # what a run writes has all choices made
+                raise ValueError("a choice is left open")
             for name, kind in get_type_hints(cls).items():
                 _of_kind(name, getattr(settings, name), kind)
             return settings

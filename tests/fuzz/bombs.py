@@ -123,10 +123,10 @@ def pictures() -> Iterator[bytes]:
 
 def png(width: int, height: int, kind: int, pixels: bytes, *blocks: tuple[bytes, bytes]) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
-    content = b"\x89PNG\r\n\x1a\n"
+    parts = [b"\x89PNG\r\n\x1a\n"]
     for name, body in ((b"IHDR", head), *blocks, (b"IDAT", pixels), (b"IEND", b"")):
-        content += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-    return content
+        parts += [struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(name + body))]
+    return b"".join(parts)
 
 
 def tables() -> Iterator[bytes]:

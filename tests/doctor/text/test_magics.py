@@ -102,7 +102,7 @@ def test_thousands_of_magics_are_left_to_whoever_has_patience() -> None:
     assert code.strip() == ""
     assert "!ls" in plain_code("!ls\n" * 20_000)[0]
     assert "%%time" in plain_code("%%time\n" * 20_000)[0]
-    assert plain_code("%%odd\n" * 20_000)[0].strip() == ""  # another language's, for all that is known
+    assert plain_code("%%odd\n" * 20_000)[0].count("\n") == 20_000
 
 
 @pytest.mark.parametrize("code", ["%%time\nfor i in x:\n    f()\n g()\nx?", "x = " + "-" * 100_000 + "1"])

@@ -34,10 +34,10 @@ _OPTIONS: Final = re.compile(r"(?:\s+(?:-[nrplsDTfmu]\s*[^\s-]\S*|--?[A-Za-z][\w
 class Patience:
     """How many characters may yet be looked at for IPython's syntax: for each piece of it, all of its cell again.
 
-    So many are a second or two; a cell of a hundred shell commands takes a half of them.
+    So many are a second or two; a cell of a hundred shell commands of 80 characters takes as many.
     """
 
-    left: int = 600_000
+    left: int = 400_000
 
     def lasts(self, characters: int) -> bool:
         """Whether so many may be looked at; then they are."""
