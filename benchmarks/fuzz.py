@@ -53,7 +53,8 @@ def main() -> None:
                 print(f"{reader.name}: {what}: {keep(reader, content)}", flush=True)
         turn += 1
     kind = f"{turn} turns of {TURN} seeds from {seed}" if args.hours is not None else "the tests' campaign, once"
-    lines = [f"{kind}; {(time.monotonic() - began) / 60:.1f} minutes", "", *table(reports, seconds)]
+    where = measure.versions("byhand", "numpy", "pillow", "safetensors", "torch")
+    lines = [where, f"{kind}; {(time.monotonic() - began) / 60:.1f} minutes", "", *table(reports, seconds)]
     measure.report("fuzz", lines, save=args.save)
 
 
