@@ -1,7 +1,7 @@
 """Do the same settings give the same bits: repeated, and at other numbers of threads?
 
-Each run is a process of its own, on MNIST. With ``--reproducible`` the files that it writes are compared; without it, the
-largest difference of a weight and of a logit, and the test images that get another name.
+Each run is a process of its own, on MNIST. With ``--reproducible`` the files that it writes are compared; without it,
+the largest difference of a weight and of a logit, and the test images that get another name.
 """
 
 import itertools

@@ -14,7 +14,7 @@ taken up again, as often as you like, are byte for byte those of a run that was 
 put the seconds back where they belong.
 """
 
-import json
+import math
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,8 +25,8 @@ from torch import Tensor
 
 from byhand import locks, weights
 from byhand.errors import DataError, UsageError
-from byhand.files import TEMPORARY, write_atomically
-from byhand.json_text import json_text
+from byhand.files import TEMPORARY, read_at_most, write_atomically
+from byhand.json_text import json_text, parsed
 from byhand.state import State
 
 __all__ = [
@@ -46,6 +46,8 @@ __all__ = [
 ]
 
 _SCHEMA = "byhand.run/1"
+_MOST_RECORD = 16 << 20  # bytes of run.json
+_MOST_HISTORY = 256 << 20  # a million epochs have 130 MB
 _SLOTS = ("state.safetensors", "state-2.safetensors")
 
 
@@ -135,7 +137,7 @@ def read_run(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "run.json"
     try:
-        record = json.loads(path.read_bytes())
+        record = parsed(read_at_most(path, _MOST_RECORD))
     except OSError as error:
         raise DataError(
             f"{folder} is not a run: {path.name} {error.strerror}; name a folder that train made"
@@ -171,7 +173,7 @@ def read_history(folder: str | Path) -> list[dict[str, float | None]]:
     """
     path = Path(folder) / "history.jsonl"
     try:
-        rows: list[Any] = [json.loads(line) for line in path.read_bytes().splitlines()]
+        rows = [parsed(line) for line in read_at_most(path, _MOST_HISTORY).splitlines()]
         if not all(isinstance(row, dict) and "epoch" in row for row in rows):
             raise ValueError("a line is no epoch")
     except OSError as error:
@@ -234,10 +236,12 @@ def read_state(folder: str | Path) -> tuple[State | None, list[str]]:
     for file in found:
         try:
             tensors, about = weights.load_checked(file)
-            history, seconds = json.loads(about["history"]), json.loads(about["seconds"])
-            return State(tensors, history, int(about["step"]), float(seconds)), damaged
-        except (DataError, KeyError, ValueError) as error:
+            rows, seconds = _rows(about["history"]), _seconds(about["seconds"])
+            return State(tensors, rows, _steps(about["step"]), seconds), damaged
+        except DataError as error:
             damaged.append(str(error))
+        except (KeyError, ValueError) as error:
+            damaged.append(f"{file} is damaged: its texts are not those of a state ({error}); train again")
     if found:
         raise DataError(f"no state of {folder} can be taken up: {'; '.join(damaged)}")
     return None, []
@@ -256,6 +260,29 @@ def remove_states(folder: Path) -> None:
         raise DataError(f"cannot remove {error.filename}: {error.strerror}; remove it by hand") from error
 
 
+def _steps(text: str) -> int:
+    """A number of steps from the text of it; ValueError where it is none."""
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError("its number of steps is none")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    """A time from the text of it; ValueError where it is none."""
+    seconds = parsed(text)
+    if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+        raise ValueError("its seconds are none")
+    return float(seconds)
+
+
+def _rows(text: str) -> list[dict[str, float | None]]:
+    """A history from the text of it; ValueError where it is none."""
+    rows = parsed(text)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in cast("list[object]", rows)):
+        raise ValueError("its history is none")
+    return cast("list[dict[str, float | None]]", rows)
+
+
 def _number(file: Path) -> int:
     """Which state of the run a slot holds, by what it says of itself; -1 where it cannot be read."""
     try:
@@ -271,7 +298,7 @@ def _timeless(record: Mapping[str, object]) -> dict[str, object]:
 def _times(folder: str | Path) -> tuple[float | None, dict[int, float | None]]:
     """The seconds of a run, and those of its epochs by number. Nothing hangs on them: damaged ones are not known."""
     try:
-        told: Any = json.loads((Path(folder) / "times.json").read_bytes())
+        told: Any = parsed(read_at_most(Path(folder) / "times.json", _MOST_HISTORY))
         return float(told["seconds"]), {i: None if s is None else float(s) for i, s in enumerate(told["epochs"])}
     except (OSError, ValueError, TypeError, LookupError):
         return None, {}

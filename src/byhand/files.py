@@ -9,10 +9,24 @@ from typing import BinaryIO
 
 from byhand.errors import DataError
 
-__all__ = ["TEMPORARY", "write_atomically"]
+__all__ = ["TEMPORARY", "read_at_most", "write_atomically"]
 
 TEMPORARY = ".tmp"
 """How the name of an unfinished file ends; one that is left belongs to a process that was killed."""
+
+
+def read_at_most(path: Path, most: int) -> bytes:
+    """The bytes of a file that is not believed to be small.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it has more than ``most`` bytes.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return content
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object] | bytes) -> None:

@@ -1,12 +1,12 @@
-"""JSON as byhand writes it, to files and to standard output: nothing that only Python's own reader would take."""
+"""JSON as byhand writes it, to files and to standard output, and reads it: nothing that only Python would take."""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, cast
+from typing import Any, Final, cast
 
-__all__ = ["json_text"]
+__all__ = ["json_text", "parsed"]
 
 
 def json_text(value: object, indent: int | None = None) -> str:
@@ -18,6 +18,25 @@ def json_text(value: object, indent: int | None = None) -> str:
         TypeError: a value that has no place in JSON.
     """
     return json.dumps(_plain(value), indent=indent, allow_nan=False)
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value of JSON text from outside.
+
+    Raises:
+        ValueError: it is none, it is nested without end, or it says NaN or Infinity, for which JSON has no word.
+    """
+    try:
+        return _READER.decode(text if isinstance(text, str) else text.decode(json.detect_encoding(text)))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+_READER: Final = json.JSONDecoder(parse_constant=_no_number)  # json.loads would make one for each line
 
 
 def _plain(value: object) -> object:

@@ -28,6 +28,7 @@ from byhand.record import record
 from byhand.settings import Settings
 from byhand.signals import stop_on_signals
 from byhand.state import State, capture, take_up
+from byhand.text import brief
 from byhand.threads import same_bits
 from byhand.wide import WIDE
 
@@ -56,7 +57,11 @@ def build_model(settings: Settings, pixels: int, classes: int) -> Sequential:
             return LinearClassifier(pixels, classes, init, generator)
         return MLP(pixels, settings.hidden or (), classes, settings.dropout, init, generator)
     except ValueError as error:
-        raise UsageError(f"--init {init}: {error}") from error
+        raise UsageError(f"--init {brief(init)}: {brief(error)}") from error
+    except RuntimeError as error:  # torch's way to say that memory is refused, in several lines
+        raise UsageError(
+            f"--hidden {settings.hidden}: such a model does not fit into memory; take fewer units"
+        ) from error
 
 
 @final
@@ -158,8 +163,13 @@ def resume(
     if told.get("status") in ("finished", "stopped"):
         checkpoint.remove_states(Path(folder))  # if it was killed just before
         raise UsageError(f"{folder} is {told['status']}; there is nothing to take up")
-    settings, lr = Settings.of(told), float(told["lr"])
-    if told["data"]["hash"] != data.hash:
+    try:
+        settings, lr, learnt_from = Settings.of(told), float(told["lr"]), told["data"]["hash"]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{folder} is damaged: run.json does not say how it was begun ({brief(error)}); train anew"
+        ) from error
+    if learnt_from != data.hash:
         raise DataError(f"{data.source} has changed since {folder} was begun; bring the old data back, or train anew")
     settings, model, learn = build(settings, data, quiet)
     state, damaged = checkpoint.read_state(folder)
@@ -264,12 +274,16 @@ def load_run(folder: str | Path) -> tuple[Sequential, dict[str, Any]]:
     """
     record = checkpoint.read_run(folder)
     try:
-        settings, data = Settings.of(record), record["data"]
-        model = build_model(settings, math.prod(data["shape"]), len(data["classes"]))
-        weights.restore(model, {}, checkpoint.read_weights(folder))
-    except (KeyError, TypeError, ValueError, UsageError) as error:
+        settings, data, saved = Settings.of(record), record["data"], checkpoint.read_weights(folder)
+        sizes = [math.prod(data["shape"]), *(settings.hidden or ()), len(data["classes"])]
+        wanted = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+        if wanted != (held := sum(tensor.numel() for tensor in saved.values())):  # before a model of that size is made
+            raise ValueError(f"{wanted:,} weights, and the file holds {held:,}")
+        model = build_model(settings, sizes[0], sizes[-1])
+        weights.restore(model, {}, saved)
+    except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
         raise DataError(
-            f"{folder} is damaged: run.json and model.safetensors do not agree ({error}); train again"
+            f"{folder} is damaged: run.json and model.safetensors do not agree ({brief(error)}); train again"
         ) from error
     return model.eval(), record
 
@@ -310,5 +324,5 @@ def _device(name: str) -> torch.device:
         probe.item()  # the meta device makes tensors, but they hold no numbers
         return probe.device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name} is not to be had here: {reason}; take cpu or auto") from error
+        reason = brief(str(error).splitlines()[0])
+        raise UsageError(f"--device {brief(name)} is not to be had here: {reason}; take cpu or auto") from error

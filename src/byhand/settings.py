@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self, final, get_type_hints
 
 from byhand.errors import DataError, UsageError
+from byhand.text import brief
 
 __all__ = ["MODELS", "OPTIMIZERS", "SCHEDULES", "Settings"]
 
@@ -95,13 +96,18 @@ class Settings:
         try:
             values: dict[str, Any] = dict(record["settings"])
             values["hidden"] = tuple(values["hidden"])
-            settings = cls(**values).resolved()
+            if not all(type(units) is int for units in values["hidden"]):  # true is no number of units
+                raise TypeError(f"hidden is {values['hidden']!r}")
+            written = cls(**values)
+            settings = written.resolved()
+            if settings != written:  # what a run writes has all choices made
+                raise ValueError("a choice is left open")
             for name, kind in get_type_hints(cls).items():
                 _of_kind(name, getattr(settings, name), kind)
             return settings
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise DataError(
-                f"run.json is damaged: its settings are not those of a run ({error}); train again"
+                f"run.json is damaged: its settings are not those of a run ({brief(error)}); train again"
             ) from error
 
 
@@ -112,7 +118,13 @@ def _one_of(option: str, value: str, choices: Iterable[str]) -> None:
 
 def _of_kind(name: str, value: object, kind: Any) -> None:
     """TypeError unless the value is of its kind; a whole number may stand for a float."""
-    if name != "hidden" and not isinstance(value, kind) and not (isinstance(value, int) and isinstance(0.0, kind)):
+    if name == "hidden":
+        return
+    if isinstance(value, bool):
+        fits = isinstance(False, kind) and not isinstance(2, kind)  # to Python, true is a whole number too
+    else:
+        fits = isinstance(value, kind) or (isinstance(value, int) and isinstance(0.0, kind))
+    if not fits:
         raise TypeError(f"{name} is {value!r}")
 
 

@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from byhand.errors import DataError
 from byhand.files import write_atomically
+from byhand.json_text import parsed
 from byhand.model import Sequential, copy_numbers
 from byhand.tensor_file import head
+from byhand.text import brief
 from byhand.wide import is_wide
 
 __all__ = ["leaves", "load", "load_checked", "parameters", "restore", "save", "snapshot", "spare", "state", "texts"]
@@ -120,7 +122,7 @@ def load(file: str | Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(Path(file).read_bytes())
     except (OSError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else brief(error)
         raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
 
 
@@ -159,11 +161,15 @@ def _told(file: str | Path) -> dict[str, Any]:
         # "np", which maps the file; under "pt" torch opens it once more, and a disk that fails then is a RuntimeError
         with cast("Any", safetensors).safe_open(str(file), "np") as opened:
             entries: dict[str, str] = opened.metadata() or {}
-        told: object = json.loads(entries.get(_ENTRY, "{}"))
+        told: object = parsed(entries.get(_ENTRY, "{}"))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else brief(error)
         raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
-    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    about, digests = found.get("about"), found.get("tensors")
+    if not isinstance(about, dict) or not isinstance(digests, dict):
+        return {}
+    return found if all(isinstance(text, str) for text in cast("dict[str, object]", about).values()) else {}
 
 
 def _write(file: BinaryIO, saved: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from byhand.doctor import trace_file
+from byhand.doctor.run import mailbox
 from byhand.doctor.trace import End, Trace
 from byhand.errors import DataError
 
@@ -67,3 +68,27 @@ def test_what_is_no_trace(tmp_path):
     (tmp_path / "trace.json").write_text("[1")
     with pytest.raises(DataError):
         trace_file.read(tmp_path)
+
+
+def test_every_damaged_byte_of_a_trace_is_seen(tmp_path):
+    trace = Trace(End("done", 0.5), "é\n", seeded=False, notes=("a",), files=(), settings=())
+    trace_file.write(tmp_path, trace)
+    for name in ("trace.json", "arrays.npz"):
+        sound = (tmp_path / name).read_bytes()
+        for at in range(len(sound) - 1):  # the last line's end says nothing
+            for content in (sound[:at], sound[:at] + bytes([sound[at] ^ 4]) + sound[at + 1 :]):
+                (tmp_path / name).write_bytes(content)
+                with pytest.raises(DataError) as caught:
+                    trace_file.read(tmp_path)
+                assert str(caught.value).isprintable()
+        (tmp_path / name).write_bytes(sound)
+    assert same(trace_file.read(tmp_path), trace)
+
+
+def test_a_mailbox_with_something_else_in_it_is_empty(tmp_path):
+    for content in (b"", b"{", b"[1]", b"\xff", b"[" * 100_000, b'{"a": NaN}'):
+        (tmp_path / mailbox.LINE).write_bytes(content)
+        assert mailbox.take(tmp_path) is None
+        assert list(tmp_path.iterdir()) == []
+    (tmp_path / mailbox.LINE).write_bytes(b'{"a": 1}')
+    assert mailbox.take(tmp_path) == {"a": 1}

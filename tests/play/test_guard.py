@@ -71,3 +71,21 @@ def test_there_are_no_websockets_and_nothing_else() -> None:
     for other in ("lifespan", "http2", "webtransport"):
         behind, sent = call({**POST, "type": other})
         assert (behind.received, sent) == ([], [])
+
+
+def test_a_length_that_is_no_number_is_refused() -> None:
+    keys = Keys(8765)
+    for length in (b"", b"-1", b"+3", b"1_0", b"\xd9\xa3", b"9" * 6000):
+        fields = [(b"host", b"127.0.0.1:8765"), (b"origin", b"http://127.0.0.1:8765"), (b"content-length", length)]
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return part(b"", more=False)
+
+        async def send(message: Any, sent: list[Any] = sent) -> None:
+            sent.append(message)
+
+        cookie = (b"cookie", keys.set_cookie.split(b";")[0])
+        scope = {**POST, "headers": [*fields, cookie], "query_string": b"", "http_version": "1.1"}
+        asyncio.run(Guard(Behind(), {b"/do": Rule("POST", None, 6)}, keys)(scope, receive, send))
+        assert sent[0]["status"] == 400, length

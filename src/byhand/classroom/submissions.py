@@ -1,6 +1,7 @@
 """The submissions of a class: which folder or file is whose, and which program in it is meant."""
 
 import ast
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -112,7 +113,9 @@ def _that_do_something(programs: list[Path]) -> list[Path]:
 def _tree(file: Path) -> ast.Module:
     try:
         if file.suffix == ".py" and file.stat().st_size <= _LARGE:
-            return ast.parse(file.read_bytes())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of odd escapes Python tells when it runs the program
+                return ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         pass
     return ast.Module([], [])

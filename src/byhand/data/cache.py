@@ -31,7 +31,7 @@ LIMIT: Final = 4 * 2**30
 """The most that the cache's files take together, in bytes."""
 
 _SUFFIX: Final = ".safetensors"
-_FORMAT: Final = "byhand cache 1"
+_FORMAT: Final = "byhand cache 2"
 _SETTLED: Final = 20_000_000  # ns: file systems stamp with the tick of a coarse clock, a few milliseconds
 _ABANDONED: Final = 3600  # s: after that a temporary file belongs to a process that was killed
 _told = False

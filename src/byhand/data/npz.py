@@ -1,6 +1,7 @@
 """NPZ, NumPy's zip of arrays: Keras's ``x_train, y_train, x_test, y_test``, or one pair of images and labels."""
 
 import math
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -20,6 +21,8 @@ _TRAIN: Final = (("x_train", "y_train"), ("images", "labels"), ("x", "y"))
 _TEST: Final = ("x_test", "y_test")
 _PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 _PIECE: Final = 1 << 20
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_NO_HEADER: Final = (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError)
 
 
 def read_npz(path: str | Path) -> Raw:
@@ -33,6 +36,10 @@ def read_npz(path: str | Path) -> Raw:
     """
     path = Path(path)
     with open_file(path) as file:
+        if (start := file.peek(4)[:4]) not in _ZIP:  # the zip module would look for an archive behind other bytes
+            raise DataError(
+                f"{shown(path)}: starts with {start.hex(' ') or 'nothing'}, so it is no NPZ file; get it again"
+            )
         try:
             with zipfile.ZipFile(file) as archive:
                 names = [name[:-4] for name in archive.namelist() if name.endswith(".npy")]
@@ -61,12 +68,8 @@ def read_npz(path: str | Path) -> Raw:
 
 
 def _read_pair(path: Path, archive: zipfile.ZipFile, names: tuple[str, str]) -> Rows:
+    labels = _read_array(path, archive, names[1], labels=True)  # first, because they are small where all is well
     images = _images(path, names[0], _read_array(path, archive, names[0]))
-    labels = _read_array(path, archive, names[1])
-    if labels.dtype.kind not in "ui" or labels.ndim != 1:
-        raise DataError(
-            f"{shown(path)}: {names[1]} holds {labels.dtype} values of shape {labels.shape}; labels are integers (N,)"
-        )
     if len(images) != len(labels):
         raise DataError(
             f"{shown(path)}: {names[0]} holds {len(images):,} images and {names[1]} {len(labels):,} labels; "
@@ -95,7 +98,7 @@ def _images(path: Path, name: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(images, np.uint8)
 
 
-def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool = False) -> NDArray[Any]:
     """One array of the archive, after its header was held against the archive's own record of its size."""
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in _PACKINGS:
@@ -105,10 +108,14 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]
     with archive.open(info) as file:
         try:
             shape, fortran, dtype = _read_header(file)
-        except (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        except _NO_HEADER as error:
             raise DataError(f"{shown(path)}: the header of {name} is damaged; get the file again") from error
         if dtype.hasobject or dtype.names is not None or dtype.kind not in "uif":
             raise DataError(f"{shown(path)}: {name} holds values of type {shown(dtype)[:60]}; save plain integers")
+        if labels and (dtype.kind not in "ui" or len(shape) != 1):
+            raise DataError(
+                f"{shown(path)}: {name} holds {dtype} values of shape {shown(shape)[:80]}; labels are integers (N,)"
+            )
         size = math.prod(shape) * dtype.itemsize
         if size > MAX_BYTES or size != info.file_size - file.tell():
             raise DataError(

@@ -1,7 +1,7 @@
 """The file of one cache entry: arrays in the safetensors format, so that any tool of the field opens it.
 
     8 bytes          the length of the header, little-endian
-    header           JSON: for each array its type, shape and place; ``__metadata__``: key, hash, classes, parts
+    header           JSON: for each array its type, shape and place; ``__metadata__``: key, hash, classes, parts, check
     labels           (N,)       int64
     digests          (N, 32)    uint8
     images           (N, H, W)  uint8
@@ -10,8 +10,10 @@ Reading maps the images copy-on-write: nothing is copied, a write to the array n
 not warn of an array that it must not write to.
 """
 
+import hashlib
 import json
 import mmap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -39,16 +41,18 @@ def write_stored(file: BinaryIO, key: str, content: Content) -> None:
     lengths = [None if part is None else len(part.labels) for part in parts]
     about = {"key": key, "hash": whole, "classes": json.dumps(raw.classes), "parts": json.dumps(lengths)}
     images = (count, *raw.train.images.shape[1:])
+    arrays = [[part.labels for part in rows], digests, [part.images for part in rows]]
+    about["check"] = _check(about, map(_bytes, arrays[0] + arrays[1]))
     file.write(head({"labels": ("I64", (count,)), "digests": ("U8", (count, 32)), "images": ("U8", images)}, about))
-    for arrays in ([part.labels for part in rows], digests, [part.images for part in rows]):
-        file.writelines(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays)
+    for several in arrays:
+        file.writelines(map(_bytes, several))
 
 
 def read_stored(path: Path, key: str) -> Content | None:
     """The entry in ``path``, its images mapped; None if there is none, or it is damaged or another's.
 
-    The sizes, the header, the labels and 64 rows spread over the whole are checked. The other pixels are not looked at:
-    that would cost as much as reading the source.
+    Every bit of it is checked but the pixels: of these, 64 rows spread over the whole. The others are not looked at,
+    since that would cost as much as reading the source.
     """
     try:
         with open(path, "rb") as file:
@@ -67,7 +71,7 @@ def read_stored(path: Path, key: str) -> Content | None:
         ends = np.cumsum([length or 0 for length in lengths]).tolist()
         sound = (
             about["key"] == key
-            and len(about["hash"]) == 64
+            and about.pop("check") == _check(about, [_bytes(labels), _bytes(digests)])
             and labels.nbytes + digests.nbytes + images.nbytes == len(data)
             and len(lengths) == 3
             and lengths[0] is not None
@@ -90,6 +94,18 @@ def read_stored(path: Path, key: str) -> Content | None:
     if train is None:
         return None
     return Content(Raw(train, valid, test, classes), [digests[cut] for cut in cuts if cut is not None], about["hash"])
+
+
+def _check(about: Mapping[str, str], arrays: Iterable[memoryview]) -> str:
+    """SHA-256 of all that is not pixels: the texts, and the bytes of the labels and of the digests."""
+    check = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for array in arrays:
+        check.update(array)
+    return check.hexdigest()
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _array(header: Any, data: NDArray[np.uint8], name: str, kind: str, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,13 +1,17 @@
 """A trace as a folder of two files: ``trace.json``, and ``arrays.npz`` with one array of each type.
 
 A trace has tens of thousands of small arrays. Those of one type stand end to end in one array, and the JSON names each
-by its type, offset and shape. Nothing in the files is ever run.
+by its type, offset and shape. The JSON is one line; below it stands a SHA-256 of both, so that a trace is whole or
+none. Nothing in the files is ever run.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 import types
+import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -19,10 +23,17 @@ from numpy.typing import NDArray
 
 from byhand.doctor.trace import Trace
 from byhand.errors import DataError
+from byhand.json_text import parsed
+from byhand.text import brief
 
 __all__ = ["read", "write"]
 
 _TYPES: Final = ("uint8", "int64", "float32", "float64", "bool")
+_NOT_WHOLE: Final = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError, MemoryError),
+    *(RuntimeError, RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
+"""What JSON, NumPy and the zip module raise of files that were not written here."""
 _AS_THEY_ARE: Final = frozenset({int, str, bool, types.NoneType})
 
 _Arrays = Mapping[str, NDArray[Any]]
@@ -61,7 +72,8 @@ def write(folder: Path, trace: Trace) -> None:
     # NumPy writes at offsets of its own; the JSON comes last, so that a folder with one is whole.
     whole: dict[str, Any] = {kind: np.concatenate(parts) for kind, parts in arrays.items()}
     np.savez(folder / "arrays.npz", **whole)
-    (folder / "trace.json").write_text(text, "utf-8")
+    check = json.dumps({"sha256": _digest(text.encode(), folder / "arrays.npz")})
+    (folder / "trace.json").write_text(f"{text}\n{check}\n", "utf-8")
 
 
 def read(folder: Path) -> Trace:
@@ -71,13 +83,24 @@ def read(folder: Path) -> Trace:
         DataError: the folder holds no whole trace.
     """
     try:
-        record = json.loads((folder / "trace.json").read_text("utf-8"))
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+        text, _, check = (folder / "trace.json").read_bytes().partition(b"\n")
+        if parsed(check) != {"sha256": _digest(text, folder / "arrays.npz")}:
+            raise ValueError("its checksum is another")
+        with (folder / "arrays.npz").open("rb") as archive, np.load(archive, allow_pickle=False) as file:
+            if any(member.compress_type for member in file.zip.infolist()):
+                raise ValueError("its arrays are packed")  # and may unpack to gigabytes
             arrays = {kind: file[kind] for kind in file.files}
         make = cast("_Read", _reader(Trace))
-        return cast("Trace", make(record, arrays))
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{folder} holds no whole trace ({error}); run the program again") from error
+        return cast("Trace", make(parsed(text), arrays))
+    except _NOT_WHOLE as error:
+        raise DataError(f"{folder} holds no whole trace ({brief(error)}); run the program again") from error
+
+
+def _digest(text: bytes, arrays: Path) -> str:
+    """SHA-256 of the arrays' own SHA-256 and of the JSON."""
+    with arrays.open("rb") as file:
+        own = hashlib.file_digest(file, "sha256").digest()
+    return hashlib.sha256(own + text).hexdigest()
 
 
 @cache

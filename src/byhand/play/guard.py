@@ -20,6 +20,7 @@ from byhand.play.limits import BODY_SECONDS, HEAD_BYTES, HEAD_FIELDS
 __all__ = ["Guard", "Rule"]
 
 _PAGE: Final = b"/"
+_DIGITS: Final = 20  # of a body's length; Python refuses to read some thousands
 _NO_KEY: Final = (
     "this page belongs to the browser tab that byhand opened; use that tab, or start byhand play again for a new one"
 )
@@ -143,6 +144,8 @@ def _check_body(rule: Rule, fields: _Fields) -> None:
     lengths, codings = fields.all(b"content-length"), fields.all(b"transfer-encoding")
     if (lengths and codings) or len(lengths) > 1:
         raise _RefusedError(400, "a body has one length")
+    if lengths and not (lengths[0].isdigit() and len(lengths[0]) <= _DIGITS):
+        raise _RefusedError(400, "a body's length is a whole number")
     if lengths and int(lengths[0]) > rule.most:
         raise _RefusedError(413, f"at most {rule.most} bytes are taken here")
     if rule.body_type is not None and fields.all(b"content-type") != [rule.body_type]:

@@ -95,3 +95,16 @@ def test_a_cell_that_writes_a_file(ending: str, tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "own.py").read_text("utf-8") == "x = 'é'\n\ny = \"\\n\"\n"
     exec(plain_code("%%writefile -a own.py\nz = 3")[0], {})  # noqa: S102
     assert (tmp_path / "own.py").read_text("utf-8").endswith('y = "\\n"\nz = 3\n')
+
+
+def test_thousands_of_magics_are_left_to_whoever_has_patience() -> None:
+    code, _ = plain_code("!ls\n" * 100)
+    assert code.strip() == ""
+    assert "!ls" in plain_code("!ls\n" * 20_000)[0]
+    assert "%%time" in plain_code("%%time\n" * 20_000)[0]
+    assert plain_code("%%odd\n" * 20_000)[0].count("\n") == 20_000
+
+
+@pytest.mark.parametrize("code", ["%%time\nfor i in x:\n    f()\n g()\nx?", "x = " + "-" * 100_000 + "1"])
+def test_what_python_cannot_even_take_apart_comes_back(code: str) -> None:
+    assert plain_code(code)[0].split("\n")[1:] == code.split("\n")[1:]

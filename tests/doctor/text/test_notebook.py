@@ -96,3 +96,22 @@ def test_other_encodings(tmp_path: Path) -> None:
 )
 def test_whether_a_value_is_shown(code: str, shown: bool) -> None:
     assert shows_last(Unit("a.ipynb", 1, code, code)) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"cells": [{"cell_type": "code", "source": "a", "source": "b"}]}', "a field stands there twice"),
+        (r'{"cells": [{"cell_type": "code", "source": "a\rb"}]}', "cell 1 has a carriage return within a line"),
+        (r'{"cells": [], "metadata": {"kernelspec": {"language": "R\u001b[31m"}}}', r"in R\\x1b"),
+        ('{"cells": [' + '{"cell_type": "code"},' * 6000 + "{}]}", "6,000 code cells"),
+        (json.dumps({"cells": [{"cell_type": "code", "source": "x" * 5_000_000}]}), "5,000,000 characters"),
+        ('{"cells": [' + "1," * 9_000_000 + "1]}", "clear its outputs"),
+    ],
+)
+def test_what_a_notebook_may_not_hold_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.ipynb").write_text(text, "utf-8")
+    with pytest.raises(DataError, match=said) as caught:
+        read_notebook(tmp_path / "bad.ipynb")
+    assert str(caught.value).isprintable()
+    assert str(tmp_path) in str(caught.value)

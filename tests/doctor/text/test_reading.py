@@ -64,3 +64,20 @@ def test_a_folder_is_no_program(tmp_path: Path) -> None:
 def test_odd_escapes_are_python_s_to_tell(tmp_path: Path) -> None:
     (tmp_path / "escape.py").write_text("x = '\\d'\n", "utf-8")
     assert read_program(tmp_path / "escape.py").units[0].tree.body
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"# coding: rot13\nk = 1\n", "no encoding that Python knows"),
+        (b"# coding: " + b"u" * 9000 + b"\nx = 1\n", "no encoding that Python knows"),
+        (b"x = 1\n" * 1_000_000, "more than the 4,194,304 of a program"),
+        (b"x = " + b"-" * 100_000 + b"1\n", "no Python 3"),
+    ],
+)
+def test_what_no_program_is_like_is_one_line(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_bytes(content)
+    with pytest.raises(DataError, match=said) as caught:
+        read_program(tmp_path / "odd.py")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600

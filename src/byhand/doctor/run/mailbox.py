@@ -4,13 +4,14 @@ All are in the job's own folder, and each appears there whole. The run leaves a 
 and a trace of what there is so far when one was asked for.
 """
 
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from byhand.doctor import trace_file
 from byhand.doctor.run.scratch import remove
 from byhand.doctor.trace import Trace
+from byhand.files import read_at_most
+from byhand.json_text import parsed
 
 __all__ = ["LAST", "LINE", "LOOK", "SO_FAR", "ask", "take", "take_trace"]
 
@@ -22,17 +23,20 @@ LOOK: Final = "look"
 """An empty file that asks for a trace of the run so far."""
 SO_FAR: Final = "so-far"
 """The folder of that trace."""
+_LONGEST: Final = 1 << 24  # bytes of a line
 
 
 def take(folder: Path, name: str = LINE) -> dict[str, Any] | None:
-    """Empty the mailbox; None where there is nothing in it."""
+    """Empty the mailbox; None where there is nothing in it, or nothing that a run has left."""
     file = folder / name
     try:
-        text = file.read_text("ascii")
-        file.unlink()
-    except OSError:
+        try:
+            line = parsed(read_at_most(file, _LONGEST))
+        finally:
+            file.unlink()
+    except (OSError, ValueError):
         return None
-    return json.loads(text)
+    return cast("dict[str, Any]", line) if isinstance(line, dict) else None
 
 
 def ask(folder: Path) -> None:

@@ -85,6 +85,6 @@ def _is_python(cell: str) -> bool:
         warnings.simplefilter("ignore")  # of odd escapes the session has told
         try:
             ast.parse(plain_code(cell)[0])
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True

@@ -8,9 +8,10 @@ import importlib
 import re
 import textwrap
 import warnings
+from dataclasses import dataclass
 from typing import Any, Final, final
 
-__all__ = ["plain_code"]
+__all__ = ["Patience", "plain_code"]
 
 _RUN: Final = frozenset({"time", "timeit", "prun", "lprun", "mprun", "memit", "capture", "debug", "snakeviz", "heat"})
 _FOREIGN: Final = frozenset(
@@ -23,20 +24,39 @@ _PYLAB: Final = (
     "import numpy, matplotlib; from matplotlib import pylab, mlab, pyplot; np = numpy; plt = pyplot; "
     "from pylab import *; from numpy import *"
 )
+_CELL_MAGIC: Final = 2_000  # characters that are as much work as one; also of how many stand in one another
 _CAPTURED: Final = '__import__("IPython.utils.capture").utils.capture.CapturedIO(None, None)'
 _OPTIONS: Final = re.compile(r"(?:\s+(?:-[nrplsDTfmu]\s*[^\s-]\S*|--?[A-Za-z][\w-]*(?:=\S+)?)(?=\s|$))*\s*")
 
 
-def plain_code(source: str) -> tuple[str, tuple[int, ...]]:
+@final
+@dataclass(slots=True)
+class Patience:
+    """How many characters may yet be looked at for IPython's syntax: for each piece of it, all of its cell again.
+
+    So many are a second or two; a cell of a hundred shell commands of 80 characters takes as many.
+    """
+
+    left: int = 400_000
+
+    def lasts(self, characters: int) -> bool:
+        """Whether so many may be looked at; then they are."""
+        self.left -= characters
+        return self.left >= 0
+
+
+def plain_code(source: str, patience: Patience | None = None) -> tuple[str, tuple[int, ...]]:
     """The code of a cell, and the lines of it that are left out.
 
-    A cell that is neither Python's nor IPython's comes back with whatever is wrong still in it.
+    A cell that is neither Python's nor IPython's comes back with whatever is wrong still in it, and so does one with
+    more of IPython's syntax than there is patience for.
     """
+    patience = patience or Patience()
     cell = _Cell(source)
     if not _parses(source):
         cell.strip()
-        cell.cell_magics()
-        while not _parses("\n".join(cell.lines)) and cell.line_magic():
+        cell.cell_magics(patience)
+        while patience.lasts(len(text := "\n".join(cell.lines))) and not _parses(text) and cell.line_magic():
             pass
     cell.bare_command()
     return "\n".join(cell.lines), tuple(sorted(cell.skipped))
@@ -51,7 +71,7 @@ def _parses(code: str) -> bool:
         warnings.simplefilter("ignore")
         try:
             ast.parse(code)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True
 
@@ -72,9 +92,12 @@ class _Cell:
             stripped: list[str] = ipython.ipython_prompt(ipython.classic_prompt([line + "\n" for line in self.lines]))
             self.lines = [line.removesuffix("\n") for line in stripped]
 
-    def cell_magics(self) -> None:
+    def cell_magics(self, patience: Patience) -> None:
         """Carry out what begins with ``%%``."""
-        while (match := re.match(r"%%(!|\w+)(.*)", self.lines[first := self._first()])) is not None:
+        while (
+            patience.lasts(_CELL_MAGIC + len(self.lines))
+            and (match := re.match(r"%%(!|\w+)(.*)", self.lines[first := self._first()])) is not None
+        ):
             name, rest = match[1], match[2].strip()
             body = "\n".join(self.lines[first + 1 :]).removesuffix("\n") + "\n"
             if name in _RUN:
@@ -83,7 +106,7 @@ class _Cell:
                     self.lines[first] = f"{target} = {_CAPTURED}"
                 elif name == "timeit":
                     self._run(first, 0, match[0])
-            elif name in _FOREIGN or not _parses(plain_code(body)[0]):
+            elif name in _FOREIGN or not _parses(plain_code(body, patience)[0]):
                 self._empty(first, len(self.lines) - 1)
                 if name in ("writefile", "file") and rest:
                     mode, file = "a" if "-a" in rest.split() else "w", rest.split()[-1].strip("\"'")
@@ -96,7 +119,10 @@ class _Cell:
     def line_magic(self) -> bool:
         """Replace the first piece of IPython's syntax; whether there was any."""
         ipython = _ipython()
-        tokens = ipython.make_tokens_by_line([line + "\n" for line in self.lines])
+        try:
+            tokens = ipython.make_tokens_by_line([line + "\n" for line in self.lines])
+        except SyntaxError:  # an indentation that fits to none
+            return False
         kinds = (ipython.HelpEnd, ipython.MagicAssign, ipython.SystemAssign, ipython.EscapedCommand)
         found: list[Any] = [one for kind in kinds if (one := kind.find(tokens)) is not None]
         if not found:

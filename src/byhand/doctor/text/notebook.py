@@ -2,38 +2,61 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from byhand.doctor.text.magics import plain_code
+from byhand.doctor.text.magics import Patience, plain_code
 from byhand.doctor.text.program import Unit
 from byhand.doctor.text.splice import lines
 from byhand.errors import DataError
+from byhand.files import read_at_most
+from byhand.text import brief
 
 __all__ = ["read_notebook", "shows_last"]
+
+_FILE: Final = 16 << 20  # bytes, outputs and all
+_CODE: Final = 4 << 20  # characters of all code cells
+_CELLS: Final = 5_000  # code cells
+_LONE: Final = re.compile(r"\r(?!\n)")
 
 
 def read_notebook(path: Path) -> tuple[Unit, ...]:
     """The code cells of a notebook of format 3 or 4. What they say is not checked.
 
     Raises:
-        DataError: the file is damaged, no notebook, or one in another language.
+        DataError: the file is damaged, no notebook, too large, or one in another language.
     """
     try:
-        notebook = json.loads(path.read_text("utf-8-sig"))
+        if (size := path.stat().st_size) > _FILE:
+            raise DataError(f"{path} has {size:,} bytes, more than {_FILE:,}; clear its outputs, and save it again")
+        notebook = json.loads(read_at_most(path, _FILE).decode("utf-8-sig"), object_pairs_hook=_once)
         language = _language(notebook)
         cells = list(_code_cells(notebook))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = (
-            f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "not as its format says"
-        )
+            f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError)
+            else brief(error) if type(error) is ValueError else "not as its format says"
+        )  # fmt: skip
         raise DataError(f"{path} is no notebook ({reason}); open it in Jupyter and save it again") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); name a notebook that can") from error
     if language.lower() not in ("python", "ipython"):
-        raise DataError(f"{path} is a notebook in {language}; the doctor knows Python")
-    return tuple(_unit(path.name, cell, source) for cell, source in enumerate(cells, start=1))
+        raise DataError(f"{path} is a notebook in {brief(language)}; the doctor knows Python")
+    if len(cells) > _CELLS or sum(map(len, cells)) > _CODE:
+        raise DataError(
+            f"{path} has {len(cells):,} code cells of {sum(map(len, cells)):,} characters, more than {_CELLS:,} or "
+            f"{_CODE:,}; examine a part of it"
+        )
+    units: list[Unit] = []
+    patience = Patience()
+    for cell, source in enumerate(cells, start=1):
+        if _LONE.search(source):  # Python ends a line there, and whoever counts lines of notebooks does not
+            raise DataError(f"{path}, cell {cell} has a carriage return within a line; write the line anew")
+        code, skipped = plain_code(source, patience)
+        units.append(Unit(path.name, cell, source, code, skipped))
+    return tuple(units)
 
 
 def shows_last(unit: Unit) -> bool:
@@ -47,9 +70,12 @@ def shows_last(unit: Unit) -> bool:
     return not any(";" in line.partition("#")[0] for line in rest)
 
 
-def _unit(file: str, cell: int, source: str) -> Unit:
-    code, skipped = plain_code(source)
-    return Unit(file, cell, source, code, skipped)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, each field of which stands there once: which of two is meant, nobody can say."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a field stands there twice")
+    return fields
 
 
 def _language(notebook: dict[str, Any]) -> str:

@@ -23,7 +23,8 @@ String = tuple[int, int, str]
 def cell_strings(text: str) -> list[list[String]]:
     """The strings of each code cell's source, in order."""
     notebook = cast("dict[str, Any]", json.loads(text))
-    sheets = [("cells",)] if "cells" in notebook else [("worksheets", i, "cells") for i in range(99)]
+    many = 0 if "cells" in notebook else len(notebook["worksheets"])
+    sheets = [("worksheets", i, "cells") for i in range(many)] or [("cells",)]
     kinds: dict[tuple[str | int, ...], str] = {}
     sources: dict[tuple[str | int, ...], list[String]] = {}
     for path, start, end in _strings(text):

@@ -4,12 +4,16 @@ import ast
 import tokenize
 import warnings
 from pathlib import Path
+from typing import Final
 
 from byhand.doctor.text.notebook import read_notebook
 from byhand.doctor.text.program import Program, Unit
 from byhand.errors import DataError
+from byhand.text import brief
 
 __all__ = ["read_program", "read_source"]
+
+_LARGEST: Final = 4 << 20  # bytes of a script: Python takes a hundred times as many for its tree
 
 
 def read_program(path: Path, home: Path | None = None) -> Program:
@@ -49,13 +53,15 @@ def read_source(path: Path) -> str:
 
 def _script(path: Path) -> Unit:
     try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise DataError(f"{path} has {size:,} bytes, more than the {_LARGEST:,} of a program; name a program")
         text = read_source(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); name a file that can") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not in {error.encoding} (byte {error.start}); save it as UTF-8") from error
-    except SyntaxError as error:
-        raise DataError(f"{path} has no encoding that Python knows ({error.msg}); save it as UTF-8") from error
+    except (SyntaxError, LookupError) as error:  # LookupError: one for other things than text, as rot13
+        raise DataError(f"{path} has no encoding that Python knows ({brief(error)}); save it as UTF-8") from error
     return Unit(path.name, None, text, text)
 
 
@@ -72,4 +78,4 @@ def _check(path: Path, unit: Unit) -> None:
             reason, line = str(error) or "too deep", 1
         else:
             return
-    raise DataError(f"{where}, line {line}: this is no Python 3 ({reason}); mend it and run it once yourself")
+    raise DataError(f"{where}, line {line}: this is no Python 3 ({brief(reason)}); mend it and run it once yourself")

@@ -26,7 +26,7 @@ def read_shown(path: Path) -> tuple[Shown, ...]:
         sheets = [notebook] if "cells" in notebook else notebook.get("worksheets", [])
         cells = [cell for sheet in sheets for cell in sheet["cells"] if cell.get("cell_type") == "code"]
         return tuple(_shown(number, cell) for number, cell in enumerate(cells, start=1))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return ()
 
 

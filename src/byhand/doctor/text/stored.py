@@ -18,6 +18,7 @@ from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.text.raw import String, cell_strings, offset
 from byhand.doctor.text.splice import lines, spans, splice
 from byhand.errors import DataError
+from byhand.text import brief
 
 __all__ = ["Stored", "edited", "read_stored", "span"]
 
@@ -55,11 +56,13 @@ def read_stored(program: Program, file: str) -> Stored:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         mark, encoding = (codecs.BOM_UTF8, "utf-8") if encoding == "utf-8-sig" else (b"", encoding)
         text = data.removeprefix(mark).decode(encoding)
+        if mark + text.encode(encoding) != data:  # "unicode_escape" would write another file
+            raise ValueError(f"{encoding} does not give its bytes back")
         cells = None
         if program.notebook and file == program.path.name:
             cells = tuple(map(tuple, cell_strings(text)))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as it was ({error}); run the doctor again") from error
+    except (OSError, SyntaxError, ValueError, LookupError) as error:
+        raise DataError(f"{path} cannot be read as it was ({brief(error)}); run the doctor again") from error
     return Stored(file, text, mark, encoding, cells)
 
 
