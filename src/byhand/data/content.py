@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
+
+_PIECE: Final = 1 << 18  # rows whose digests are copied at a time
 
 
 class Content(NamedTuple):
@@ -64,5 +66,7 @@ def content_hash(digests: NDArray[np.uint8], classes: Sequence[str]) -> str:
     """
     names = "".join(f"{len(name)} {name}\n" for name in classes)
     whole = hashlib.sha256(f"byhand rows 1\n{len(classes)} {len(digests)}\n{names}".encode("utf-8", "surrogateescape"))
-    whole.update(digests.take(sort_order(digests), axis=0).tobytes())
+    order = sort_order(digests)
+    for start in range(0, len(order), _PIECE):
+        whole.update(digests.take(order[start : start + _PIECE], axis=0).data)
     return whole.hexdigest()

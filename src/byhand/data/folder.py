@@ -8,6 +8,7 @@ One of:
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -31,6 +32,7 @@ _PARTS: Final = {
     "testing": "test",
 }
 _HIDDEN: Final = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and macOS, without a dot
+_PIECE: Final = 1 << 22  # bytes of pictures that are decoded at a time
 
 
 class Tree(NamedTuple):
@@ -66,7 +68,7 @@ def read_image_folder(path: str | Path, size: int | None = None, grayscale: bool
     train = rows["train"]
     for part, other in rows.items():
         if other.images.shape[1:] != train.images.shape[1:]:
-            raise DataError(_sizes_differ(tree.parts[part][0][0], other.images[0], train.images[0]))
+            raise DataError(_sizes_differ(tree.parts[part][0][0], other.images.shape[1:], train.images.shape[1:]))
     return Raw(train, rows.get("valid"), rows.get("test"), tree.classes)
 
 
@@ -99,31 +101,55 @@ def list_images(path: str | Path) -> Tree:
     return Tree(classes, parts)
 
 
-def _read_part(classes: list[list[str]], size: int | None, grayscale: bool) -> Rows:
+def folder_rows(classes: list[list[str]], size: int | None, grayscale: bool, first: int = 0) -> Iterator[Rows]:
+    """The pictures of a part in pieces of some megabytes, from row ``first`` on; each must have the first one's size.
+
+    Raises:
+        DataError: as ``read_image_folder``; while reading.
+    """
     files = [file for files in classes for file in files]
     labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes])  # (N,)
-    first = _read_any(files[0], read_bytes(files[0]), size, grayscale)
-    height, width = first.shape
+    height, width = _shape(files[0], size, grayscale)
+    length = max(1, _PIECE // (height * width))
+    canvas = Image.new("L", (width, height))
+    for start in range(first, len(files), length):
+        some = files[start : start + length]
+        images = np.empty((len(some), height, width), np.uint8)  # (n, H, W)
+        for row, file in enumerate(some):
+            data = read_bytes(file)
+            plain = plain_grey(data, canvas)
+            if plain is not None:
+                images[row] = np.frombuffer(plain, np.uint8).reshape(height, width)
+                continue
+            image = _read_any(file, data, size, grayscale)
+            if image.shape != (height, width):
+                raise DataError(_sizes_differ(file, image.shape, (height, width)))
+            images[row] = image
+        yield Rows(images, labels[start : start + length])
+
+
+def _read_part(classes: list[list[str]], size: int | None, grayscale: bool) -> Rows:
+    files = [file for files in classes for file in files]
+    height, width = _shape(files[0], size, grayscale)
     need = len(files) * height * width
     if need > MAX_BYTES:
         raise DataError(
             f"{shown(files[0])}: {len(files):,} pictures of {width}×{height} pixels take {need:,} bytes, more than the "
-            f"{MAX_BYTES:,} that are read into memory; pass size=28 (--size 28)"
+            f"{MAX_BYTES:,} that are read into memory; pass size=28 (--size 28), or make shards: byhand data shard"
         )
     images = np.empty((len(files), height, width), np.uint8)  # (N, H, W)
-    flat = images.reshape(len(files), -1)
-    canvas = Image.new("L", (width, height))
-    for row, file in enumerate(files):
-        data = read_bytes(file)
-        plain = plain_grey(data, canvas)
-        if plain is not None:
-            flat[row] = np.frombuffer(plain, np.uint8)
-            continue
-        image = _read_any(file, data, size, grayscale)
-        if image.shape != first.shape:
-            raise DataError(_sizes_differ(file, image, first))
-        images[row] = image
+    labels = np.empty(len(files), np.int64)  # (N,)
+    start = 0
+    for rows in folder_rows(classes, size, grayscale):
+        end = start + len(rows.labels)
+        images[start:end], labels[start:end] = rows
+        start = end
     return Rows(images, labels)
+
+
+def _shape(file: str, size: int | None, grayscale: bool) -> tuple[int, int]:
+    height, width = _read_any(file, read_bytes(file), size, grayscale).shape
+    return height, width
 
 
 def _read_any(file: str, data: bytes, size: int | None, grayscale: bool) -> NDArray[np.uint8]:
@@ -131,8 +157,8 @@ def _read_any(file: str, data: bytes, size: int | None, grayscale: bool) -> NDAr
     return grey if size is None else resized(grey, (size, size))
 
 
-def _sizes_differ(file: str, image: NDArray[np.uint8], first: NDArray[np.uint8]) -> str:
-    (height, width), (h, w) = image.shape, first.shape
+def _sizes_differ(file: str, shape: tuple[int, ...], first: tuple[int, ...]) -> str:
+    (height, width), (h, w) = shape, first
     return (
         f"{shown(file)}: {width}×{height} pixels, but the first picture has {w}×{h}; "
         f"pass size={h} (--size {h}) to resize them all"

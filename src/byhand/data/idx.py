@@ -11,7 +11,10 @@ Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digit
 """
 
 import math
+import os
 import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final
@@ -46,27 +49,17 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     """
     path = Path(path)
     with open_file(path) as file:
-        stream = _Gunzip(path, file) if file.peek(2)[:2] == _GZIP else file
-        shape, dtype = _header(path, stream)
+        stream, shape, dtype = _opened(path, file)
         count = math.prod(shape)
         size = count * dtype.itemsize
         if size > MAX_BYTES:
             raise DataError(
                 f"{shown(path)}: declares {size:,} bytes in its sizes {shape}, more than the {MAX_BYTES:,} that are "
-                "read into memory; the header is damaged, or the file needs splitting"
+                "read into memory; the header is damaged, or the file is for byhand data shard"
             )
         values = np.empty(count, dtype)
-        filled = stream.readinto(values.view(np.uint8).data)
-        if filled < size:
-            raise DataError(
-                f"{shown(path)}: ends after {filled:,} of the {size:,} bytes that its header declares; "
-                "the file is cut short, get it again"
-            )
-        if stream.readinto(memoryview(bytearray(1))):
-            raise DataError(
-                f"{shown(path)}: goes on after the {size:,} bytes that its header declares; the file is damaged, "
-                "get it again"
-            )
+        _fill(path, stream, values, 0, size)
+        _must_end(path, stream, size)
     return values.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
@@ -103,39 +96,112 @@ def read_idx_folder(path: str | Path) -> Raw:
     return index_labels(str(folder), train, _read_part(folder, _TEST))
 
 
+def idx_parts(folder: Path) -> dict[str, Callable[[int], Iterator[Rows]]]:
+    """The parts of a folder of IDX files, "train" and perhaps "test", to be read in pieces from any row on.
+
+    Raises:
+        DataError: a file is missing, damaged, or its partner does not fit it; while reading, too.
+    """
+    found = {name: _pair(folder, part) for name, part in (("train", _TRAIN), ("test", _TEST))}
+    return {name: partial(_rows_from, *pair) for name, pair in found.items() if pair is not None}
+
+
+def _rows_from(image_file: Path, label_file: Path, first: int) -> Iterator[Rows]:
+    labels = _labels(label_file)
+    with open_file(image_file) as file:
+        stream, shape, dtype = _opened(image_file, file)
+        _check_images(image_file, shape, dtype)
+        _check_pair(image_file, shape[0], label_file, len(labels))
+        row, size = math.prod(shape[1:]), math.prod(shape)
+        if stream is file:
+            file.seek(first * row, os.SEEK_CUR)
+        length = max(1, _PIECE // row)
+        for start in range(first if stream is file else 0, len(labels), length):
+            images = np.empty((min(length, len(labels) - start), *shape[1:]), np.uint8)  # (n, H, W)
+            _fill(image_file, stream, images.reshape(-1), start * row, size)
+            if (late := max(0, first - start)) < len(images):
+                yield Rows(images[late:], labels[start + late : start + len(images)])
+        _must_end(image_file, stream, size)
+
+
 def _read_part(folder: Path, part: tuple[str, ...]) -> Rows | None:
+    pair = _pair(folder, part)
+    if pair is None:
+        return None
+    image_file, label_file = pair
+    images = read_idx(image_file)
+    _check_images(image_file, images.shape, images.dtype)
+    labels = _labels(label_file)
+    _check_pair(image_file, len(images), label_file, len(labels))
+    return Rows(images, labels)
+
+
+def _pair(folder: Path, part: tuple[str, ...]) -> tuple[Path, Path] | None:
     image_file, label_file = _find(folder, part, "images"), _find(folder, part, "labels")
     if image_file is None and label_file is None:
         return None
     if image_file is None or label_file is None:
         there, missing = (image_file, "labels-idx1") if image_file else (label_file, "images-idx3")
         raise DataError(f"{shown(there)}: stands without its partner; put {part[0]}-{missing}-ubyte beside it")
-    images = read_idx(image_file)
-    if images.dtype != np.uint8 or images.ndim != 3:
+    return image_file, label_file
+
+
+def _check_images(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if dtype != np.uint8 or len(shape) != 3:
         raise DataError(
-            f"{shown(image_file)}: holds {images.dtype} values of shape {images.shape}; "
+            f"{shown(file)}: holds {dtype.newbyteorder('=')} values of shape {shape}; "
             "images are uint8 of shape (N, H, W), check that this is the file of images"
         )
-    if images.size == 0:
-        raise DataError(f"{shown(image_file)}: declares sizes {images.shape}, which hold no pixel; get the file again")
-    labels = read_idx(label_file)
+    if math.prod(shape) == 0:
+        raise DataError(f"{shown(file)}: declares sizes {shape}, which hold no pixel; get the file again")
+
+
+def _labels(file: Path) -> NDArray[np.int64]:
+    labels = read_idx(file)
     if labels.dtype.kind not in "ui" or labels.ndim != 1:
         raise DataError(
-            f"{shown(label_file)}: holds {labels.dtype} values of shape {labels.shape}; "
+            f"{shown(file)}: holds {labels.dtype} values of shape {labels.shape}; "
             "labels are integers of shape (N,), check that this is the file of labels"
         )
-    if len(images) != len(labels):
+    return labels.astype(np.int64)
+
+
+def _check_pair(image_file: Path, images: int, label_file: Path, labels: int) -> None:
+    if images != labels:
         raise DataError(
-            f"{shown(label_file)}: holds {len(labels):,} labels for the {len(images):,} images of {image_file.name}; "
+            f"{shown(label_file)}: holds {labels:,} labels for the {images:,} images of {image_file.name}; "
             "the two files are not a pair"
         )
-    return Rows(images, labels.astype(np.int64))
 
 
 def _find(folder: Path, part: tuple[str, ...], kind: str) -> Path | None:
     dims = {"images": "idx3", "labels": "idx1"}[kind]
     names = (f"{p}-{kind}{dot}{dims}-ubyte{gz}" for gz in ("", ".gz") for p in part for dot in ("-", "."))
     return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _opened(path: Path, file: BufferedReader) -> tuple["BufferedReader | _Gunzip", tuple[int, ...], np.dtype[Any]]:
+    """The content of a file behind its header, unpacked where it is packed; the sizes and the type of its values."""
+    stream = _Gunzip(path, file) if file.peek(2)[:2] == _GZIP else file
+    return stream, *_header(path, stream)
+
+
+def _fill(path: Path, stream: "BufferedReader | _Gunzip", values: NDArray[Any], before: int, size: int) -> None:
+    """Read an array, of which ``before`` bytes of the ``size`` that the header declares are read already."""
+    filled = stream.readinto(values.view(np.uint8).data)
+    if filled < values.nbytes:
+        raise DataError(
+            f"{shown(path)}: ends after {before + filled:,} of the {size:,} bytes that its header declares; "
+            "the file is cut short, get it again"
+        )
+
+
+def _must_end(path: Path, stream: "BufferedReader | _Gunzip", size: int) -> None:
+    if stream.readinto(memoryview(bytearray(1))):
+        raise DataError(
+            f"{shown(path)}: goes on after the {size:,} bytes that its header declares; the file is damaged, "
+            "get it again"
+        )
 
 
 def _header(path: Path, stream: "BufferedReader | _Gunzip") -> tuple[tuple[int, ...], np.dtype[Any]]:

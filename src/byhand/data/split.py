@@ -14,6 +14,8 @@ from byhand.errors import DataError, UsageError
 TEST_SHARE: Final = 0.2
 """The share of the rows that is the test part of a source which has none of its own."""
 
+TRAIN, VALID, TEST = range(3)
+
 
 def split(source: str, content: Content, valid: float = 0.1, seed: int = 42) -> Dataset:
     """Splits what a reader found. Rows keep their order inside a part.
@@ -44,22 +46,12 @@ def split(source: str, content: Content, valid: float = 0.1, seed: int = 42) -> 
     pool = _Keyed(raw.train, next(found))
     own_valid = None if raw.valid is None else _Keyed(raw.valid, next(found))
     own_test = None if raw.test is None else _Keyed(raw.test, next(found))
-    if own_test is None:
-        order = sort_order(pool.digests)
-        in_test = choose(pool.rows.labels, order, len(classes), TEST_SHARE)
-        if not in_test.any():
-            raise DataError(
-                f"{shown(source)}: {len(in_test)} images of {len(classes)} classes are too few to test on a fifth"
-            )
-        own_test, pool = pool.take(in_test), pool.take(~in_test)
-    if own_valid is None:
-        if round_half_up(valid * len(pool.digests)) >= len(pool.digests):
-            raise UsageError(f"valid={valid} of {len(pool.digests)} images leaves none for training; give less")
-        order = np.random.Generator(np.random.PCG64(seed)).permutation(len(pool.digests))
-        in_valid = choose(pool.rows.labels, order, len(classes), valid)
-        own_valid = pool.take(in_valid)
-        if valid:
-            pool = pool.take(~in_valid)
+    own = own_valid is not None, own_test is not None
+    parts = assign(source, pool.rows.labels, pool.digests, len(classes), own, valid, seed)  # (N,)
+    own_test = own_test or pool.take(parts == TEST)
+    own_valid = own_valid or pool.take(parts == VALID)
+    if parts.any():
+        pool = pool.take(parts == TRAIN)
     return Dataset(
         source,
         pool.part(classes),
@@ -68,6 +60,48 @@ def split(source: str, content: Content, valid: float = 0.1, seed: int = 42) -> 
         classes,
         content.hash,
     )
+
+
+def assign(
+    source: str,
+    labels: NDArray[np.int64],
+    digests: NDArray[np.uint8],
+    classes: int,
+    own: tuple[bool, bool],
+    valid: float,
+    seed: int,
+) -> NDArray[np.int8]:
+    """Which part each row of a source's training part goes to, as ``split`` says: TRAIN, VALID or TEST, (N,).
+
+    Args:
+        source: what to call it in messages.
+        labels: (N,), an index into the classes.
+        digests: (N, 32), of the rows.
+        classes: C.
+        own: whether the source has a validation part of its own, and a test part; none is drawn then.
+        valid: the share to validate on.
+        seed: for that draw.
+
+    Raises:
+        UsageError: no row would be left for training.
+        DataError: too few rows to keep a fifth for the test part.
+    """
+    own_valid, own_test = own
+    parts = np.full(len(labels), TRAIN, np.int8)  # (N,)
+    if not own_test:
+        in_test = choose(labels, sort_order(digests), classes, TEST_SHARE)
+        if not in_test.any():
+            raise DataError(
+                f"{shown(source)}: {len(labels)} images of {classes} classes are too few to test on a fifth"
+            )
+        parts[in_test] = TEST
+    if not own_valid:
+        left = np.flatnonzero(parts == TRAIN)
+        if round_half_up(valid * len(left)) >= len(left):
+            raise UsageError(f"valid={valid} of {len(left)} images leaves none for training; give less")
+        order = np.random.Generator(np.random.PCG64(seed)).permutation(len(left))
+        parts[left[choose(labels[left], order, classes, valid)]] = VALID
+    return parts
 
 
 def check_settings(valid: object, seed: object) -> None:

@@ -9,6 +9,7 @@ signs, exponents, empty fields, empty rows, byte-order mark or digit outside ASC
 """
 
 import math
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
@@ -81,7 +82,12 @@ def _columns(path: Path) -> int | None:
     return None if name != "label" and not name[:1].isdigit() else first.count(b",") + 1
 
 
-def _read_rows(path: Path) -> Rows:
+def table_rows(path: Path) -> Iterator[Rows]:
+    """The rows of one table in pieces of some megabytes.
+
+    Raises:
+        DataError: as ``read_csv``; while reading, too.
+    """
     with open_file(path) as file:
         first = file.readline(_MAX_LINE)
         header = _check_first(path, first)
@@ -94,10 +100,24 @@ def _read_rows(path: Path) -> Rows:
             )
         if not header:
             file.seek(0)
-        rows = _parse(path, file, columns, 2 if header else 1)  # (N, columns)
-    if not len(rows):
+        empty = True
+        for values in _parse(path, file, columns, 2 if header else 1):  # (n, columns)
+            empty = False
+            images = np.ascontiguousarray(values[:, 1:]).reshape(-1, side, side)  # (n, H, W)
+            yield Rows(images, values[:, 0].astype(np.int64))
+    if empty:
         raise DataError(f"{shown(path)}: holds no row of pixels; get the file again")
-    return Rows(np.ascontiguousarray(rows[:, 1:]).reshape(-1, side, side), rows[:, 0].astype(np.int64))
+
+
+def _read_rows(path: Path) -> Rows:
+    pieces: list[Rows] = []
+    total = 0
+    for rows in table_rows(path):
+        pieces.append(rows)
+        total += rows.images.size
+        if total > MAX_BYTES:
+            raise DataError(f"{shown(path)}: holds more than {MAX_BYTES:,} pixels; it is for byhand data shard")
+    return Rows(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
 
 
 def _check_first(path: Path, first: bytes) -> bool:
@@ -128,10 +148,8 @@ def _first_name(first: bytes) -> str:
     return first.rstrip(b"\r\n").split(b",", 1)[0].decode("ascii", "backslashreplace").lower()
 
 
-def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> NDArray[np.uint8]:
-    """The rows (N, columns) from here to the end of the file; ``row`` is the number of the next line."""
-    parsed: list[NDArray[np.uint8]] = []
-    total = 0
+def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> Iterator[NDArray[np.uint8]]:
+    """The rows (n, columns) from here to the end of the file; ``row`` is the number of the next line."""
     rest = b""
     while True:
         piece = file.read(_PIECE)
@@ -150,10 +168,7 @@ def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> NDArray[
                 where, column, what = find_fault(block, columns)
                 at = f"row {row + where}" + (f", column {column + 1}" if column is not None else "")
                 raise DataError(f"{shown(path)}: {at} {what}")
-            parsed.append(values)
+            yield values
             row += len(values)
-            total += values.size
-            if total > MAX_BYTES:
-                raise DataError(f"{shown(path)}: holds more than {MAX_BYTES:,} pixels; use a part of it")
         if not piece:
-            return np.concatenate(parsed) if parsed else np.empty((0, columns), np.uint8)
+            return
