@@ -1,13 +1,14 @@
-"""Batches of a data set in memory, taken in bulk.
+"""Batches of a data set, taken in bulk.
 
 ``torch.utils.data.DataLoader`` asks its data set for one row after the other and stacks what it gets; for pictures of
-784 numbers that costs more than the training. Here a batch is one ``index_select`` on the array that holds them all.
+784 numbers that costs more than the training. Here a batch is one ``index_select`` on the array that holds them all; of
+shards, on the stretch of them that is in memory (``stretches``).
 
-Shapes: N rows, B batch, P pixels.
+Shapes: N rows, M rows of a stretch (all N where they are in memory), B batch, P pixels.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, final
 
@@ -18,22 +19,27 @@ from torch.utils.data import DataLoader as TorchDataLoader
 from torch.utils.data import TensorDataset
 
 from byhand.data.dataset import Part
+from byhand.data.shards import Shards
+from byhand.data.stretches import Stretch, in_order, length, shuffled
 
 __all__ = ["Batches", "DataLoader", "DataLoaders", "loaders", "part_of", "random_state", "set_random_state"]
 
 Batch = tuple[Tensor, Tensor]
+Piece = tuple[Tensor, Tensor, Tensor | None]  # inputs and labels of M rows, and the order (M,) to take them in
+
+_SAMPLE = 8 << 20  # bytes of shards that are kept in memory, to guess a rate from
 
 
 @final
 class DataLoader:
-    """Batches ``(xb, yb)`` of rows in memory, in order or, with ``shuffle=True``, in a new random order at each pass.
+    """Batches ``(xb, yb)`` of rows, in order or, with ``shuffle=True``, in a new random order at each pass.
 
     Arguments and behaviour are those of ``torch.utils.data.DataLoader``: it does not shuffle unless told, and the last
     batch is short unless ``drop_last``.
 
     Attributes:
-        x: (N, ...) the inputs; for a ``Part`` its pixels, (N, P) uint8.
-        y: (N,), or (N, 1) as the seeds have it.
+        x: (N, ...) the inputs; for a ``Part`` its pixels, (N, P) uint8; of shards the first ones, 8 MiB.
+        y: (N,), or (N, 1) as the seeds have it; likewise.
         share: (r, W) where process r of W takes its part of each batch only, rows ⌊r·n/W⌋ to ⌊(r+1)·n/W⌋ of its n rows,
             and of ``in_order`` its part of all rows. The order is drawn whole, so that all processes have the same.
         drawn_from: the generator's state that the order of the last pass was drawn from; None before any shuffled pass.
@@ -51,8 +57,8 @@ class DataLoader:
         """Take the data set as one pair of tensors.
 
         Args:
-            dataset: one part of a byhand data set; a pair of tensors or arrays; a ``TensorDataset``; or the seeds'
-                ``list(zip(x, y))``.
+            dataset: one part of a byhand data set, in memory or in shards; a pair of tensors or arrays; a
+                ``TensorDataset``; or the seeds' ``list(zip(x, y))``.
             batch_size: B.
             shuffle: whether each pass has an order of its own.
             drop_last: leave out a last batch of fewer than B rows.
@@ -60,7 +66,7 @@ class DataLoader:
             device: where the tensors are kept.
 
         Raises:
-            TypeError: a data set that is not in memory; give ``DataLoaders`` a ``torch.utils.data.DataLoader`` then.
+            TypeError: a data set of another kind; give ``DataLoaders`` a ``torch.utils.data.DataLoader`` then.
             ValueError: unequal lengths, or a batch size below 1.
         """
         if batch_size < 1:
@@ -69,17 +75,19 @@ class DataLoader:
         if len(x) != len(y):
             raise ValueError(f"{len(x)} inputs and {len(y)} labels: every input needs one label")
         self.x, self.y = x.to(device), y.to(device)  # (N, ...), (N,) or (N, 1)
+        self._shards = dataset if isinstance(dataset, Shards) else None
+        self._rows = len(x) if self._shards is None else len(self._shards)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.generator = generator
         self.share: tuple[int, int] = (0, 1)
         self.drawn_from: Tensor | None = None
-        self._pixels = isinstance(dataset, Part)
+        self._pixels = isinstance(dataset, Part | Shards)
 
     def __len__(self) -> int:
         """The number of batches in a pass."""
-        batches = len(self.x) / self.batch_size
+        batches = self._rows / self.batch_size
         return math.floor(batches) if self.drop_last else math.ceil(batches)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -91,24 +99,50 @@ class DataLoader:
 
         The first ``skip`` batches are left out: a pass that is taken up again where it ended goes on with the next.
         """
-        if self.shuffle:
-            self.drawn_from = random_state(self.generator)
-            order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)  # (N,)
-            y = self.y.index_select(0, order)  # (N,), small enough to be put in order at once
-            for start in range(skip * self.batch_size, len(self) * self.batch_size, self.batch_size):
-                rows = part_of(start, min(start + self.batch_size, len(y)), self.share)
-                yield self._ready(self.x.index_select(0, order[rows]), raw), y[rows]
-        else:
-            for start in range(skip * self.batch_size, len(self) * self.batch_size, self.batch_size):
-                rows = part_of(start, min(start + self.batch_size, len(self.x)), self.share)
-                yield self._ready(self.x[rows], raw), self.y[rows]
+        pieces, skip = self._shuffled(skip) if self.shuffle else self._as_they_stand(skip)
+        for x, y, order in pieces:
+            if order is not None:
+                y = y.index_select(0, order)  # (M,), small enough to be put in order at once
+            end = len(y) - len(y) % self.batch_size if self.drop_last else len(y)
+            for start in range(skip * self.batch_size, end, self.batch_size):
+                rows = part_of(start, min(start + self.batch_size, end), self.share)
+                yield self._ready(x[rows] if order is None else x.index_select(0, order[rows]), raw), y[rows]
+            skip = 0
 
     def in_order(self, batch_size: int, raw: bool = False) -> Iterator[Batch]:
         """Every row once, from first to last, as an evaluation wants them: slices, nothing is gathered."""
-        own = part_of(0, len(self.x), self.share)
-        for start in range(own.start, own.stop, batch_size):
-            rows = slice(start, min(start + batch_size, own.stop))
-            yield self._ready(self.x[rows], raw), self.y[rows]
+        own = part_of(0, self._rows, self.share)
+        pieces = iter([(self.x[own], self.y[own], None)])
+        if self._shards is not None:
+            pieces = self._here(in_order(self._shards, length(self._shards, batch_size), own.start, own.stop))
+        for x, y, _ in pieces:
+            for start in range(0, len(y), batch_size):
+                rows = slice(start, start + batch_size)
+                yield self._ready(x[rows], raw), y[rows]
+
+    def _shuffled(self, skip: int) -> tuple[Iterator[Piece], int]:
+        """A pass in a new order, from about batch ``skip`` on, and how many batches of it are still to be left out."""
+        self.drawn_from = random_state(self.generator)
+        if self._shards is None:
+            order = torch.randperm(self._rows, generator=self.generator).to(self.x.device)  # (N,)
+            return iter([(self.x, self.y, order)]), skip
+        seed = int(torch.randint(2**62, (), generator=self.generator))
+        rows = length(self._shards, self.batch_size)
+        first = skip * self.batch_size // rows
+        return self._here(shuffled(self._shards, rows, seed, first)), skip - first * rows // self.batch_size
+
+    def _as_they_stand(self, skip: int) -> tuple[Iterator[Piece], int]:
+        if self._shards is None:
+            return iter([(self.x, self.y, None)]), skip
+        rows = length(self._shards, self.batch_size)
+        return self._here(in_order(self._shards, rows, skip * self.batch_size, self._rows)), 0
+
+    def _here(self, stretches: Iterable[Stretch]) -> Iterator[Piece]:
+        """Stretches of shards as tensors on the device."""
+        device = self.x.device
+        for (images, labels), order in stretches:
+            x, y = torch.as_tensor(images.reshape(len(labels), -1)), torch.as_tensor(labels)  # (M, P), (M,)
+            yield x.to(device), y.to(device), None if order is None else torch.as_tensor(order, device=device)
 
     def _ready(self, xb: Tensor, raw: bool) -> Tensor:
         return xb.float().div_(255) if self._pixels and not raw else xb
@@ -158,7 +192,11 @@ class DataLoaders:
 
 
 def loaders(
-    train: Part, valid: Part, batch_size: int = 256, seed: int = 42, device: torch.device | str | None = None
+    train: Part | Shards,
+    valid: Part | Shards,
+    batch_size: int = 256,
+    seed: int = 42,
+    device: torch.device | str | None = None,
 ) -> DataLoaders:
     """The training part, shuffled anew at each pass from ``seed``, and the validation part in order.
 
@@ -181,6 +219,9 @@ def _tensors(dataset: object) -> tuple[Tensor, Tensor]:
     if isinstance(dataset, Part):
         pixels = dataset.images.reshape(len(dataset), math.prod(dataset.images.shape[1:]))  # (N, P)
         return torch.as_tensor(pixels), torch.as_tensor(dataset.labels)
+    if isinstance(dataset, Shards):
+        images, labels = dataset.rows(0, max(1, _SAMPLE // math.prod(dataset.shape)))
+        return torch.as_tensor(images.reshape(len(labels), -1)), torch.as_tensor(labels)
     if isinstance(dataset, TensorDataset) and len(dataset.tensors) == 2:
         return dataset.tensors[0], dataset.tensors[1]
     if isinstance(dataset, Sequence) and not isinstance(dataset, str | bytes):
