@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, faults, open_file, shown
+from byhand.data.files import MAX_BYTES, check_rows, faults, open_file, shown
 from byhand.data.labels import index_labels
 from byhand.errors import DataError
 
@@ -67,7 +67,9 @@ def read_idx(path: str | Path) -> NDArray[Any]:
                 f"{shown(path)}: goes on after the {size:,} bytes that its header declares; the file is damaged, "
                 "get it again"
             )
-    return values.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+    if not dtype.isnative:  # in place, because a copy would take as much again
+        values = values.byteswap(inplace=True).view(dtype.newbyteorder("="))
+    return values.reshape(shape)
 
 
 def find_idx_folder(path: str | Path) -> Path | None:
@@ -118,6 +120,7 @@ def _read_part(folder: Path, part: tuple[str, ...]) -> Rows | None:
         )
     if images.size == 0:
         raise DataError(f"{shown(image_file)}: declares sizes {images.shape}, which hold no pixel; get the file again")
+    check_rows(image_file, len(images))
     labels = read_idx(label_file)
     if labels.dtype.kind not in "ui" or labels.ndim != 1:
         raise DataError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
 from byhand.data.fields import find_fault, parse_fields
-from byhand.data.files import MAX_BYTES, faults, open_file, shown
+from byhand.data.files import MAX_BYTES, check_rows, faults, open_file, shown
 from byhand.data.labels import index_labels
 from byhand.errors import DataError
 
@@ -152,6 +152,7 @@ def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> NDArray[
                 raise DataError(f"{shown(path)}: {at} {what}")
             parsed.append(values)
             row += len(values)
+            check_rows(path, row)
             total += values.size
             if total > MAX_BYTES:
                 raise DataError(f"{shown(path)}: holds more than {MAX_BYTES:,} pixels; use a part of it")
