@@ -1,7 +1,7 @@
 """The segments of a JPEG file, which Pillow and libjpeg follow however many there are.
 
 A file is markers, each 0xFF and a byte that is neither 0 nor 0xFF. Most are followed by a length (2 bytes, big-endian,
-itself counted) and a body; SOS (0xDA) also by the coded picture, in which 0xFF stands only before 0 or a restart marker.
+itself counted) and a body; SOS (0xDA) also by the coded picture, in which 0xFF stands before 0 or a restart marker.
 A progressive picture is coded in several scans, an SOS each, and every one of them goes over the whole picture.
 Source: ITU-T T.81, "Digital compression and coding of continuous-tone still images", annex B.
 """

@@ -29,7 +29,8 @@ def read_npz(path: str | Path) -> Raw:
     """The images and labels of an NPZ file, with its test part where there is one. Pickled objects are never opened.
 
     Images are integers 0..255 of shape (N, H, W), (N, H, W, 1), or (N, P) with P a square number; labels are integers
-    of shape (N,). What the header of an array declares is checked against the archive, and all of them against 2 GiB, before it is unpacked.
+    of shape (N,). What the header of an array declares is checked against the archive, and all that it records against
+    2 GiB, before anything is unpacked.
 
     Raises:
         DataError: the file is damaged, or holds no such arrays.
