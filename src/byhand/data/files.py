@@ -12,7 +12,10 @@ from typing import Final
 from byhand.errors import DataError
 
 MAX_BYTES: Final = 2**31
-"""The most that one array of a source may take in memory (2 GiB), checked before anything is allocated."""
+"""The most that the arrays of a file may take in memory (2 GiB), checked before anything is allocated."""
+
+MAX_ROWS: Final = 2**24
+"""The most images of a file: beside its pixels each takes 40 bytes, for its label and its digest."""
 
 _HINTS: Final = {
     errno.ENOENT: "no such file or folder; check the path",
@@ -31,6 +34,14 @@ def shown(text: object) -> str:
     """``text`` on one line: a name with control characters is shown with them escaped."""
     plain = str(text)
     return plain if plain.isprintable() else repr(plain)
+
+
+def check_rows(path: Path, count: int) -> None:
+    """DataError where a file holds more images than are read into memory."""
+    if count > MAX_ROWS:
+        raise DataError(
+            f"{shown(path)}: holds more images than the {MAX_ROWS:,} that are read into memory; use a part of it"
+        )
 
 
 def os_fault(path: Path, error: OSError) -> DataError:

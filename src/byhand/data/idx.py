@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, faults, open_file, shown
+from byhand.data.files import MAX_BYTES, check_rows, faults, open_file, shown
 from byhand.data.labels import index_labels
 from byhand.errors import DataError
 
@@ -60,7 +60,9 @@ def read_idx(path: str | Path) -> NDArray[Any]:
         values = np.empty(count, dtype)
         _fill(path, stream, values, 0, size)
         _must_end(path, stream, size)
-    return values.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+    if not dtype.isnative:  # in place: a copy would take as much again
+        values = values.byteswap(inplace=True).view(dtype.newbyteorder("="))
+    return values.reshape(shape)
 
 
 def find_idx_folder(path: str | Path) -> Path | None:
@@ -131,6 +133,7 @@ def _read_part(folder: Path, part: tuple[str, ...]) -> Rows | None:
     image_file, label_file = pair
     images = read_idx(image_file)
     _check_images(image_file, images.shape, images.dtype)
+    check_rows(image_file, len(images))
     labels = _labels(label_file)
     _check_pair(image_file, len(images), label_file, len(labels))
     return Rows(images, labels)

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, open_file, shown
+from byhand.data.files import MAX_BYTES, check_rows, open_file, shown
 from byhand.data.labels import index_labels
 from byhand.errors import DataError
 
@@ -29,7 +29,8 @@ def read_npz(path: str | Path) -> Raw:
     """The images and labels of an NPZ file, with its test part where there is one. Pickled objects are never opened.
 
     Images are integers 0..255 of shape (N, H, W), (N, H, W, 1), or (N, P) with P a square number; labels are integers
-    of shape (N,). What the header of an array declares is checked against the archive and 2 GiB before it is unpacked.
+    of shape (N,). What the header of an array declares is checked against the archive, and all that it records against
+    2 GiB, before anything is unpacked.
 
     Raises:
         DataError: the file is damaged, or holds no such arrays.
@@ -49,9 +50,10 @@ def read_npz(path: str | Path) -> Raw:
                     raise DataError(
                         f"{shown(path)}: holds {held[:200]}; needed: x_train, y_train or images, labels or x, y"
                     )
+                there = [name for name in _TEST if name in names and pair[0] == "x_train"]
+                _check_size(path, archive, [*pair, *there])
                 train = _read_pair(path, archive, pair)
-                there = [name for name in _TEST if name in names]
-                if pair[0] != "x_train" or not there:
+                if not there:
                     return index_labels(str(path), train)
                 if len(there) == 1:
                     raise DataError(f"{shown(path)}: holds {there[0]} without its partner; add it")
@@ -67,8 +69,19 @@ def read_npz(path: str | Path) -> Raw:
     return index_labels(str(path), train, test)
 
 
+def _check_size(path: Path, archive: zipfile.ZipFile, names: list[str]) -> None:
+    """DataError where the arrays that will be read take more than 2 GiB together, by the archive's own record."""
+    size = sum(archive.getinfo(f"{name}.npy").file_size for name in names)
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{shown(path)}: records {size:,} bytes in {', '.join(names)}, more than the {MAX_BYTES:,} that are read "
+            "into memory; the file is damaged, or needs splitting"
+        )
+
+
 def _read_pair(path: Path, archive: zipfile.ZipFile, names: tuple[str, str]) -> Rows:
     labels = _read_array(path, archive, names[1], labels=True)  # first, because they are small where all is well
+    check_rows(path, len(labels))
     images = _images(path, names[0], _read_array(path, archive, names[0]))
     if len(images) != len(labels):
         raise DataError(
@@ -91,11 +104,20 @@ def _images(path: Path, name: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.ndim != 3 or images.size == 0:
         raise DataError(f"{shown(path)}: {name} has the shape {images.shape}; images have (N, H, W), none of them 0")
     if images.dtype != np.uint8:
-        outside = np.argwhere((images < 0) | (images > 255))
-        if len(outside):
-            value = images[tuple(outside[0])]
-            raise DataError(f"{shown(path)}: {name} holds {value} at {outside[0].tolist()}; pixels are 0..255")
+        _check_pixels(path, name, images)
     return np.ascontiguousarray(images, np.uint8)
+
+
+def _check_pixels(path: Path, name: str, images: NDArray[Any]) -> None:
+    """DataError where a pixel is none of 0..255: the first one, looked for in a few megabytes at a time."""
+    step = max(1, _PIECE * len(images) // images.size)
+    for start in range(0, len(images), step):
+        part = images[start : start + step]
+        outside = (part < 0) | (part > 255)
+        if outside.any():
+            row, *place = (int(index) for index in np.unravel_index(outside.argmax(), outside.shape))
+            value = part[row, *place]
+            raise DataError(f"{shown(path)}: {name} holds {value} at {[start + row, *place]}; pixels are 0..255")
 
 
 def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool = False) -> NDArray[Any]:
@@ -117,10 +139,10 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool
                 f"{shown(path)}: {name} holds {dtype} values of shape {shown(shape)[:80]}; labels are integers (N,)"
             )
         size = math.prod(shape) * dtype.itemsize
-        if size > MAX_BYTES or size != info.file_size - file.tell():
+        if size != info.file_size - file.tell():
             raise DataError(
                 f"{shown(path)}: {name} declares the shape {shown(shape)[:80]}, {size:,} bytes; the archive records "
-                f"{info.file_size - file.tell():,} and {MAX_BYTES:,} is the most; the file is damaged or too large"
+                f"{info.file_size - file.tell():,}; the file is damaged, get it again"
             )
         values = np.empty(math.prod(shape), dtype)
         into = values.view(np.uint8).data
@@ -130,8 +152,9 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool
             filled += len(piece)
         if filled != size:
             raise DataError(f"{shown(path)}: {name} ends after {filled:,} of {size:,} bytes; get the file again")
-    native = values.astype(dtype.newbyteorder("="), copy=False)
-    return native.reshape(shape, order="F" if fortran else "C")
+    if not dtype.isnative:  # in place, because a copy would take as much again
+        values = values.byteswap(inplace=True).view(dtype.newbyteorder("="))
+    return values.reshape(shape, order="F" if fortran else "C")
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

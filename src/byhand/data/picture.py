@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from byhand.data.files import os_fault, shown
-from byhand.data.png import SIGNATURE, pixel_blocks, rows_are_missing
+from byhand.data.jpeg import SIGNATURE as _JPEG
+from byhand.data.jpeg import count_scans
+from byhand.data.png import SIGNATURE, check_pixels, pixel_blocks
 from byhand.errors import DataError
 
 MAX_PIXELS = 64_000_000  # above any phone's camera in its usual mode, below Pillow's own limit of 89 million
 MAX_BYTES = 128 * 2**20
+MAX_WORK = 16 * MAX_PIXELS  # scans of a JPEG times pixels: each goes over all of them; progressive ones have about ten
 
-_JPEG = b"\xff\xd8\xff"
 _OTHERS = (  # what people rename to .png, so that the message can say what the file is
     (0, b"GIF8", "a GIF"),
     (0, b"BM", "a BMP"),
@@ -73,13 +75,14 @@ def decode(data: bytes, name: str | Path) -> Image.Image:
     """The picture in ``data``, loaded, and turned as its EXIF orientation says; ``name`` is for the messages.
 
     Raises:
-        DataError: not PNG or JPEG, truncated, damaged, or more than 64 million pixels.
+        DataError: not PNG or JPEG, truncated, damaged, more than 64 million pixels, or too many scans of them.
     """
     if not data.startswith((SIGNATURE, _JPEG)):
         what = next((what for at, magic, what in _OTHERS if data[at : at + len(magic)] == magic), None)
         kind = f"{what} file" if what else "no picture" if data else "empty"
         raise DataError(f"{shown(name)}: {kind}, not PNG or JPEG; save it as PNG, or move it away")
     blocks = pixel_blocks(data, name) if data.startswith(SIGNATURE) else []
+    scans = count_scans(data, name) if data.startswith(_JPEG) else 0
     try:
         # Pillow warns about odd metadata; the picture is either usable or an error, so there is nothing to say.
         with warnings.catch_warnings():
@@ -91,9 +94,13 @@ def decode(data: bytes, name: str | Path) -> Image.Image:
                         f"{shown(name)}: says that it has {width:,}×{height:,} pixels, "
                         f"more than the {MAX_PIXELS:,} that byhand opens; shrink it"
                     )
-                if blocks and rows_are_missing(data, blocks):
-                    # Pillow would fill the missing rows with black.
-                    raise DataError(f"{shown(name)}: damaged: rows of pixels are missing; copy it again")
+                if scans * width * height > MAX_WORK:
+                    raise DataError(
+                        f"{shown(name)}: draws its {width:,}×{height:,} pixels {scans:,} times over, more often than "
+                        "byhand follows; save it anew"
+                    )
+                if blocks:
+                    check_pixels(data, blocks, name)
                 image.load()
                 if data.startswith(_JPEG) and b"\xff\xd9" not in data[-65536:]:
                     raise DataError(f"{shown(name)}: truncated: the end of the JPEG is missing; copy it again")

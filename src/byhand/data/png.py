@@ -17,6 +17,8 @@ from byhand.errors import DataError
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # values a pixel: grey, RGB, palette, grey and alpha, RGBA
+_PIECE: Final = 1 << 16
+_MAX_BLOCKS: Final = 100_000  # a file of 128 MiB has 16,384 of those that libpng writes
 _ADAM7: Final = (  # the passes of an interlaced PNG: first column, first row, steps across and down
     (0, 0, 8, 8),
     (4, 0, 8, 8),
@@ -62,11 +64,11 @@ def pixel_blocks(data: bytes, name: str | Path) -> list[bytes]:
     """The compressed pixels of a PNG, after a check of every block: Pillow misses a wrong checksum or a missing end.
 
     Raises:
-        DataError: the file ends early, or a block does not fit its checksum.
+        DataError: the file ends early, has more than 100,000 blocks, or one that does not fit its checksum.
     """
     blocks: list[bytes] = []
     at = len(SIGNATURE)
-    while True:
+    for _ in range(_MAX_BLOCKS):
         kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
         if end > len(data):
             raise DataError(f"{shown(name)}: truncated: it ends at byte {len(data):,}, inside a block; copy it again")
@@ -77,28 +79,32 @@ def pixel_blocks(data: bytes, name: str | Path) -> list[bytes]:
         if kind == b"IDAT":
             blocks.append(data[at + 8 : end - 4])
         at = end
+    raise DataError(f"{shown(name)}: damaged: more than {_MAX_BLOCKS:,} blocks, which no picture needs; save it anew")
 
 
-def rows_are_missing(data: bytes, blocks: list[bytes]) -> bool:
-    """Whether the blocks of pixels unpack to less than the header declares; Pillow makes such rows black.
+def check_pixels(data: bytes, blocks: list[bytes], name: str | Path) -> None:
+    """That the blocks of pixels are one whole stream with every row that the header declares.
+
+    Pillow makes missing rows black, and does not read on to the checksum behind the last row. What else stands there is
+    of no use, and is read up to 64 KiB; no more than that is held.
 
     Raises:
-        zlib.error: the blocks are not one stream of zlib.
+        DataError: rows are missing, or the stream has no end.
+        zlib.error: the blocks are not one stream of zlib, or do not fit its checksum.
     """
-    need = _row_bytes(data[16:29])
-    return _unpacked(blocks, need) < need
-
-
-def _unpacked(blocks: list[bytes], limit: int) -> int:
-    """How many bytes the blocks unpack to; counting stops at ``limit``, and no more than 64 KiB are held."""
+    need, total = _row_bytes(data[16:29]), 0
     inflater = zlib.decompressobj()
-    total = 0
     for block in blocks:
         rest = block
-        while rest and total < limit and not inflater.eof:
-            total += len(inflater.decompress(rest, 1 << 16))
+        while rest and total <= need + _PIECE and not inflater.eof:
+            total += len(inflater.decompress(rest, _PIECE))
             rest = inflater.unconsumed_tail
-    return total if total >= limit else total + len(inflater.flush())
+    while total <= need + _PIECE and (piece := inflater.decompress(b"", _PIECE)):  # what zlib still holds
+        total += len(piece)
+    if total < need:
+        raise DataError(f"{shown(name)}: damaged: rows of pixels are missing; copy it again")
+    if not inflater.eof:
+        raise DataError(f"{shown(name)}: damaged: its pixels do not end behind the last row; copy it again")
 
 
 def _row_bytes(header: bytes) -> int:

@@ -28,8 +28,8 @@ from byhand.data.dataset import Rows
 from byhand.data.files import faults, shown
 from byhand.data.fingerprint import fingerprint
 from byhand.data.labels import MAX_LABEL, index_labels
-from byhand.data.manifest import manifest
-from byhand.data.shards import MANIFEST, is_sharded
+from byhand.data.manifest import is_sharded, manifest
+from byhand.data.shards import MANIFEST
 from byhand.data.split import TEST, TRAIN, VALID, assign, check_settings
 from byhand.data.streams import Stream
 from byhand.errors import DataError, UsageError
@@ -80,7 +80,7 @@ class _Gathered:
 @final
 @dataclass(frozen=True, slots=True)
 class _Dealt:
-    """The rows of one part of the shards: version 0 of each, version 1 of each, …"""
+    """The rows of one part of the shards: version 0 of each, then version 1 of each, and so on."""
 
     source: _Gathered
     labels: NDArray[np.int64]  # (N,) of the source's rows, an index into the classes
@@ -106,8 +106,8 @@ def shard(
     stream: Stream,
     folder: Path,
     choices: Choices,
-    classes: tuple[str, ...] | None = None,
-    tell: Callable[[str, int], None] = lambda *_: None,
+    classes: tuple[str, ...] | None,
+    tell: Callable[[str, int], None],
 ) -> None:
     """Make a folder of shards, or go on making it.
 
@@ -116,7 +116,7 @@ def shard(
         stream: what it holds.
         folder: where to; made if it is missing.
         choices: how.
-        classes: names in the place of those that the source has.
+        classes: names in the place of those that the source has, or None.
         tell: is given what was done, "read" or "written", and how many images of it.
 
     Raises:
@@ -138,7 +138,7 @@ def shard(
             name: (content_hash(rows, names), counts, shards) for name, (rows, counts, shards) in dealt.items()
         }
         whole = content_hash(np.concatenate([digests for digests, _, _ in dealt.values()]), old)
-        height, width = pools["train"].images[0].shape[1:]
+        _, height, width = pools["train"].images[0].shape
         about = {"source": source, **_as_told(choices)}
         write_atomically(folder / MANIFEST, manifest((height, width), names, whole, described, about))
         shutil.rmtree(making, ignore_errors=True)
@@ -162,7 +162,7 @@ def _begin(folder: Path, source: str, stream: Stream, choices: Choices) -> Path:
                 same = False
             if not same:
                 raise UsageError(
-                    f"{shown(folder)} is half made, of another source or with other choices, or the source has changed; "
+                    f"{shown(folder)} is half made of another source or with other choices, or the source has changed; "
                     "name another folder with -o, or remove it"
                 )
             return making

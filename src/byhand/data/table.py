@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
 from byhand.data.fields import find_fault, parse_fields
-from byhand.data.files import MAX_BYTES, faults, open_file, shown
+from byhand.data.files import MAX_BYTES, check_rows, faults, open_file, shown
 from byhand.data.labels import index_labels
 from byhand.errors import DataError
 
@@ -111,9 +111,10 @@ def table_rows(path: Path) -> Iterator[Rows]:
 
 def _read_rows(path: Path) -> Rows:
     pieces: list[Rows] = []
-    total = 0
+    total = count = 0
     for rows in table_rows(path):
         pieces.append(rows)
+        check_rows(path, count := count + len(rows.labels))
         total += rows.images.size
         if total > MAX_BYTES:
             raise DataError(f"{shown(path)}: holds more than {MAX_BYTES:,} pixels; it is for byhand data shard")

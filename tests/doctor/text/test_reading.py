@@ -71,7 +71,7 @@ def test_odd_escapes_are_python_s_to_tell(tmp_path: Path) -> None:
     [
         (b"# coding: rot13\nk = 1\n", "no encoding that Python knows"),
         (b"# coding: " + b"u" * 9000 + b"\nx = 1\n", "no encoding that Python knows"),
-        (b"x = 1\n" * 1_000_000, "more than the 4,194,304 of a program"),
+        (b"x = 1\n" * 1_000_000, "more than the 1,048,576 of a program"),
         (b"x = " + b"-" * 100_000 + b"1\n", "no Python 3"),
     ],
 )

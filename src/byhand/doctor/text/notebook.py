@@ -17,7 +17,7 @@ from byhand.text import brief
 __all__ = ["read_notebook", "shows_last"]
 
 _FILE: Final = 16 << 20  # bytes, outputs and all
-_CODE: Final = 4 << 20  # characters of all code cells
+_CODE: Final = 1 << 20  # characters of all code cells, as many as a script has bytes
 _CELLS: Final = 5_000  # code cells
 _LONE: Final = re.compile(r"\r(?!\n)")
 

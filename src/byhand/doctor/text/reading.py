@@ -13,7 +13,7 @@ from byhand.text import brief
 
 __all__ = ["read_program", "read_source"]
 
-_LARGEST: Final = 4 << 20  # bytes of a script: Python takes a hundred times as many for its tree
+_LARGEST: Final = 1 << 20  # bytes of a script: Python takes some six hundred times as many, and a second, for its tree
 
 
 def read_program(path: Path, home: Path | None = None) -> Program:
@@ -45,9 +45,11 @@ def read_source(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
         SyntaxError: it declares an encoding that does not exist.
-        UnicodeDecodeError: it is in another encoding than it declares.
+        LookupError: it declares one for other things than text, as rot13.
+        UnicodeError: it is in another encoding than it declares.
     """
-    with tokenize.open(path) as file:
+    with warnings.catch_warnings(), tokenize.open(path) as file:
+        warnings.simplefilter("ignore")  # an encoding may have escapes of its own, and odd ones among them
         return file.read()
 
 
@@ -60,7 +62,7 @@ def _script(path: Path) -> Unit:
         raise DataError(f"{path} cannot be read ({error.strerror}); name a file that can") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not in {error.encoding} (byte {error.start}); save it as UTF-8") from error
-    except (SyntaxError, LookupError) as error:  # LookupError: one for other things than text, as rot13
+    except (SyntaxError, LookupError, UnicodeError) as error:
         raise DataError(f"{path} has no encoding that Python knows ({brief(error)}); save it as UTF-8") from error
     return Unit(path.name, None, text, text)
 

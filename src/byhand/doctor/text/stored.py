@@ -8,6 +8,7 @@ import io
 import json
 import re
 import tokenize
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, final
@@ -55,7 +56,9 @@ def read_stored(program: Program, file: str) -> Stored:
         else:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         mark, encoding = (codecs.BOM_UTF8, "utf-8") if encoding == "utf-8-sig" else (b"", encoding)
-        text = data.removeprefix(mark).decode(encoding)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as where the program was read
+            text = data.removeprefix(mark).decode(encoding)
         if mark + text.encode(encoding) != data:  # "unicode_escape" would write another file
             raise ValueError(f"{encoding} does not give its bytes back")
         cells = None
