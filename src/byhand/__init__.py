@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from byhand.data.dataset import Dataset, Part
-    from byhand.data.load import load
+    from byhand.data.load import load, open_data
     from byhand.data.loader import DataLoader, DataLoaders
+    from byhand.data.shards import Sharded, Shards
     from byhand.errors import ByhandError, DataError, UsageError
     from byhand.layers import Dropout, Linear, ReLU, init_params
     from byhand.learner import Callback, Learner
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [  # noqa: RUF022
-    "load", "Dataset", "Part",
+    "load", "Dataset", "Part", "open_data", "Sharded", "Shards",
     "DataLoader", "DataLoaders",
     "softmax", "log_softmax", "nll_loss", "cross_entropy",
     "init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP",
@@ -33,8 +34,9 @@ __all__ = [  # noqa: RUF022
 ]  # fmt: skip
 
 _HOMES = {
-    "byhand.data.load": ["load"],
+    "byhand.data.load": ["load", "open_data"],
     "byhand.data.dataset": ["Dataset", "Part"],
+    "byhand.data.shards": ["Sharded", "Shards"],
     "byhand.data.loader": ["DataLoader", "DataLoaders"],
     "byhand.loss": ["softmax", "log_softmax", "nll_loss", "cross_entropy"],
     "byhand.layers": ["init_params", "Linear", "ReLU", "Dropout"],

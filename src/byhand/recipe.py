@@ -16,6 +16,7 @@ import torch
 from byhand import checkpoint, weights
 from byhand.data.dataset import Dataset
 from byhand.data.loader import loaders
+from byhand.data.shards import Sharded
 from byhand.distributed import World, draw_own_masks, share_work
 from byhand.errors import DataError, UsageError
 from byhand.learner import Learner
@@ -70,14 +71,14 @@ class Recipe:
     """All that a run needs: nothing is trained yet."""
 
     settings: Settings
-    data: Dataset
+    data: Dataset | Sharded
     model: Sequential
     learn: Learner
     lr: float
     reason: str  # why this rate
 
 
-def prepare(settings: Settings, data: Dataset, quiet: bool = False, world: World | None = None) -> Recipe:
+def prepare(settings: Settings, data: Dataset | Sharded, quiet: bool = False, world: World | None = None) -> Recipe:
     """The recipe of resolved settings on a data set, for this process of a ``world``. Rank 0 looks for the rate.
 
     Raises:
@@ -98,7 +99,7 @@ def prepare(settings: Settings, data: Dataset, quiet: bool = False, world: World
     return Recipe(settings, data, model, learn, lr, reason)
 
 
-def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Settings, Sequential, Learner]:
+def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> tuple[Settings, Sequential, Learner]:
     """The model and the learner of resolved settings, and the settings with the number of epochs chosen.
 
     Raises:
@@ -106,7 +107,7 @@ def build(settings: Settings, data: Dataset, quiet: bool = False) -> tuple[Setti
         DataError: the weights to start from cannot be read or do not fit.
     """
     device = _device(settings.device)
-    pixels = data.train.images[0].size
+    pixels = math.prod(data.shape)
     _check_width(settings, pixels, len(data.classes))
     model = build_model(settings, pixels, len(data.classes))
     if settings.weights:
@@ -145,7 +146,7 @@ def find_lr(settings: Settings, learn: Learner) -> LRFound:
 
 
 def resume(
-    folder: str | Path, data: Dataset, quiet: bool = False, world: World | None = None
+    folder: str | Path, data: Dataset | Sharded, quiet: bool = False, world: World | None = None
 ) -> tuple[Recipe, State | None, list[str]]:
     """The recipe of a run on the disk, the newest state that is whole, and a line for each damaged one.
 

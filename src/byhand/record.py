@@ -12,14 +12,19 @@ from torch import Tensor
 import byhand
 from byhand.data.dataset import Dataset
 from byhand.data.drawing import ink_box
+from byhand.data.shards import Sharded
 from byhand.learner import Learner
 from byhand.model import Sequential
 from byhand.settings import Settings
 
 __all__ = ["describe", "machine", "record", "unlike"]
 
+_SOME = 1000  # images of shards that stand for all
 
-def record(settings: Settings, data: Dataset, learn: Learner, lr: float, status: str, seconds: float) -> dict[str, Any]:
+
+def record(
+    settings: Settings, data: Dataset | Sharded, learn: Learner, lr: float, status: str, seconds: float
+) -> dict[str, Any]:
     """What ``run.json`` holds of a run of one of our models; ``recipe.train`` says what ``status`` may be."""
     parameters: list[Tensor] = cast(Sequential, learn.model).parameters()
     return {
@@ -61,7 +66,7 @@ def unlike(told: Mapping[str, Any], learn: Learner) -> list[str]:
     return [f"{name} {now} and not {then}" for name, then, now in pairs if then is not None and then != now]
 
 
-def describe(data: Dataset) -> dict[str, Any]:
+def describe(data: Dataset | Sharded) -> dict[str, Any]:
     """What a run remembers of its data: names, sizes, the hash, and how large a drawing is within an image."""
     return {
         "source": data.source,
@@ -70,6 +75,6 @@ def describe(data: Dataset) -> dict[str, Any]:
         "test": len(data.test),
         "hash": data.hash,
         "classes": list(data.classes),
-        "shape": list(data.train.images.shape[1:]),
-        "ink_box": ink_box(data.train.images),
+        "shape": list(data.shape),
+        "ink_box": ink_box(data.train.images if isinstance(data, Dataset) else data.train.rows(0, _SOME).images),
     }

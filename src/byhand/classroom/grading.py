@@ -45,7 +45,7 @@ def known_rows(data: Path) -> Known:
     if not data.exists():
         raise DataError(f"there is no {data}; --data names the folder that submissions find in $BYHAND_DATA")
     packed = list(data.glob("*.npz")) if data.is_dir() else []
-    whole = load(packed[0] if len(packed) == 1 else data, valid=0.0)
+    whole = load(packed[0] if len(packed) == 1 else data, valid=0.0, sample=True)
     count, height, width = whole.train.images.shape
     return Known(
         whole.test.images.reshape(len(whole.test), height * width),

@@ -10,11 +10,18 @@ import typer
 from byhand.commands import emit_json, new_app, one_line
 from byhand.data import sources
 from byhand.data.dataset import Dataset, Part
-from byhand.data.load import load
+from byhand.data.load import make_shards, open_data
+from byhand.data.sharding import Choices
+from byhand.data.shards import Sharded, Shards
 
 app = new_app(help="List, fetch and describe data sets.", no_args_is_help=True)
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+_Source = Annotated[str, typer.Argument(help="A name, a folder, a .csv or .npz file.")]
+_Valid = Annotated[float, typer.Option(help="Part of the training images kept to judge by.")]
+_Seed = Annotated[int, typer.Option(help="Of that split.")]
+_Size = Annotated[int | None, typer.Option(help="Resize image files to SIZE x SIZE.")]
+_Grayscale = Annotated[bool, typer.Option("--grayscale", help="Make image files grey.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="The result only, without words around it.")]
 
 
@@ -66,16 +73,19 @@ def get(
 
 @app.command()
 def info(
-    source: Annotated[str, typer.Argument(help="A name, a folder, a .csv or .npz file.")],
-    valid: Annotated[float, typer.Option(help="Part of the training images kept to judge by.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Of that split.")] = 42,
-    size: Annotated[int | None, typer.Option(help="Resize image files to SIZE x SIZE.")] = None,
-    grayscale: Annotated[bool, typer.Option("--grayscale", help="Make image files grey.")] = False,
+    source: _Source,
+    valid: _Valid = 0.1,
+    seed: _Seed = 42,
+    size: _Size = None,
+    grayscale: _Grayscale = False,
     json: _Json = False,
     quiet: _Quiet = False,
 ) -> None:
-    """Show what is in a data set: its parts, images a class, size, range of pixels and content hash."""
-    data = load(source, valid, seed, size=size, grayscale=grayscale)
+    """Show what is in a data set: its parts, images a class, size, range of pixels and content hash.
+
+    Of shards every file is read and held against its checksum.
+    """
+    data = open_data(source, valid, seed, size=size, grayscale=grayscale)
     path = sources.find(source) if source in sources.NAMES else Path(source).expanduser()
     fields = _fields(data, path)
     if json:
@@ -86,8 +96,67 @@ def info(
         _show(data, fields)
 
 
-def _fields(data: Dataset, path: Path | None) -> dict[str, Any]:
-    height, width = data.train.images.shape[1:]
+@app.command("shard")
+def shard_(
+    source: _Source,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder of the shards.")],
+    valid: _Valid = 0.1,
+    seed: _Seed = 42,
+    size: _Size = None,
+    grayscale: _Grayscale = False,
+    deformed: Annotated[
+        int, typer.Option(metavar="N", help="Add N versions of each training image, slightly deformed.")
+    ] = 0,
+    json: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Write a data set as shards, for training on more than fits into memory.
+
+    The split into parts is made here, and the training images are put in a random order. Run the same command again to
+    go on where it was stopped. byhand train DIR learns from the shards.
+    """
+    counter = _Counter(sys.stderr.isatty() and not json and not quiet)
+    try:
+        make_shards(source, out, Choices(valid, seed, size, grayscale, deformed), counter.tell)
+    except KeyboardInterrupt:
+        counter.end()
+        typer.echo(f"byhand: interrupted; {one_line(str(out))} is half made; the same command goes on", err=True)
+        raise typer.Exit(130) from None
+    counter.end()
+    data = open_data(out.absolute())
+    parts = {"train": data.train, "valid": data.valid, "test": data.test}
+    if json:
+        sizes = {name: len(part) for name, part in parts.items()}
+        emit_json("data", {"action": "shard", "source": source, "path": out, "parts": sizes, "hash": data.hash})
+    elif quiet:
+        typer.echo(one_line(str(out)))
+    else:
+        sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
+        typer.echo(f"{one_line(str(out))}: {sizes} images of {data.shape[0]}×{data.shape[1]} pixels, hash {data.hash}")
+        typer.echo(f"next   byhand train {one_line(str(out))}")
+
+
+class _Counter:
+    """A line on a terminal that says how far it is."""
+
+    def __init__(self, shown: bool) -> None:
+        self.shown = shown
+        self.counts: dict[str, int] = {}
+
+    def tell(self, what: str, rows: int) -> None:
+        self.counts[what] = self.counts.get(what, 0) + rows
+        if self.shown:
+            said = ", ".join(f"{count:,} images {name}" for name, count in self.counts.items())
+            sys.stderr.write(f"\r{said}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        if self.shown and self.counts:
+            sys.stderr.write("\n")
+
+
+def _fields(data: Dataset | Sharded, path: Path | None) -> dict[str, Any]:
+    height, width = data.shape
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
     return {
         "source": data.source,
@@ -99,13 +168,15 @@ def _fields(data: Dataset, path: Path | None) -> dict[str, Any]:
     }
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: Part | Shards) -> dict[str, Any]:
+    if isinstance(part, Shards):
+        return {"images": len(part), "counts": part.counts, "pixels": part.check(), "hash": part.hash}
     counts = np.bincount(part.labels, minlength=len(part.classes))  # (C,)
     pixels = [int(part.images.min()), int(part.images.max())] if len(part) else None
     return {"images": len(part), "counts": counts, "pixels": pixels, "hash": part.hash}
 
 
-def _show(data: Dataset, fields: dict[str, Any]) -> None:
+def _show(data: Dataset | Sharded, fields: dict[str, Any]) -> None:
     height, width = fields["size"]
     lines = [
         f"{one_line(data.source)}: {len(data.classes)} classes, {height}×{width} pixels of 0 to 255, grey",

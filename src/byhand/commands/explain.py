@@ -52,7 +52,7 @@ def explain(
     from byhand.evaluate.landmarks import find_landmarks, is_known
 
     question = ask(number, n, loss, model)
-    parts = load(data)
+    parts = load(data, sample=True)
     if not is_known(parts):
         typer.echo("finding the best linear layer for these data; that is done once ...", err=True)
     found = explain(question, find_landmarks(parts))

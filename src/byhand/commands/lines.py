@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from byhand.commands import one_line
 from byhand.data.dataset import Dataset
+from byhand.data.shards import Sharded
 
 if TYPE_CHECKING:
     from byhand.model import Sequential
@@ -15,7 +16,7 @@ __all__ = ["data_line", "model_line", "paragraph"]
 _WIDE: Final = 100  # columns of running text: longer lines are hard to read
 
 
-def data_line(data: Dataset, source: str | None) -> str:
+def data_line(data: Dataset | Sharded, source: str | None) -> str:
     """The data and the sizes of their parts; if nobody named them, how to get the others."""
     sizes = f"{len(data.train):,} images to learn from, {len(data.valid):,} to judge by, {len(data.test):,} sealed"
     other = {"mnist": "  (a quick try: byhand train digits)", "digits": "  (for MNIST: byhand data get mnist)"}

@@ -9,7 +9,7 @@ import typer
 
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
-from byhand.data.load import load
+from byhand.data.load import open_data
 from byhand.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def lr_find(
     if plot and plot.suffix.lower() not in _PICTURES:
         raise UsageError(f"--plot {plot}: give a file that ends in {' or '.join(_PICTURES)}")
     talk = not json and not quiet
-    parts = load(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
+    parts = open_data(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
     if talk:
         typer.echo(data_line(parts, source))
 

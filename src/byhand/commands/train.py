@@ -9,7 +9,7 @@ import typer
 
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
-from byhand.data.load import load
+from byhand.data.load import open_data
 from byhand.distributed import is_restart, joined, restarts
 from byhand.errors import DataError, UsageError
 
@@ -67,7 +67,7 @@ def train(
     world = ctx.with_resource(joined(settings.device))
     table = not json and not quiet and world.rank == 0
     parts = world.first(
-        lambda: load(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
+        lambda: open_data(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
     )
     if table:
         typer.echo(data_line(parts, source))

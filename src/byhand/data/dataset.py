@@ -56,6 +56,12 @@ class Dataset:
     classes: tuple[str, ...]
     hash: str
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """H, W."""
+        _, height, width = self.train.images.shape
+        return height, width
+
     def loaders(self, batch_size: int = 256, seed: int = 42) -> "DataLoaders":
         """The training part in shuffled batches and the validation part in order, as ``DataLoaders(train, valid)``."""
         from byhand.data.loader import loaders  # here, because it imports torch

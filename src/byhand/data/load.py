@@ -1,4 +1,4 @@
-"""``load``: from a name or a path to a data set."""
+"""From a name or a path to a data set: ``load`` in memory, ``open_data`` larger than memory; ``make_shards``."""
 
 import difflib
 import importlib.util
@@ -15,14 +15,19 @@ from byhand.data.dataset import Dataset, Raw, Rows
 from byhand.data.files import faults, shown
 from byhand.data.folder import read_image_folder
 from byhand.data.idx import find_idx_folder, idx_files, read_idx_folder
+from byhand.data.manifest import is_sharded, open_shards
 from byhand.data.npz import read_npz
+from byhand.data.sharding import Choices, shard
+from byhand.data.shards import Sharded
 from byhand.data.split import check_settings, split
+from byhand.data.streams import of_memory, open_stream
 from byhand.data.table import find_tables, read_csv, read_tables
 from byhand.errors import DataError, UsageError
 
 _EMBEDDED: Final = "digits"
 _KINDS: Final = (
-    "a folder of IDX files, a folder of images (a sub-folder a class), a .csv or .npz file, or a folder with train.csv"
+    "a folder of IDX files, a folder of images (a sub-folder a class), a .csv or .npz file, a folder with train.csv, "
+    "or one of shards"
 )
 
 
@@ -33,21 +38,41 @@ def load(
     *,
     size: int | None = None,
     grayscale: bool = False,
+    sample: bool = False,
 ) -> Dataset:
     """Reads a source and splits it; :func:`byhand.data.split.split` says how.
 
     Args:
         source: a name ("digits", "mnist", "fashion-mnist", "kmnist"); or the path of a folder of IDX files, a folder of
-            images, a CSV or NPZ file, or a folder that holds ``train.csv``. None is MNIST where a copy is on the disk,
-            else "digits". A folder that is called as a data set is named with a slash: "./mnist".
+            images, a CSV or NPZ file, a folder that holds ``train.csv``, or one of shards, which are split already.
+            None is MNIST where a copy is on the disk, else "digits". A folder that is called as a data set is named
+            with a slash: "./mnist".
         valid: the share of the training rows to validate on, in [0, 1).
         seed: for the draw of the validation part; nothing else depends on it.
         size: image files are resized to ``size`` × ``size``; every other source must have that size.
         grayscale: image files in colour are made grey.
+        sample: of shards, take the first 256 MiB of training images only, which are a random sample.
 
     Raises:
         UsageError: no data set of that name, or an argument out of range.
         DataError: the source cannot be read. The message names the file, the place in it, and what to do.
+    """
+    data = open_data(source, valid, seed, size=size, grayscale=grayscale)
+    return data if isinstance(data, Dataset) else data.in_memory(sample)
+
+
+def open_data(
+    source: str | Path | None = None,
+    valid: float = 0.1,
+    seed: int = 42,
+    *,
+    size: int | None = None,
+    grayscale: bool = False,
+) -> Dataset | Sharded:
+    """As ``load``, but a folder of shards is not read: its loaders read what they need when they need it.
+
+    Raises:
+        UsageError, DataError: as ``load``.
     """
     check_settings(valid, seed)
     if size is not None and size < 1:
@@ -55,15 +80,47 @@ def load(
     if source is None:
         source = "mnist" if sources.find("mnist") is not None else _EMBEDDED
     name = str(source)
-    content = _read_digits() if name == _EMBEDDED else _read(_locate(source), size, grayscale)
-    height, width = content.raw.train.images.shape[1:]
+    if name == _EMBEDDED:
+        content = _read_digits()
+    elif is_sharded(path := _locate(source)):
+        data = open_shards(name, path)
+        _check_size(name, size, data.shape)
+        return data
+    else:
+        content = _read(path, size, grayscale)
+    _check_size(name, size, content.raw.train.images.shape[1:])
+    if name in sources.NAMES:  # the files of Fashion-MNIST and KMNIST number their classes and do not name them
+        content = content._replace(raw=content.raw._replace(classes=sources.describe(name).classes))
+    return split(name, content, valid, seed)
+
+
+def make_shards(
+    source: str | Path, folder: Path, choices: Choices, tell: Callable[[str, int], None] = lambda _what, _rows: None
+) -> None:
+    """Makes a folder of shards of any source but shards; ``sharding.shard`` says how.
+
+    Raises:
+        UsageError, DataError: as ``load`` and ``shard``.
+    """
+    name, path = str(source), None if source == _EMBEDDED else _locate(source)
+    if path is not None and is_sharded(path):
+        raise UsageError(f"{shown(path)} holds shards already; copy the folder")
+    stream = path and open_stream(path, choices.size, choices.grayscale)
+    if stream is None:
+        content = _read_digits() if path is None else _read(path, choices.size, choices.grayscale)
+        stream = of_memory([] if path is None else [path], content.raw)
+    if choices.size is not None:
+        _check_size(name, choices.size, next(stream.parts["train"](0)).images.shape[1:])
+    classes = sources.describe(name).classes if name in sources.NAMES else None
+    shard(name, stream, folder, choices, classes, tell)
+
+
+def _check_size(name: str, size: int | None, shape: tuple[int, ...]) -> None:
+    height, width = shape
     if size is not None and (height, width) != (size, size):
         raise UsageError(
             f"size={size}: {shown(name)} holds images of {height} × {width} pixels; only image files are resized"
         )
-    if name in sources.NAMES:  # the files of Fashion-MNIST and KMNIST number their classes and do not name them
-        content = content._replace(raw=content.raw._replace(classes=sources.describe(name).classes))
-    return split(name, content, valid, seed)
 
 
 def _locate(source: str | Path) -> Path:

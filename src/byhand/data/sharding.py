@@ -242,7 +242,7 @@ def _assign(
             if rows is not None
         }
     if len(classes) < 2:
-        raise DataError(f"{shown(source)}: all images are of one class ({shown(classes[0])}); a classifier needs two")
+        raise DataError(f"{shown(source)}: all images are of one class ({', '.join(classes)}); a classifier needs two")
     own = "valid" in pools, "test" in pools
     part = assign(
         source, labels["train"], pools["train"].digests, len(classes), own, choices.valid, choices.seed

@@ -81,6 +81,9 @@ def verdict(found: Evaluation) -> str:
         sentences.append("These are other data than it learnt from.")
     else:
         sentences.append(overfitting(found.train_accuracy, found.accuracy, found.overfitting))
+        seen, learnt = found.train_accuracy.n, int(found.record["data"]["train"])
+        if seen < learnt:
+            sentences.append(f"Of the {learnt:,} images that it learnt from, {seen:,} were looked at, a random sample.")
     return " ".join(sentences)
 
 

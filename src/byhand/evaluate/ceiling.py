@@ -47,7 +47,7 @@ def find_ceiling(data: Dataset) -> Optimum:
         DataError: the images are too large, or the classes too many, for the solver.
     """
     start = time.perf_counter()
-    classes, pixels = len(data.classes), math.prod(data.train.images.shape[1:])
+    classes, pixels = len(data.classes), math.prod(data.shape)
     if classes * (pixels + 1) ** 2 > _LARGEST:
         raise DataError(
             f"{pixels:,} pixels and {classes} classes are too many for the linear ceiling; make the images smaller, "

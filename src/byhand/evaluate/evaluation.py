@@ -159,7 +159,7 @@ def _as_usual(opened: Opened, source: str | None) -> Dataset:
     s, usual = opened.settings, Settings()
     if (s.valid, s.seed) == (usual.valid, usual.seed):
         return opened.data
-    return load(source or opened.record["data"]["source"], size=s.size, grayscale=s.grayscale)
+    return load(source or opened.record["data"]["source"], size=s.size, grayscale=s.grayscale, sample=True)
 
 
 def _confusion(labels: NDArray[np.int64], preds: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

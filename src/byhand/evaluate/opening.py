@@ -59,11 +59,16 @@ def open_test(run: str | Path, source: str | None = None) -> Opened:
     _check(record)
     settings, about = Settings.of(record), record["data"]
     data = load(
-        source or about["source"], settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale
+        source or about["source"],
+        settings.valid,
+        settings.seed,
+        size=settings.size,
+        grayscale=settings.grayscale,
+        sample=True,
     )
     shape, classes = tuple(about["shape"]), tuple(about["classes"])
-    if data.train.images.shape[1:] != shape or data.classes != classes:
-        seen = f"{'×'.join(map(str, data.train.images.shape[1:]))} pixels and {len(data.classes)} classes"
+    if data.shape != shape or data.classes != classes:
+        seen = f"{'×'.join(map(str, data.shape))} pixels and {len(data.classes)} classes"
         raise DataError(
             f"{data.source} has images of {seen}, and {run} learnt {'×'.join(map(str, shape))} pixels and "
             f"{len(classes)} classes: {', '.join(classes[:10])}; name the data that it learnt from"

@@ -27,7 +27,7 @@ def main(source: str, reading: str) -> None:
         os.nice(_NICE)
     size, grayscale = json.loads(reading)
     try:
-        found = ceiling_fields(find_landmarks(load(source, size=size, grayscale=grayscale)))
+        found = ceiling_fields(find_landmarks(load(source, size=size, grayscale=grayscale, sample=True)))
     except ByhandError as error:
         found = {"ceiling": None, "reason": str(error)}
     sys.stdout.write(json_text(found) + "\n")

@@ -1,5 +1,6 @@
 """What is played: a data set, or a run with the data that it learnt from, where these are still to be had."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +70,10 @@ def of_data(source: str | None) -> Material:
     Raises:
         DataError, UsageError: the source cannot be read.
     """
-    data = load(source)
+    data = load(source, sample=True)
     about = describe(data)
     controls = Controls(batch_size=min(Controls().batch_size, len(data.train)))
-    model = make_model(controls, data.train.images[0].size, len(data.classes))
+    model = make_model(controls, math.prod(data.shape), len(data.classes))
     return Material(data.source, about, data, None, Settings(), controls, None, model)
 
 
@@ -102,10 +103,10 @@ def _data(settings: Settings, about: Mapping[str, Any], source: str | None) -> t
     """The run's data, or why there are none."""
     name = source or about["source"]
     try:
-        data = load(name, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
+        data = load(name, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale, sample=True)
     except ByhandError as error:
         return None, f"the data of this run cannot be read: {error}"
-    if list(data.train.images.shape[1:]) != list(about["shape"]) or list(data.classes) != list(about["classes"]):
+    if list(data.shape) != list(about["shape"]) or list(data.classes) != list(about["classes"]):
         return None, f"{name} has other images or classes than this run learnt from"
     if source is None and data.hash != about["hash"]:
         return None, f"{name} has changed since this run learnt from it"

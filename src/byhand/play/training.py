@@ -1,5 +1,6 @@
 """One start of a run that is played: a learner, where it stands, and what is known of it."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, cast, final
@@ -64,7 +65,7 @@ def make_learner(
         check: called while both parts are measured, a batch after the other; what it raises ends the measuring.
     """
     dls = rows.loaders(controls)
-    model = make_model(controls, rows.data.train.images[0].size, len(rows.data.classes))
+    model = make_model(controls, math.prod(rows.data.shape), len(rows.data.classes))
     if beginning is not None:
         beginning.put_into(model)
 
