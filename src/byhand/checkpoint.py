@@ -25,7 +25,7 @@ from torch import Tensor
 
 from byhand import locks, weights
 from byhand.errors import DataError, UsageError
-from byhand.files import TEMPORARY, read_at_most, write_atomically
+from byhand.files import is_left, read_at_most, write_atomically
 from byhand.json_text import json_text, parsed
 from byhand.state import State
 
@@ -95,7 +95,7 @@ def held(folder: Path, new: bool = False) -> Generator[None]:
         try:
             if new:
                 _must_be_empty(folder)
-            for file in [file for file in folder.iterdir() if _is_left(file)]:
+            for file in [file for file in folder.iterdir() if is_left(file)]:
                 file.unlink(missing_ok=True)
         except OSError as error:
             where = error.filename or folder
@@ -304,11 +304,6 @@ def _times(folder: str | Path) -> tuple[float | None, dict[int, float | None]]:
         return None, {}
 
 
-def _is_left(file: Path) -> bool:
-    """Whether a file of a run's folder is one that a process was writing when it was killed."""
-    return file.name.startswith(".") and file.name.endswith(TEMPORARY)
-
-
 def _must_be_empty(folder: Path) -> None:
-    if any(file.name != locks.LOCK and not _is_left(file) for file in folder.iterdir()):
+    if any(file.name != locks.LOCK and not is_left(file) for file in folder.iterdir()):
         raise UsageError(f"{folder} is not empty: name another folder with --out, so that nothing is lost")

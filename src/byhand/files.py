@@ -9,10 +9,15 @@ from typing import BinaryIO
 
 from byhand.errors import DataError
 
-__all__ = ["TEMPORARY", "read_at_most", "write_atomically"]
+__all__ = ["TEMPORARY", "is_left", "read_at_most", "write_atomically"]
 
 TEMPORARY = ".tmp"
 """How the name of an unfinished file ends; one that is left belongs to a process that was killed."""
+
+
+def is_left(file: Path) -> bool:
+    """Whether a process was writing this file when it was killed, or is still doing so."""
+    return file.name.startswith(".") and file.name.endswith(TEMPORARY)
 
 
 def read_at_most(path: Path, most: int) -> bytes:

@@ -33,7 +33,7 @@ from byhand.data.shards import MANIFEST
 from byhand.data.split import TEST, TRAIN, VALID, assign, check_settings
 from byhand.data.streams import Stream
 from byhand.errors import DataError, UsageError
-from byhand.files import read_at_most, write_atomically
+from byhand.files import is_left, read_at_most, write_atomically
 from byhand.json_text import json_text, parsed
 from byhand.text import brief
 
@@ -165,6 +165,9 @@ def _begin(folder: Path, source: str, stream: Stream, choices: Choices) -> Path:
                     f"{shown(folder)} is half made of another source or with other choices, or the source has changed; "
                     "name another folder with -o, or remove it"
                 )
+            for file in [*folder.iterdir(), *making.iterdir()]:
+                if is_left(file):
+                    file.unlink()
             return making
         if any(entry.name not in (locks.LOCK, _MAKING) for entry in folder.iterdir()):
             raise UsageError(f"{shown(folder)} is not empty; name another folder with -o, so that nothing is lost")
