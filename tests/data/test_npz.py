@@ -87,7 +87,7 @@ def test_arrays_that_are_no_images_or_labels(tmp_path: Path, change, what: str) 
         ({}, "holds nothing"),
         ({"x": 0}, "holds x; needed"),
         ({"x_train": 3, "y_train": 1, "x_test": 3}, "x_test without its partner"),
-        ({"x_train": 3, "y_train": 1, "x_test": 2, "y_test": 1}, "x_test of"),
+        ({"x_train": 3, "y_train": 1, "x_test": 2, "y_test": 1}, "the test part have 2 × 2 pixels"),
     ],
 )
 def test_names_that_do_not_make_pairs(tmp_path: Path, arrays, what: str) -> None:

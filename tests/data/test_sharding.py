@@ -215,6 +215,7 @@ def test_nothing_that_is_there_is_lost(tmp_path: Path) -> None:
     assert contents(tmp_path / "made") == {"thesis.txt": b"mine"}
     make_shards("digits", tmp_path / "other", Choices())
     before = contents(tmp_path / "other")
+    (tmp_path / "other" / ".making").mkdir()  # as if it had been killed before the last line
     with pytest.raises(UsageError, match=r"other holds shards already; name another folder with -o"):
         make_shards("digits", tmp_path / "other", Choices())
     with pytest.raises(UsageError, match=r"other holds shards already; copy the folder"):

@@ -19,9 +19,17 @@ def index_labels(path: str, train: Rows, test: Rows | None = None, valid: Rows |
     '7' and the labels 0 and 1, as a folder with the sub-folders 3 and 7 does.
 
     Raises:
-        DataError: a label is below 0 or above 999, or one of ``test`` or ``valid`` does not occur in ``train``.
+        DataError: a label is below 0 or above 999, or one of ``test`` or ``valid`` does not occur in ``train``; or the
+            images of these have another size.
     """
     parts = [("training", train), ("validation", valid), ("test", test)]
+    for name, rows in parts:
+        if rows is not None and rows.images.shape[1:] != train.images.shape[1:]:
+            (height, width), (h, w) = rows.images.shape[1:], train.images.shape[1:]
+            raise DataError(
+                f"{shown(path)}: the images of the {name} part have {height} × {width} pixels, those of the training "
+                f"part {h} × {w}; all need one size"
+            )
     for name, rows in parts:
         if rows is not None and rows.labels.size:
             outside = np.flatnonzero((rows.labels < 0) | (rows.labels > MAX_LABEL))

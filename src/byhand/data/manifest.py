@@ -2,15 +2,14 @@
 
 import math
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.lib import format as npy
 
 from byhand.data.files import faults, open_file, shown
+from byhand.data.npy_header import read_header
 from byhand.data.shards import MANIFEST, Column, Sharded, Shards, changed
 from byhand.errors import DataError
 from byhand.files import read_at_most
@@ -19,12 +18,16 @@ from byhand.text import brief
 
 _SCHEMA: Final = "byhand.shards/1"
 _MOST: Final = 64 << 20  # bytes of a manifest
-_NO_HEADER: Final = (ValueError, EOFError, TypeError, SyntaxError, RecursionError, MemoryError)
 
 
 def is_sharded(path: Path) -> bool:
-    """Whether a folder holds shards."""
-    return (path / MANIFEST).is_file()
+    """Whether a folder holds shards.
+
+    Raises:
+        DataError: it cannot be looked into.
+    """
+    with faults(path):
+        return (path / MANIFEST).is_file()
 
 
 def open_shards(source: str, path: Path) -> Sharded:
@@ -101,12 +104,8 @@ def _part(path: Path, told: Any, shape: tuple[int, int], classes: tuple[str, ...
 def _column(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], sha256: str) -> Column:
     with open_file(path) as file:
         try:
-            version = npy.read_magic(file)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # NumPy warns of old spellings, which it reads
-                found = read(file)
-        except _NO_HEADER as error:
+            found = read_header(file)
+        except ValueError as error:
             raise DataError(f"{shown(path)}: is no .npy file ({brief(error)}); make the shards again") from error
         status, offset, row = os.fstat(file.fileno()), file.tell(), math.prod(shape[1:]) * dtype.itemsize
         if found != (shape, False, dtype) or status.st_size != offset + shape[0] * row:

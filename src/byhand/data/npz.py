@@ -1,20 +1,18 @@
 """NPZ, NumPy's zip of arrays: Keras's ``x_train, y_train, x_test, y_test``, or one pair of images and labels."""
 
 import math
-import tokenize
-import warnings
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
 from byhand.data.files import MAX_BYTES, check_rows, open_file, shown
 from byhand.data.labels import index_labels
+from byhand.data.npy_header import read_header
 from byhand.errors import DataError
 
 _TRAIN: Final = (("x_train", "y_train"), ("images", "labels"), ("x", "y"))
@@ -22,7 +20,6 @@ _TEST: Final = ("x_test", "y_test")
 _PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 _PIECE: Final = 1 << 20
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
-_NO_HEADER: Final = (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError)
 
 
 def read_npz(path: str | Path) -> Raw:
@@ -61,11 +58,6 @@ def read_npz(path: str | Path) -> Raw:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:
             what = str(error).partition("\n")[0] or type(error).__name__
             raise DataError(f"{shown(path)}: is no sound NPZ file ({shown(what)[:200]}); get it again") from error
-    if train.images.shape[1:] != test.images.shape[1:]:
-        raise DataError(
-            f"{shown(path)}: x_train holds images of {train.images.shape[1:]}, x_test of {test.images.shape[1:]}; "
-            "both parts need one size"
-        )
     return index_labels(str(path), train, test)
 
 
@@ -129,8 +121,8 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool
         )
     with archive.open(info) as file:
         try:
-            shape, fortran, dtype = _read_header(file)
-        except _NO_HEADER as error:
+            shape, fortran, dtype = read_header(file)
+        except ValueError as error:
             raise DataError(f"{shown(path)}: the header of {name} is damaged; get the file again") from error
         if dtype.hasobject or dtype.names is not None or dtype.kind not in "uif":
             raise DataError(f"{shown(path)}: {name} holds values of type {shown(dtype)[:60]}; save plain integers")
@@ -155,14 +147,3 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool
     if not dtype.isnative:  # in place, because a copy would take as much again
         values = values.byteswap(inplace=True).view(dtype.newbyteorder("="))
     return values.reshape(shape, order="F" if fortran else "C")
-
-
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NumPy warns of old spellings, which it reads
-        shape, fortran, dtype = read(file)
-    if any(length < 0 for length in shape):
-        raise ValueError(shape)
-    return shape, fortran, dtype

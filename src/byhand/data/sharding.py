@@ -130,7 +130,9 @@ def shard(
         folder.mkdir(parents=True, exist_ok=True)
     with locks.held(folder):
         making = _begin(folder, source, stream, choices)
-        pools = {name: _gather(source, making, name, stream, tell) for name in stream.parts}
+        pools: dict[str, _Gathered] = {}
+        for name in stream.parts:
+            pools[name] = _gather(source, making, name, stream, pools.get("train"), tell)
         parts, old = _assign(source, stream, pools, choices)
         dealt = {name: _deal(folder, name, part, old, tell) for name, part in parts.items()}
         names = classes or old
@@ -154,6 +156,7 @@ def _begin(folder: Path, source: str, stream: Stream, choices: Choices) -> Path:
     told = {"source": source, "files": fingerprint(stream.files)[0], **_as_told(choices)}
     with faults(folder):
         if is_sharded(folder):
+            shutil.rmtree(making, ignore_errors=True)  # if it was killed just before
             raise UsageError(f"{shown(folder)} holds shards already; name another folder with -o")
         if about.exists():
             try:
@@ -176,13 +179,15 @@ def _begin(folder: Path, source: str, stream: Stream, choices: Choices) -> Path:
     return making
 
 
-def _gather(source: str, making: Path, name: str, stream: Stream, tell: Callable[[str, int], None]) -> _Gathered:
-    """Read a part of the source into files; what was read before is not read again."""
+def _gather(
+    source: str, making: Path, name: str, stream: Stream, like: _Gathered | None, tell: Callable[[str, int], None]
+) -> _Gathered:
+    """Read a part of the source into files, whose images have one size; what was read before is not read again."""
     done = making / f"{name}.read"
     pieces = [making / f"{name}-{number:05}" for number in range(len(list(making.glob(f"{name}-*.digests.npy"))))]
     if not done.exists():
         first = sum(len(_mapped(piece, "labels")) for piece in pieces)
-        shape = _mapped(pieces[0], "images").shape[1:] if pieces else None
+        shape = _mapped(pieces[0], "images").shape[1:] if pieces else None if like is None else like.images[0].shape[1:]
         tell("read", first)
         for rows in _cut(source, stream.parts[name](first), shape):
             if stream.classes is None and not 0 <= rows.labels.min() <= rows.labels.max() <= MAX_LABEL:
@@ -236,7 +241,7 @@ def _assign(
     labels = {name: pool.labels for name, pool in pools.items()}
     classes = stream.classes
     if classes is None:
-        bare = {name: Rows(np.empty((len(y), 0, 0), np.uint8), y) for name, y in labels.items()}
+        bare = {name: Rows(pool.images[0][:0], pool.labels) for name, pool in pools.items()}
         raw = index_labels(source, bare["train"], bare.get("test"), bare.get("valid"))
         classes = raw.classes
         labels = {
