@@ -1,0 +1,207 @@
+"""Training on more than memory holds: how much memory, how fast, how well shuffled, and what it is good for.
+
+The data are "infinite MNIST" in the manner of Loosli, Canu and Bottou: the 54,000 training images of MNIST and 149
+slightly deformed versions of each, 8,100,000 images, which ``byhand data shard --deformed 149`` writes. Each run is a
+process of its own, and where Linux' control groups can be had (as root), its memory is limited to 1 GiB, in which the
+pages of files that the system keeps for it are counted too.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import measure
+
+import byhand
+from byhand.data.shards import Sharded
+
+LIMIT = 1 << 30  # bytes
+GROUP = Path("/sys/fs/cgroup/memory/byhand-benchmark")  # of the first version of control groups
+WARM_UP = 500  # steps
+MODELS: dict[str, list[int]] = {"linear 784-10": [], "784-30-10": [30], "784-512-10": [512]}
+
+
+def child(task: str, data: str, *numbers: str) -> None:
+    """Do a task of this process's name, and print what was measured as JSON, with the peak of its resident memory."""
+    found = {"speed": speed, "learn": learn}[task](data, *map(int, numbers))
+    print(json.dumps(found | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+
+
+def speed(data: str, in_memory: int, seconds: int, *hidden: int) -> dict[str, float]:
+    """Images a second of steps of a learner, from shards or from memory, over so many seconds after a warm-up."""
+    import torch
+
+    from byhand.data.loader import loaders
+
+    opened = shards_of(data)
+    train = opened.train.first(len(opened.train)) if in_memory else opened.train
+    model = byhand.MLP(784, hidden, 10) if hidden else byhand.LinearClassifier(784, 10)
+    learn = byhand.Learner(loaders(train, opened.valid), model, quiet=True)
+    opt, done, start = learn.optimizer(), 0, 0.0
+    opt.lr = 0.1
+    with torch.inference_mode(), learn._threads():
+        learn._mode(training=True)
+        for number, (xb, yb) in enumerate(learn._batches(learn.dls.train)):
+            learn._step(opt, xb, yb)
+            if number == WARM_UP:
+                start = time.perf_counter()
+            elif number > WARM_UP:
+                done += len(yb)
+                if time.perf_counter() - start > seconds:
+                    break
+        return {"speed": done / (time.perf_counter() - start)}
+
+
+def learn(data: str, in_memory: int, seed: int, epochs: int, judge: int, *hidden: int) -> dict[str, float]:
+    """Accuracy on the validation part, or on the test part to report it, after epochs with byhand's defaults."""
+    from byhand.optim import flat_cos
+    from byhand.predict import predict_probs
+    from byhand.recipe import prepare
+    from byhand.settings import Settings
+
+    opened = shards_of(data)
+    settings = Settings(hidden=hidden or None, epochs=epochs, seed=seed).resolved()
+    recipe = prepare(settings, opened.in_memory() if in_memory else opened, quiet=True)
+    start = time.perf_counter()
+    recipe.learn.fit_schedule(epochs, flat_cos(recipe.lr))
+    seconds = time.perf_counter() - start
+    part = opened.test if judge else opened.valid
+    part = part.first(len(part))
+    right = predict_probs(recipe.model.eval(), part).argmax(axis=1) == part.labels
+    return {"accuracy": float(right.mean()), "seconds": seconds}
+
+
+def shards_of(folder: str | Path) -> Sharded:
+    """The data set in a folder of shards."""
+    opened = byhand.open_data(folder)
+    if not isinstance(opened, Sharded):
+        sys.exit(f"{folder} holds no shards")
+    return opened
+
+
+def run(task: str, data: Path, *numbers: int, limited: bool = False) -> dict[str, Any]:
+    """A task in a process of its own; in a control group of 1 GiB if it is to be ``limited``."""
+    command = [sys.executable, __file__, "--child", task, str(data), *map(str, numbers)]
+    join = (lambda: (GROUP / "cgroup.procs").write_text(str(os.getpid()))) if limited else None
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=join, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.returncode}\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
+@contextlib.contextmanager
+def group() -> Iterator[bool]:
+    """A control group whose processes have 1 GiB together; False where there are none."""
+    try:
+        GROUP.mkdir(exist_ok=True)
+        (GROUP / "memory.limit_in_bytes").write_text(str(LIMIT))
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        GROUP.rmdir()
+
+
+def make(folder: Path, *options: str) -> str:
+    """Shards of MNIST; what it took."""
+    if (folder / "shards.json").exists():
+        return "was there already"
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "byhand", "data", "shard", str(measure.data_folder()), "-o", str(folder), *options]
+    subprocess.run([*command, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return f"{size / 1e9:.2f} GB in {time.perf_counter() - start:.0f} s, peak {peak / 2**20:.0f} MiB"
+
+
+def main() -> None:
+    """Print the table."""
+    if sys.argv[1:2] == ["--child"]:
+        child(*sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="where the shards are, or shall be  [a temporary one]")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each speed is measured  [3]")
+    parser.add_argument("--seconds", type=int, default=10, help="of each  [10]")
+    parser.add_argument("--seeds", type=int, default=3, help="of each accuracy  [3]")
+    parser.add_argument("--quick", action="store_true", help="fewer versions and shorter runs: a try")
+    parser.add_argument("--save", action="store_true", help="keep what is printed in benchmarks/results")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        place = args.folder or Path(name)
+        place.mkdir(exist_ok=True)
+        with group() as grouped:
+            lines = table(place, args, grouped)
+    measure.report(Path(__file__).stem, lines, args.save)
+
+
+def table(place: Path, args: argparse.Namespace, grouped: bool) -> list[str]:
+    """The lines of the report."""
+    versions = 9 if args.quick else 149
+    big, middle, plain = (place / f"{name}-{versions}" for name in ("big", "middle", "plain"))
+    lines = ["Training on shards: infinite MNIST.", measure.versions("torch", "numpy"), ""]
+    lines.append(f"byhand data shard --deformed {versions}: {make(big, '--deformed', str(versions))}")
+    make(middle, "--deformed", "9")
+    make(plain)
+    data = shards_of(big)
+    size = len(data.train) * 784
+    lines += [f"{len(data.train):,} training images of 28×28, {size / 1e9:.2f} GB of pixels", ""]
+
+    lines.append(f"Images a second in training, batches of 256; median (least to most), n = {args.rounds}:")
+    peaks = []
+    for name, hidden in MODELS.items():
+        ratios, speeds = [], []
+        for _ in range(args.rounds):
+            shards = run("speed", big, 0, args.seconds, *hidden, limited=grouped)
+            memory = run("speed", big, 1, args.seconds, *hidden)
+            peaks.append((shards["peak"], memory["peak"]))
+            speeds.append((shards["speed"], memory["speed"]))
+            ratios.append(shards["speed"] / memory["speed"])
+        ours, theirs = (statistics.median(column) for column in zip(*speeds, strict=True))
+        lines.append(
+            f"  {name:14} {ours:11,.0f} from shards, {theirs:11,.0f} from memory: "
+            f"{measure.spread(ratios, lambda ratio: f'{ratio:.2f}')} of it"
+        )
+    shards_peak, memory_peak = (max(column) / 2**20 for column in zip(*peaks, strict=True))
+    how = "limited to 1,024 MiB, files' pages counted" if grouped else "not limited: no control groups here"
+    lines += [f"peak resident memory: {shards_peak:,.0f} MiB from shards ({how}), {memory_peak:,.0f} from memory", ""]
+
+    lines.append(
+        f"Shuffled in stretches, or whole: {len(shards_of(middle).train):,} images, 2 epochs, validation part, "
+        f"mean ± sd, n = {args.seeds}:"
+    )
+    for name, hidden in list(MODELS.items())[:2]:
+        said = []
+        for in_memory in (0, 1):
+            found = [run("learn", middle, in_memory, seed, 2, 0, *hidden)["accuracy"] for seed in range(args.seeds)]
+            said.append(f"{100 * statistics.mean(found):.2f} ± {100 * statistics.stdev(found):.2f} %")
+        lines.append(f"  {name:14} {said[0]} from shards, {said[1]} shuffled whole in memory")
+
+    epochs = 1 if args.quick else 2
+    same = epochs * len(data.train) // 54_000
+    lines += ["", f"What it is good for: 784-512-10, as many steps, test part, mean ± sd, n = {args.seeds}:"]
+    for name, folder, passes in (("infinite MNIST", big, epochs), ("its 54,000 images", plain, same)):
+        found = [run("learn", folder, 0, seed, passes, 1, 512, limited=grouped) for seed in range(args.seeds)]
+        accuracy, seconds = ([each[what] for each in found] for what in ("accuracy", "seconds"))
+        lines.append(
+            f"  {name:18} {passes:3} epochs: {100 * statistics.mean(accuracy):.2f} ± "
+            f"{100 * statistics.stdev(accuracy):.2f} %, {statistics.mean(seconds):.0f} s a run, "
+            f"peak {max(each['peak'] for each in found) / 2**20:,.0f} MiB"
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    main()
