@@ -27,8 +27,8 @@ from byhand.data.shards import Shards
 
 __all__ = ["Stretch", "in_order", "length", "shuffled"]
 
-_STRETCH: Final = 48 << 20  # bytes; three are in memory at most: one is learnt from, one is read, one is just let go
-_BLOCK: Final = 256 << 10  # bytes: as fast as reading from first to last, on the disks that were tried
+_STRETCH: Final = 48 << 20  # bytes; two are in memory: one is learnt from, one is read
+_BLOCK: Final = 1 << 20  # bytes: as fast as reading from first to last, on the disks that were tried
 
 
 class Stretch(NamedTuple):
@@ -44,14 +44,21 @@ def length(part: Shards, batch_size: int) -> int:
 
 
 def shuffled(part: Shards, length: int, seed: int, first: int = 0) -> Iterator[Stretch]:
-    """The stretches of ``length`` rows of a shuffled pass, from number ``first`` on."""
+    """The stretches of ``length`` rows of a shuffled pass, from number ``first`` on.
+
+    The rows of one are overwritten when the one after the next is asked for: new memory for each would cost as much as
+    reading it.
+    """
     size = max(1, _BLOCK // math.prod(part.shape))  # L
     blocks = np.random.Generator(np.random.PCG64([seed, 0])).permutation(math.ceil(len(part) / size))  # (b,)
     ends = np.cumsum(np.minimum(size, len(part) - blocks * size))  # (b,) where each ends in the row of all
 
+    room = [part.empty(min(length, len(part))) for _ in range(2)]
+
     def stretch(number: int) -> Stretch:
         start, stop = number * length, min((number + 1) * length, len(part))
-        rows = part.empty(stop - start)
+        images, labels = room[number % 2]
+        rows = Rows(images[: stop - start], labels[: stop - start])
         which, done = int(np.searchsorted(ends, start, "right")), 0
         while done < stop - start:
             end = min(int(ends[which]), stop) - start
