@@ -53,7 +53,7 @@ def _take(folder: Path) -> int:
                 os.close(handle)
     except (BlockingIOError, PermissionError) as error:
         if isinstance(error, BlockingIOError) or (sys.platform == "win32" and error.filename is None):
-            raise DataError(f"{folder} is in use: another process trains in it; wait until it has ended") from error
+            raise DataError(f"{folder} is in use: another process is at work in it; wait until it has ended") from error
         raise DataError(f"cannot write {path}: {error.strerror}; choose another folder") from error
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}; choose another folder or make room") from error

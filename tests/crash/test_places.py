@@ -287,7 +287,7 @@ def training(place: Place) -> Iterator[Path]:
 
 def test_two_processes_cannot_train_one_run_and_readers_can_read_it(place: Place, training: Path) -> None:
     status, said = place.call(f"train --resume {training}")
-    told = f"byhand: {training} is in use: another process trains in it; wait until it has ended"
+    told = f"byhand: {training} is in use: another process is at work in it; wait until it has ended"
     assert (status, line(said)) == (3, told)
     status, said = place.train(str(training))
     assert (status, f"{training} is not empty" in line(said)) == (2, True)
@@ -321,7 +321,7 @@ def test_the_lock_itself(tmp_path: Path) -> None:
     ]
     assert holders[0].stdout is not None
     assert holders[0].stdout.readline() == b"held\n"
-    with pytest.raises(checkpoint.DataError, match="is in use: another process trains in it"), locks.held(tmp_path):
+    with pytest.raises(checkpoint.DataError, match="is in use: another process is at work in it"), locks.held(tmp_path):
         pass
     holders[0].kill()
     holders[0].communicate()
