@@ -241,7 +241,9 @@ def expected_png(content: bytes) -> NDArray[np.uint8] | None:
         at += 12 + length
         if kind == b"IEND":
             break
-    rows, before = zlib.decompressobj().decompress(packed), [0] * (width + 1)
+    inflater = zlib.decompressobj()
+    rows, before = inflater.decompress(packed), [0] * (width + 1)
+    assert inflater.eof, "accepted what has no end"
     image = np.empty((height, width), np.uint8)
     for y in range(height):
         line, row = rows[y * (width + 1) : (y + 1) * (width + 1)], [0] * (width + 1)

@@ -1,19 +1,24 @@
 """The readers of programs: scripts and notebooks beside Python's own reader, traces, the mailbox, a class's folder."""
 
 import ast
+import csv
 import hashlib
 import io
 import json
 import tempfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from byhand.classroom.grade import ungraded
 from byhand.classroom.submissions import find_submissions
+from byhand.classroom.table import lines, summary, to_csv
+from byhand.classroom.task import Task, read_grade
 from byhand.doctor import trace_file
 from byhand.doctor.place import Place, Summary
 from byhand.doctor.run import mailbox
@@ -22,6 +27,8 @@ from byhand.doctor.text.shown import read_shown
 from byhand.doctor.text.stored import read_stored
 from byhand.doctor.trace import Comparison, End, Forward, Prediction, Trace
 from byhand.errors import DataError
+from byhand.json_text import json_text
+from byhand.play.seen import Seen
 from tests.fuzz import bombs
 from tests.fuzz.judge import Reader
 from tests.fuzz.read_data import put
@@ -208,6 +215,19 @@ def _alike(one: Any, other: Any) -> bool:
     return bool(one == other) or str(one) == str(other)
 
 
+LINE: dict[str, Any] = {
+    "clock": 3,
+    "losses": [[1, 0.5], [2, None], [2, 0.25]],
+    "shown": [{"file": "a.py", "cell": None, "line": 3, "clock": 2, "numbers": [[0.5, "loss: "], [3, "epoch"]]}],
+    "judged": [{"file": "a.ipynb", "cell": 2, "line": 9, "clock": 2, "right": 3, "rows": 4}],
+    "parameters": [
+        {"name": "w", "shape": [4, 3], "norm": 0.5, "gradient": None, "step": 0.1, "picture": None},
+        {"name": "é", "shape": [9], "norm": 1, "gradient": 2.5, "step": None}
+        | {"picture": {"shape": [3, 3], "count": 12, "shown": 1, "scale": 0.5, "data": "AAAAAAAAAAAA"}},
+    ],
+}
+
+
 def check_mailbox(folder: Path, content: bytes) -> None:
     put(folder / mailbox.LINE, content)
     found = mailbox.take(folder)
@@ -215,6 +235,15 @@ def check_mailbox(folder: Path, content: bytes) -> None:
     if found is None:
         raise DataError(f"{folder}: nothing in it")
     assert found == json.loads(content)
+    seen = Seen()
+    for _ in range(2):  # what a line says of a parameter may come from the one before
+        seen.add(json.loads(content))
+    assert seen.updates == found["clock"]
+    drawn = seen.curves()
+    assert [list(point) for point in drawn["losses"]][-1:] == [one for one in found["losses"] if one[1] is not None][
+        -1:
+    ]
+    json_text([drawn, seen.parameters()])
 
 
 # A class
@@ -236,6 +265,27 @@ def check_class(folder: Path, content: bytes) -> None:
     if one.program is None:
         assert one.why.isprintable()
         raise DataError(f"{folder}: {one.why}")
+
+
+def check_grade(folder: Path, content: bytes) -> None:
+    """A grade that an examiner left: what is taken is what it says, and has a place in the table."""
+    task = Task("ada", "work.py", folder, folder / "work.py", folder, 0.9, 60.0)
+    put(task.grade, content)
+    found = read_grade(task)
+    if found is None:
+        raise DataError(f"{folder}: no grade")
+    assert json.loads(json.dumps(asdict(found))) == json.loads(content)
+    assert len(list(csv.reader(io.StringIO(to_csv([found]))))) == 2
+    assert all(line.isprintable() for line in lines([found]))
+    assert summary([found], 0.9)
+
+
+def sound_grades() -> tuple[bytes, bytes]:
+    """Of a program that was judged, and of one that could not be."""
+    none = ungraded("ada", "work.py", "it ran for too long", 60.0, "make it faster")
+    found = replace(none, passed=True, accuracy=0.93, low=0.92, high=0.94, n=10_000, rows="test part, all 10,000")
+    found = replace(found, printed=0.9, errors=("broadcast-accuracy work.py:28",), ended="done", ran=True)
+    return json_text(asdict(found)).encode(), json_text(asdict(none)).encode()
 
 
 def _acts(content: bytes) -> bool:
@@ -335,12 +385,13 @@ READERS = (
     Reader("trace-arrays-crafted", (ARRAYS,), check_crafted_arrays, CAP, 0, (b"PK\x03\x04",), bombs=bombs.arrays),
     Reader(
         "mailbox",
-        (b'{"kind": "loss", "step": 3, "loss": 0.25, "text": "\\u00e9"}',),
+        (json.dumps(LINE).encode(),),
         check_mailbox,
         CAP,
         0,
-        _JSON,
+        (*_JSON, b"[0, 0.5]", b'"rows": 0', b"9007199254740993", b"true"),
         bombs=bombs.json_texts,
     ),
+    Reader("grade", sound_grades(), check_grade, CAP, 0, (*_JSON, b'""', b"true"), bombs=bombs.json_texts),
     Reader("class", (SCRIPT.encode(),), check_class, CAP, 0, _WORDS, bombs=deep_script),
 )

@@ -8,8 +8,9 @@ from byhand.doctor.trace import Number
 __all__ = ["numbers_in"]
 
 _MOST: Final = 64  # numbers of one line; a printed array is no metric
+# It begins at the first of several spaces, or each of a thousand would look through all the others.
 _NUMBER: Final = re.compile(
-    r"(?<![\w.])([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][-+]?\d+)?)"
+    r"(?<![\w.])(?!(?<=\s)\s)([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][-+]?\d+)?)"
     r"(?:(?:\s*/\s*|\s+(?:out\s+)?of\s+)(\d[\d,]*)(?![\w./]))?(\s*%)?"
 )
 
