@@ -59,6 +59,12 @@ def test_segments_without_end_are_refused(between: bytes) -> None:
         count_scans(sound[:2] + between + sound[2:], "a.jpg")
 
 
+@pytest.mark.parametrize("byte", [b"\xff", b"\0", b"a"])
+def test_padding_to_the_end_of_the_file_is_refused(byte: bytes) -> None:
+    with pytest.raises(DataError, match=r"a\.jpg: damaged: more than 10,000 segments"):
+        decode(jpeg()[:20] + byte * (1 << 24), "a.jpg")
+
+
 def test_a_file_of_the_most_and_largest_segments_is_followed() -> None:
     note = b"\xff\xfe" + struct.pack(">H", 65_535) + bytes(65_533)
     sound = jpeg()

@@ -389,9 +389,11 @@ READERS = (
         ),
         bombs=bombs.npy_headers,
     ),
-    Reader("png", _PNGS, check_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS, bombs=bombs.pictures),
+    Reader("png", _PNGS, check_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS, bombs=bombs.pngs),
     Reader("png-blocks", _PNGS, check_mended_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS),
-    Reader("jpeg", (jpeg(_FLAT), jpeg(_GREY)), check_picture, MAX_FILE + 8 * MAX_PIXELS, 20, _MARKERS),
+    Reader(
+        "jpeg", (jpeg(_FLAT), jpeg(_GREY)), check_picture, MAX_FILE + 8 * MAX_PIXELS, 20, _MARKERS, bombs=bombs.jpegs
+    ),
     Reader(
         "stored",
         (stored(),),

@@ -9,6 +9,7 @@ signs, exponents, empty fields, empty rows, byte-order mark or digit outside ASC
 """
 
 import math
+import os
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
@@ -94,10 +95,10 @@ def _read_rows(path: Path) -> Rows:
             )
         if not header:
             file.seek(0)
-        rows = _parse(path, file, columns, 2 if header else 1)  # (N, columns)
-    if not len(rows):
+        images, labels = _parse(path, file, columns, 2 if header else 1)
+    if not len(labels):
         raise DataError(f"{shown(path)}: holds no row of pixels; get the file again")
-    return Rows(np.ascontiguousarray(rows[:, 1:]).reshape(-1, side, side), rows[:, 0].astype(np.int64))
+    return Rows(images.reshape(-1, side, side), labels.astype(np.int64))
 
 
 def _check_first(path: Path, first: bytes) -> bool:
@@ -128,10 +129,12 @@ def _first_name(first: bytes) -> str:
     return first.rstrip(b"\r\n").split(b",", 1)[0].decode("ascii", "backslashreplace").lower()
 
 
-def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> NDArray[np.uint8]:
-    """The rows (N, columns) from here to the end of the file; ``row`` is the number of the next line."""
-    parsed: list[NDArray[np.uint8]] = []
-    total = 0
+def _parse(path: Path, file: BufferedReader, columns: int, first: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The pixels (N, columns - 1) and labels (N,) from here to the end of the file; ``first`` numbers the next line."""
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    most = min(left // (2 * columns) + 1, MAX_BYTES // columns)  # a field has a digit and an end
+    images, labels = np.empty((most, columns - 1), np.uint8), np.empty(most, np.uint8)  # memory as it is filled
+    count = 0
     rest = b""
     while True:
         piece = file.read(_PIECE)
@@ -148,13 +151,15 @@ def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> NDArray[
             values = parse_fields(block, columns)
             if values is None:
                 where, column, what = find_fault(block, columns)
-                at = f"row {row + where}" + (f", column {column + 1}" if column is not None else "")
+                at = f"row {first + count + where}" + (f", column {column + 1}" if column is not None else "")
                 raise DataError(f"{shown(path)}: {at} {what}")
-            parsed.append(values)
-            row += len(values)
-            check_rows(path, row)
-            total += values.size
-            if total > MAX_BYTES:
+            end = count + len(values)
+            check_rows(path, end)
+            if end * columns > MAX_BYTES:
                 raise DataError(f"{shown(path)}: holds more than {MAX_BYTES:,} pixels; use a part of it")
+            if end > most:
+                raise DataError(f"{shown(path)}: grows while it is read; try again when it is written")
+            images[count:end], labels[count:end] = values[:, 1:], values[:, 0]
+            count = end
         if not piece:
-            return np.concatenate(parsed) if parsed else np.empty((0, columns), np.uint8)
+            return images[:count], labels[:count]

@@ -88,7 +88,7 @@ def take(folder: Path, name: str = LINE) -> dict[str, Any] | None:
     return line if fits(line, _Line) and _counts(line) else None
 
 
-def _counts(line: _Line) -> bool:
+def _counts(line: dict[str, Any]) -> bool:
     """Whether no clock of a line stands before the first update."""
     clocks = [line["clock"], *(clock for clock, _ in line["losses"])]
     clocks += [one["clock"] for one in (*line["shown"], *line["judged"])]
