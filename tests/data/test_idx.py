@@ -25,6 +25,15 @@ def test_a_file_written_byte_by_byte(tmp_path: Path) -> None:
     assert read.dtype.isnative
 
 
+def test_more_images_than_are_read_into_memory(write, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("byhand.data.files.MAX_ROWS", 3)
+    folder = write.idx_folder(tmp_path, np.zeros((3, 2, 2), np.uint8), np.zeros(3, np.uint8))
+    assert len(read_idx_folder(folder).train.labels) == 3
+    write.idx_folder(tmp_path, np.zeros((4, 2, 2), np.uint8), np.zeros(4, np.uint8))
+    with pytest.raises(DataError, match="more images than the 3 that are read into memory"):
+        read_idx_folder(folder)
+
+
 @settings(max_examples=60, deadline=None)
 @given(array=_DTYPES.flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(max_dims=4, max_side=5))), gz=st.booleans())
 def test_round_trip(write, array, gz) -> None:

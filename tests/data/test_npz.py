@@ -36,6 +36,33 @@ def test_round_trip(images, names, dtype, packed, fortran) -> None:
     assert raw.test is None
 
 
+def test_more_than_is_read_into_memory(tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / "digits.npz"
+    images, labels = np.zeros((4, 10, 10), np.uint8), np.zeros(4, np.uint8)
+    monkeypatch.setattr("byhand.data.files.MAX_ROWS", 3)
+    np.savez(file, x=images, y=labels)
+    with pytest.raises(DataError, match="more images than the 3 that are read into memory"):
+        read_npz(file)
+    np.savez(file, x=images[:3], y=labels[:3])
+    assert len(read_npz(file).train.labels) == 3
+    monkeypatch.setattr("byhand.data.npz.MAX_BYTES", 1500)
+    np.savez(file, x_train=images[:3], y_train=labels[:3], x_test=images[:3], y_test=labels[:3], other=np.zeros(9999))
+    assert len(read_npz(file).train.labels) == 3
+    np.savez(file, x_train=np.zeros((3, 20, 20), np.uint8), y_train=labels[:3], x_test=images[:3], y_test=labels[:3])
+    with pytest.raises(DataError, match="records 2,018 bytes in x_train, y_train, x_test, y_test, more than the 1,500"):
+        read_npz(file)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("place", [(0, 0, 0), (2, 1, 3), (2500, 29, 29)])
+def test_the_first_value_that_is_no_pixel_is_named(tmp_path: Path, order, place) -> None:
+    images = np.zeros((2501, 30, 30), np.int16, order=order)
+    images[place], images[-1, -1, -1] = -7, 300 if place[0] < 2500 else -7
+    np.savez(tmp_path / "digits.npz", x=images, y=np.zeros(2501, np.uint8))
+    with pytest.raises(DataError, match=rf"x holds -7 at \[{place[0]}, {place[1]}, {place[2]}\]; pixels"):
+        read_npz(tmp_path / "digits.npz")
+
+
 @pytest.mark.parametrize("shape", [(-1, 36), (-1, 6, 6, 1)])
 def test_keras_layout_and_flat_images(write, tmp_path: Path, digits, shape) -> None:
     images, labels = digits

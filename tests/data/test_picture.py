@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from byhand.data.picture import MAX_BYTES, decode, on_white, read_picture, to_grey
-from byhand.data.png import plain_grey
+from byhand.data.png import SIGNATURE, plain_grey
 from byhand.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -285,6 +285,43 @@ def test_rows_of_pixels_that_are_missing_are_noticed(colour, depth, interlace):
     assert decode(png(rows, width, height, **settings), "a.png").size == (width, height)
     with pytest.raises(DataError, match="rows of pixels are missing"):
         decode(png(rows[:-1], width, height, **settings), "a.png")
+
+
+def test_pixels_without_their_end_are_damaged():
+    image = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    packed = zlib.compress(filtered(image, [0, 0, 0]))
+    header = struct.pack(">IIBBBBB", 3, 3, 8, 0, 0, 0, 0)
+
+    def with_pixels(*blocks):
+        return (
+            SIGNATURE + chunk(b"IHDR", header) + b"".join(chunk(b"IDAT", one) for one in blocks) + chunk(b"IEND", b"")
+        )
+
+    for blocks in ([packed], [packed[:3], packed[3:]], [*(packed[k : k + 1] for k in range(len(packed)))]):
+        assert np.array_equal(np.asarray(decode(with_pixels(*blocks), "a.png")), image)
+    for cut in range(len(packed)):
+        with pytest.raises(DataError, match=r"^a\.png: damaged") as error:
+            decode(with_pixels(packed[:cut]), "a.png")
+        assert_one_line(error, "a.png")
+    for at in range(len(packed) - 4, len(packed)):
+        with pytest.raises(DataError, match="incorrect data check"):
+            decode(with_pixels(packed[:at] + bytes([packed[at] ^ 1]) + packed[at + 1 :]), "a.png")
+
+
+def test_a_picture_may_hold_a_little_more_than_its_rows_and_not_much_more():
+    image = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    rows = filtered(image, [0, 0, 0])
+    assert np.array_equal(np.asarray(decode(png(rows + bytes(60_000), 3, 3), "a.png")), image)
+    with pytest.raises(DataError, match="its pixels do not end behind the last row"):
+        decode(png(rows + bytes(10_000_000), 3, 3), "a.png")
+
+
+def test_blocks_without_end_are_refused():
+    sound = png(bytes(12), 3, 3)
+    few, many = (sound[:33] + chunk(b"tEXt", b"") * count + sound[33:] for count in (1000, 100_000))
+    assert decode(few, "a.png").size == (3, 3)
+    with pytest.raises(DataError, match=r"a\.png: damaged: more than 100,000 blocks"):
+        decode(many, "a.png")
 
 
 def test_a_file_too_large_or_no_file_at_all_is_one_line(tmp_path):

@@ -18,6 +18,17 @@ def _rows(columns: int):
     return hnp.arrays(np.uint8, st.tuples(st.integers(1, 8), st.just(columns)))
 
 
+def test_more_images_than_are_read_into_memory(write, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("byhand.data.files.MAX_ROWS", 3)
+    file = tmp_path / "table.csv"
+    for header in (True, False):
+        file.write_bytes(write.csv(np.zeros((3, 2, 2), np.uint8), np.zeros(3, np.uint8), header))
+        assert len(read_csv(file).train.labels) == 3
+        file.write_bytes(write.csv(np.zeros((4, 2, 2), np.uint8), np.zeros(4, np.uint8), header))
+        with pytest.raises(DataError, match="more images than the 3 that are read into memory"):
+            read_csv(file)
+
+
 @settings(max_examples=60, deadline=None)
 @given(rows=_rows(5), header=st.booleans(), end=st.sampled_from(["\n", "\r\n"]), last=st.booleans())
 def test_round_trip(write, rows, header, end, last) -> None:

@@ -1,6 +1,7 @@
 """A trace is read as it was written; a file that is none is said in one line."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -90,5 +91,50 @@ def test_a_mailbox_with_something_else_in_it_is_empty(tmp_path):
         (tmp_path / mailbox.LINE).write_bytes(content)
         assert mailbox.take(tmp_path) is None
         assert list(tmp_path.iterdir()) == []
-    (tmp_path / mailbox.LINE).write_bytes(b'{"a": 1}')
-    assert mailbox.take(tmp_path) == {"a": 1}
+
+
+SAID = {"file": "a.py", "cell": None, "line": 3, "clock": 2}
+LINE = {
+    "clock": 3,
+    "losses": [[0, 0.5], [2, None]],
+    "shown": [{**SAID, "numbers": [[0.5, "loss"], [None, ""]]}],
+    "judged": [{**SAID, "right": 3, "rows": 4}],
+    "parameters": [{"name": "w", "shape": [4, 3], "norm": 0.5, "gradient": None, "step": 1, "picture": None}],
+}
+
+
+def test_a_line_of_a_mailbox_is_taken_once(tmp_path):
+    (tmp_path / mailbox.LINE).write_text(json.dumps(LINE))
+    assert mailbox.take(tmp_path, mailbox.LAST) is None
+    assert mailbox.take(tmp_path) == LINE
+    assert mailbox.take(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clock": -1},
+        {"clock": 2.5},
+        {"clock": True},
+        {"clock": 10**400},
+        {"losses": None},
+        {"losses": [[-1, 0.5]]},
+        {"losses": [[1, 0.5, 2]]},
+        {"losses": [[1, "0.5"]]},
+        {"losses": [[1, 0.5]] * 60_000},
+        {"shown": [{**SAID, "numbers": [0.5]}]},
+        {"shown": [{**SAID, "clock": -1, "numbers": []}]},
+        {"judged": [{**SAID, "right": 3}]},
+        {"judged": [SAID]},
+        {"parameters": [{}]},
+        {"parameters": [{**LINE["parameters"][0], "name": None}]},
+        {"parameters": [{**LINE["parameters"][0], "picture": {}}]},
+        {"more": []},
+    ],
+)
+def test_a_line_of_another_form_is_no_line(change, tmp_path):
+    (tmp_path / mailbox.LINE).write_text(json.dumps({**LINE, **change}))
+    assert mailbox.take(tmp_path) is None
+    for name in LINE:
+        (tmp_path / mailbox.LINE).write_text(json.dumps({key: value for key, value in LINE.items() if key != name}))
+        assert mailbox.take(tmp_path) is None

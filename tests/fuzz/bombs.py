@@ -9,8 +9,9 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+from PIL import Image
 
-__all__ = ["arrays", "gzips", "headers", "idx", "json_texts", "npy_headers", "pictures", "tables", "zeros", "zips"]
+__all__ = ["arrays", "gzips", "headers", "idx", "jpegs", "json_texts", "npy_headers", "pngs", "tables", "zeros", "zips"]
 
 _MANY = 4 << 30
 
@@ -96,8 +97,8 @@ def npy_headers() -> Iterator[bytes]:
         yield b"\x93NUMPY\x02\x00" + struct.pack("<I", length) + b"{'descr': '|u1'}"
 
 
-def pictures() -> Iterator[bytes]:
-    """PNGs that say they are huge, that unpack to much more than they say, that hold gigabytes of text; JPEGs alike."""
+def pngs() -> Iterator[bytes]:
+    """PNGs that say they are huge, that unpack to much more than they say or to less, that hold gigabytes of text."""
     for width, height in (
         (2**31 - 1, 2**31 - 1),
         (2**31 - 1, 1),
@@ -113,12 +114,25 @@ def pictures() -> Iterator[bytes]:
     yield png(3, 3, 0, b"\x78\x9c" + zeros(1 << 28), (b"iTXt", b"a\0\1\0\0\0\x78\x9c" + zeros(1 << 30)))
     yield png(3, 3, 0, b"\x78\x9c" + zeros(1 << 28), (b"iCCP", b"a\0\0\x78\x9c" + zeros(1 << 30)))
     yield png(3, 3, 0, b"\x78\x9c" + zeros(1 << 28), *[(b"tEXt", b"a\0b")] * 200_000)
+    rows = zlib.compress(bytes(12))
+    yield png(3, 3, 0, rows[:-4])  # every row, and no end
+    yield png(3, 3, 0, rows[:-4] + bytes(4))  # or another checksum
+
+
+def jpegs() -> Iterator[bytes]:
+    """JPEGs that say they are huge, of segments without end, and that go over their picture thousands of times."""
     start = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
     for height, width in ((65535, 65535), (8000, 8000), (65500, 976)):
         for marker in (b"\xc0", b"\xc2"):
             frame = b"\xff" + marker + struct.pack(">HBHHBBBB", 11, 8, height, width, 1, 1, 0x11, 0)
             yield start + frame + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + bytes(1000) + b"\xff\xd9"
     yield start + b"\xff\xfe\xff\xff" + bytes(65533) + b"\xff\xfe\x00\x02" * 1_000_000
+    yield start + b"\xff" * (1 << 24)
+    for side in (30, 1000, 6000):
+        file = io.BytesIO()
+        Image.new("L", (side, side), 128).save(file, "JPEG", progressive=True)
+        whole = file.getvalue()
+        yield whole[:-2] + whole[whole.rindex(b"\xff\xda") : -2] * 5000 + b"\xff\xd9"
 
 
 def png(width: int, height: int, kind: int, pixels: bytes, *blocks: tuple[bytes, bytes]) -> bytes:

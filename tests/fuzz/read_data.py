@@ -241,7 +241,9 @@ def expected_png(content: bytes) -> NDArray[np.uint8] | None:
         at += 12 + length
         if kind == b"IEND":
             break
-    rows, before = zlib.decompressobj().decompress(packed), [0] * (width + 1)
+    inflater = zlib.decompressobj()
+    rows, before = inflater.decompress(packed), [0] * (width + 1)
+    assert inflater.eof, "accepted what has no end"
     image = np.empty((height, width), np.uint8)
     for y in range(height):
         line, row = rows[y * (width + 1) : (y + 1) * (width + 1)], [0] * (width + 1)
@@ -387,9 +389,11 @@ READERS = (
         ),
         bombs=bombs.npy_headers,
     ),
-    Reader("png", _PNGS, check_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS, bombs=bombs.pictures),
+    Reader("png", _PNGS, check_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS, bombs=bombs.pngs),
     Reader("png-blocks", _PNGS, check_mended_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS),
-    Reader("jpeg", (jpeg(_FLAT), jpeg(_GREY)), check_picture, MAX_FILE + 8 * MAX_PIXELS, 20, _MARKERS),
+    Reader(
+        "jpeg", (jpeg(_FLAT), jpeg(_GREY)), check_picture, MAX_FILE + 8 * MAX_PIXELS, 20, _MARKERS, bombs=bombs.jpegs
+    ),
     Reader(
         "stored",
         (stored(),),

@@ -1,32 +1,22 @@
-"""The readers of programs: scripts and notebooks beside Python's own reader, traces, the mailbox, a class's folder."""
+"""The readers of programs: scripts and notebooks beside Python's own reader, a class's folder."""
 
 import ast
-import hashlib
 import io
 import json
-import tempfile
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from byhand.classroom.submissions import find_submissions
-from byhand.doctor import trace_file
-from byhand.doctor.place import Place, Summary
-from byhand.doctor.run import mailbox
 from byhand.doctor.text.reading import read_program
 from byhand.doctor.text.shown import read_shown
 from byhand.doctor.text.stored import read_stored
-from byhand.doctor.trace import Comparison, End, Forward, Prediction, Trace
 from byhand.errors import DataError
-from tests.fuzz import bombs
 from tests.fuzz.judge import Reader
 from tests.fuzz.read_data import put
 
-__all__ = ["READERS"]
+__all__ = ["JSON", "READERS"]
 
 CAP = 1 << 30  # of the readers of programs
 
@@ -128,95 +118,6 @@ def notebook(old: bool = False) -> bytes:
     return json.dumps({"cells": cells, "metadata": about, "nbformat": 4}, ensure_ascii=False, indent=1).encode()
 
 
-# Traces
-
-
-@cache
-def trace() -> Trace:
-    place, summary = Place("train.py", 3, 0, 3, 9), Summary((4, 9), "float32", 0.0, None, 0.5, 1.5, True, False)
-    rows, empty = np.arange(4), np.zeros(0, np.int64)
-    forward = Forward(0, place, 1, "eval", 4, rows, rows % 2, summary, False, ("Dropout",), (), None, None, (place,))
-    scores = np.arange(8, dtype=np.float32).reshape(4, 2)
-    chosen = Prediction(0, place, "argmax", 1, scores, rows % 2)
-    compared = Comparison(0, 0, place, "==", (4,), (4,), (4,), 4, 4, empty)
-    return Trace(
-        End("done", 0.5),
-        "é\n",
-        seeded=False,
-        notes=("a",),
-        files=(),
-        forwards=(forward,),
-        predictions=(chosen,),
-        comparisons=(compared,),
-    )
-
-
-@cache
-def sound_trace() -> tuple[bytes, bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        trace_file.write(Path(folder), trace())
-        return (Path(folder) / "trace.json").read_bytes(), (Path(folder) / "arrays.npz").read_bytes()
-
-
-def _read_trace(folder: Path, record: bytes, arrays: bytes) -> Trace:
-    put(folder / "trace.json", record)
-    put(folder / "arrays.npz", arrays)
-    return trace_file.read(folder)
-
-
-def check_trace(folder: Path, content: bytes) -> None:
-    assert _alike(_read_trace(folder, content, sound_trace()[1]), trace())
-
-
-def check_arrays(folder: Path, content: bytes) -> None:
-    assert _alike(_read_trace(folder, sound_trace()[0], content), trace())
-
-
-def check_crafted(folder: Path, content: bytes) -> None:
-    """The record is broken by somebody who computes its checksum anew: what is accepted comes back as it is."""
-    _comes_back(folder, content, sound_trace()[1])
-
-
-def check_crafted_arrays(folder: Path, content: bytes) -> None:
-    _comes_back(folder, sound_trace()[0].partition(b"\n")[0], content)
-
-
-def _comes_back(folder: Path, record: bytes, arrays: bytes) -> None:
-    record = record.replace(b"\n", b" ")
-    check = json.dumps({"sha256": hashlib.sha256(hashlib.sha256(arrays).digest() + record).hexdigest()})
-    found = _read_trace(folder, record + b"\n" + check.encode() + b"\n", arrays)
-    again = folder / "again"
-    again.mkdir(exist_ok=True)
-    trace_file.write(again, found)
-    assert _alike(trace_file.read(again), found)
-
-
-def _alike(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray):
-        return (
-            isinstance(other, np.ndarray)
-            and one.shape == other.shape
-            and one.astype("f8").tobytes() == other.astype("f8").tobytes()
-        )
-    if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    if hasattr(one, "__dataclass_fields__"):
-        names = one.__dataclass_fields__
-        return type(one) is type(other) and all(_alike(getattr(one, name), getattr(other, name)) for name in names)
-    if isinstance(one, dict):
-        return {str(key) for key in one} == {str(key) for key in other}
-    return bool(one == other) or str(one) == str(other)
-
-
-def check_mailbox(folder: Path, content: bytes) -> None:
-    put(folder / mailbox.LINE, content)
-    found = mailbox.take(folder)
-    assert mailbox.take(folder) is None
-    if found is None:
-        raise DataError(f"{folder}: nothing in it")
-    assert found == json.loads(content)
-
-
 # A class
 
 
@@ -298,7 +199,7 @@ _WORDS += (
     b"x = !",
     b"%%bash\n",
 )
-_JSON = (
+JSON = (
     b"null",
     b"NaN",
     b'"\\ud800"',
@@ -310,7 +211,7 @@ _JSON = (
     b'"cell_type"',
     b"1e999",
 )
-_JSON += (
+JSON += (
     b'"code"',
     b'"worksheets"',
     b'"metadata"',
@@ -324,23 +225,9 @@ _JSON += (
     b"-1",
 )
 
-RECORD, ARRAYS = sound_trace()
 READERS = (
     Reader("script", (SCRIPT.encode(),), check_script, CAP, 0, _WORDS, bombs=deep_script),
-    Reader("notebook", (notebook(), notebook(old=True)), check_notebook, CAP, 0, _JSON, bombs=bombs_of_notebooks),
+    Reader("notebook", (notebook(), notebook(old=True)), check_notebook, CAP, 0, JSON, bombs=bombs_of_notebooks),
     Reader("cell", tuple(cell.encode() for cell in CELLS), check_cell, CAP, 0, _WORDS, bombs=deep_script),
-    Reader("trace", (RECORD,), check_trace, CAP, 0, _JSON, bombs=bombs.json_texts),
-    Reader("trace-arrays", (ARRAYS,), check_arrays, CAP, 0, (b"PK\x03\x04", b"NUMPY"), bombs=bombs.arrays),
-    Reader("trace-crafted", (RECORD.partition(b"\n")[0],), check_crafted, CAP, 0, _JSON, bombs=bombs.json_texts),
-    Reader("trace-arrays-crafted", (ARRAYS,), check_crafted_arrays, CAP, 0, (b"PK\x03\x04",), bombs=bombs.arrays),
-    Reader(
-        "mailbox",
-        (b'{"kind": "loss", "step": 3, "loss": 0.25, "text": "\\u00e9"}',),
-        check_mailbox,
-        CAP,
-        0,
-        _JSON,
-        bombs=bombs.json_texts,
-    ),
     Reader("class", (SCRIPT.encode(),), check_class, CAP, 0, _WORDS, bombs=deep_script),
 )

@@ -172,7 +172,7 @@ def _result(keeper: _Running) -> Grade:
     """The grade that a keeper's examiner left, and how the keeper saw it end."""
     task, seconds = keeper.task, time.monotonic() - keeper.began
     kept = task.folder / KEPT
-    reason = kept.read_text("utf-8") if kept.exists() else ""
+    reason = kept.read_text("utf-8", errors="replace") if kept.exists() else ""
     grade = read_grade(task)
     if grade is None:
         log = (task.folder / _LOG).read_text("utf-8", errors="replace").strip().splitlines()

@@ -8,7 +8,9 @@ from typing import Any, Final, Self, final
 
 from byhand.classroom.grade import Grade
 from byhand.doctor.job import Fence
-from byhand.json_text import json_text
+from byhand.files import read_at_most
+from byhand.json_form import fits
+from byhand.json_text import json_text, parsed
 
 __all__ = ["FENCE", "TASK", "Task", "read_grade", "write_grade"]
 
@@ -17,6 +19,8 @@ FENCE: Final = Fence(memory=4 << 30, file=256 << 20, files=1024, processes=64)
 
 TASK: Final = "task.json"
 """The file of a task's folder that holds it."""
+
+_LONGEST: Final = 1 << 24  # bytes of a grade
 
 
 @final
@@ -56,10 +60,12 @@ def write_grade(task: Task, grade: Grade) -> None:
 
 
 def read_grade(task: Task) -> Grade | None:
-    """The grade that was written; None where there is none."""
+    """The grade that was written; None where there is none, or something else."""
     try:
-        record: dict[str, Any] = json.loads(task.grade.read_text("utf-8"))
+        record: dict[str, Any] = parsed(read_at_most(task.grade, _LONGEST))
     except (OSError, ValueError):
+        return None
+    if not fits(record, Grade) or len({record[name] is None for name in ("accuracy", "low", "high")}) > 1:
         return None
     for name in ("errors", "warnings", "suspected"):
         record[name] = tuple(record[name])

@@ -29,12 +29,16 @@ def count_scans(data: bytes, name: str | Path) -> int:
         DataError: it has more than 10,000 segments; a byte between two of them before the first scan counts as one.
     """
     at, segments, scans = 2, 0, 0
-    while (marker := _MARKER.search(data, at)) is not None and (kind := marker[1][0]) != _END:
-        segments += 1 if scans else 1 + marker.start() - at
-        scans += kind == _SCAN
+    while at < len(data):
+        marker = _MARKER.search(data, at)
+        start, at = at, len(data) if marker is None else marker.end()
+        segments += 1 if scans else at - start - 1
         if segments > MAX_SEGMENTS:
             raise DataError(
                 f"{shown(name)}: damaged: more than {MAX_SEGMENTS:,} segments, which no picture needs; save it anew"
             )
-        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+        if marker is None or marker[1][0] == _END:
+            break
+        scans += marker[1][0] == _SCAN
+        at += int.from_bytes(data[at : at + 2], "big")
     return scans

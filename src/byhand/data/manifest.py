@@ -1,5 +1,6 @@
 """``shards.json``: what a folder of shards holds, written last and read first."""
 
+import hashlib
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,8 @@ def open_shards(source: str, path: Path) -> Sharded:
             told: Any = parsed(read_at_most(file, _MOST))
         if told["schema"] != _SCHEMA:
             raise ValueError(f"its schema is not {_SCHEMA!r}")
+        if told.pop("sha256") != _digest(told):
+            raise ValueError("its checksum is another")
         height, width = map(_whole_number, told["shape"])
         classes = tuple(_text(name) for name in told["classes"])
         if len(classes) < 2 or not height or not width:
@@ -77,7 +80,12 @@ def manifest(
         name: {"hash": digest, "counts": counts, "shards": shards} for name, (digest, counts, shards) in parts.items()
     }
     told = {"schema": _SCHEMA, "shape": shape, "classes": classes, "hash": whole, "origin": origin, "parts": described}
-    return json_text(told, indent=1).encode() + b"\n"
+    return json_text(told | {"sha256": _digest(told)}, indent=1).encode() + b"\n"
+
+
+def _digest(told: Mapping[str, object]) -> str:
+    """SHA-256 of all that a manifest says but this."""
+    return hashlib.sha256(json_text({name: told[name] for name in sorted(told)}).encode()).hexdigest()
 
 
 def _part(path: Path, told: Any, shape: tuple[int, int], classes: tuple[str, ...]) -> Shards:

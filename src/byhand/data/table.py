@@ -110,15 +110,26 @@ def table_rows(path: Path) -> Iterator[Rows]:
 
 
 def _read_rows(path: Path) -> Rows:
-    pieces: list[Rows] = []
-    total = count = 0
-    for rows in table_rows(path):
-        pieces.append(rows)
-        check_rows(path, count := count + len(rows.labels))
-        total += rows.images.size
-        if total > MAX_BYTES:
-            raise DataError(f"{shown(path)}: holds more than {MAX_BYTES:,} pixels; it is for byhand data shard")
-    return Rows(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
+    """All rows of a table, each piece put into its place, so that none stands in memory twice."""
+    room, count = Rows(np.empty((0, 1, 1), np.uint8), np.empty(0, np.int64)), 0
+    for images, labels in table_rows(path):
+        if not count:
+            pixels = images[0].size
+            with faults(path):
+                most = min(
+                    path.stat().st_size // (2 * (1 + pixels)) + 1, MAX_BYTES // pixels
+                )  # a digit and an end each
+            room = Rows(np.empty((most, *images.shape[1:]), np.uint8), np.empty(most, np.int64))  # memory as it fills
+        end = count + len(labels)
+        check_rows(path, end)
+        if end > len(room.labels):
+            raise DataError(
+                f"{shown(path)}: holds more than {MAX_BYTES:,} pixels, or grows while it is read; try again when it is "
+                "written, or make shards of it: byhand data shard"
+            )
+        room.images[count:end], room.labels[count:end] = images, labels
+        count = end
+    return Rows(room.images[:count], room.labels[:count])
 
 
 def _check_first(path: Path, first: bytes) -> bool:

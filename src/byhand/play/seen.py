@@ -1,6 +1,7 @@
 """What has been seen of a program that runs: the lines of its mailbox, put together into curves and pictures."""
 
 import re
+import string
 from typing import Any, Final, final
 
 from byhand.play.curves import Curve
@@ -11,6 +12,7 @@ _LOSSES: Final = 1_500
 _POINTS: Final = 400  # of every other curve
 _SERIES: Final = 12
 _NAME: Final = 40  # characters of the words before a number
+_ENDS: Final = string.whitespace + ":=("
 _COUNTS: Final = re.compile(r"\b(epochs?|ep|steps?|iter\w*|batch\w*|rounds?|time|seconds?|took)\b", re.IGNORECASE)
 """Words before a number that tells how far the program is."""
 
@@ -31,7 +33,7 @@ class Seen:
         self._judged: dict[_Key, tuple[int, int, int]] = {}  # clock, right, rows of an evaluation that may go on
 
     def add(self, line: dict[str, Any]) -> None:
-        """A line of the mailbox."""
+        """A line of the mailbox, as ``mailbox.take`` describes it."""
         self.updates = line["clock"]
         for clock, loss in line["losses"]:
             if loss is not None:
@@ -53,7 +55,7 @@ class Seen:
     def _show(self, one: dict[str, Any]) -> None:
         for k, (value, words) in enumerate(one["numbers"]):
             if value is not None and not _COUNTS.search(words):
-                name = re.sub(r"^\W+|[\s:=(]+$", "", words)[:_NAME] or (f"number {k + 1}" if k else "printed")
+                name = re.sub(r"^\W+", "", words).rstrip(_ENDS)[:_NAME] or (f"number {k + 1}" if k else "printed")
                 self._point((one["file"], one["cell"], one["line"], name), one["clock"], value)
 
     def _judge(self, one: dict[str, Any]) -> None:
@@ -64,7 +66,8 @@ class Seen:
         else:
             right, rows = one["right"], one["rows"]
         self._judged[key] = one["clock"], right, rows
-        self._point(key, one["clock"], right / rows)
+        if rows:  # two empty arrays may be compared
+            self._point(key, one["clock"], right / rows)
 
     def _point(self, key: _Key, clock: int, value: float) -> None:
         if key in self._series or len(self._series) < _SERIES:

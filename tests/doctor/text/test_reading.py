@@ -61,6 +61,12 @@ def test_a_folder_is_no_program(tmp_path: Path) -> None:
         read_program(tmp_path)
 
 
+@pytest.mark.parametrize("coding", ["unicode_escape", "raw_unicode_escape", "utf-7", "idna"])
+def test_odd_escapes_of_an_encoding_are_no_matter(coding: str, tmp_path: Path) -> None:
+    (tmp_path / "escape.py").write_bytes(f"# coding: {coding}\nx = '\\d'\n".encode())
+    assert read_program(tmp_path / "escape.py").units[0].tree.body
+
+
 def test_odd_escapes_are_python_s_to_tell(tmp_path: Path) -> None:
     (tmp_path / "escape.py").write_text("x = '\\d'\n", "utf-8")
     assert read_program(tmp_path / "escape.py").units[0].tree.body
@@ -70,6 +76,8 @@ def test_odd_escapes_are_python_s_to_tell(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"# coding: rot13\nk = 1\n", "no encoding that Python knows"),
+        (b"# coding: punycode\nx = 1\n", "no encoding that Python knows"),
+        (b"# coding: undefined\nx = 1\n", "no encoding that Python knows"),
         (b"# coding: " + b"u" * 9000 + b"\nx = 1\n", "no encoding that Python knows"),
         (b"x = 1\n" * 1_000_000, "more than the 1,048,576 of a program"),
         (b"x = " + b"-" * 100_000 + b"1\n", "no Python 3"),

@@ -45,18 +45,24 @@ class Patience:
         return self.left >= 0
 
 
-def plain_code(source: str, patience: Patience | None = None) -> tuple[str, tuple[int, ...]]:
+def plain_code(
+    source: str, patience: Patience | None = None, *, sound: bool | None = None
+) -> tuple[str, tuple[int, ...]]:
     """The code of a cell, and the lines of it that are left out.
 
     A cell that is neither Python's nor IPython's comes back with whatever is wrong still in it, and so does one with
-    more of IPython's syntax than there is patience for.
+    more of IPython's syntax than there is patience for. ``sound`` tells whether it is Python's, where that is known.
     """
     patience = patience or Patience()
     cell = _Cell(source)
-    if not _parses(source):
+    if not (_parses(source) if sound is None else sound):
         cell.strip()
         cell.cell_magics(patience)
-        while patience.lasts(len(text := "\n".join(cell.lines))) and not _parses(text) and cell.line_magic():
+        while (
+            patience.lasts(len(text := "\n".join(cell.lines)))
+            and (text == source or not _parses(text))
+            and cell.line_magic()
+        ):
             pass
     cell.bare_command()
     return "\n".join(cell.lines), tuple(sorted(cell.skipped))

@@ -17,7 +17,7 @@ from byhand.text import brief
 __all__ = ["read_notebook", "shows_last"]
 
 _FILE: Final = 16 << 20  # bytes, outputs and all
-_CODE: Final = 1 << 20  # characters of all code cells, as many as a script has bytes
+_CODE: Final = 1 << 19  # characters of all code cells; each is parsed, and what IPython alone knows twice or more
 _CELLS: Final = 5_000  # code cells
 _LONE: Final = re.compile(r"\r(?!\n)")
 
@@ -54,8 +54,9 @@ def read_notebook(path: Path) -> tuple[Unit, ...]:
     for cell, source in enumerate(cells, start=1):
         if _LONE.search(source):  # Python ends a line there, and whoever counts lines of notebooks does not
             raise DataError(f"{path}, cell {cell} has a carriage return within a line; write the line anew")
-        code, skipped = plain_code(source, patience)
-        units.append(Unit(path.name, cell, source, code, skipped))
+        unit = Unit(path.name, cell, source, source)
+        plain = plain_code(source, patience, sound=unit.fault is None)
+        units.append(unit if plain == (source, ()) else Unit(path.name, cell, source, *plain))
     return tuple(units)
 
 

@@ -1,6 +1,7 @@
 """The user's program as text: its file or cells, their syntax trees, and the words that stand at a place."""
 
 import ast
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,10 +28,21 @@ class Unit:
     @cached_property
     def tree(self) -> ast.Module:
         """The syntax tree of ``code``; empty where it is no Python."""
-        try:
-            return ast.parse(self.code)
-        except SyntaxError:
-            return ast.Module([], [])
+        return self._parsed if isinstance(self._parsed, ast.Module) else ast.Module([], [])
+
+    @property
+    def fault(self) -> Exception | None:
+        """What Python says of ``code`` where it is no Python: a SyntaxError, or that it is too deep."""
+        return self._parsed if isinstance(self._parsed, Exception) else None
+
+    @cached_property
+    def _parsed(self) -> ast.Module | Exception:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd escapes Python tells when it runs the program
+            try:
+                return ast.parse(self.code)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                return error.with_traceback(None)
 
     @cached_property
     def _lines(self) -> list[str]:

@@ -1,6 +1,5 @@
 """The user's program off the disk: a script, or a notebook."""
 
-import ast
 import tokenize
 import warnings
 from pathlib import Path
@@ -68,16 +67,10 @@ def _script(path: Path) -> Unit:
 
 
 def _check(path: Path, unit: Unit) -> None:
+    error = unit.fault
+    if error is None:
+        return
     where = str(path) if unit.cell is None else f"{path}, cell {unit.cell}"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd escapes Python tells when it runs the program
-        try:
-            ast.parse(unit.code)
-            _ = unit.tree  # read here, so that it is never read where warnings show
-        except SyntaxError as error:
-            reason, line = error.msg, error.lineno or 1
-        except (ValueError, RecursionError, MemoryError) as error:
-            reason, line = str(error) or "too deep", 1
-        else:
-            return
+    known = isinstance(error, SyntaxError)
+    reason, line = (error.msg, error.lineno or 1) if known else (str(error) or "too deep", 1)
     raise DataError(f"{where}, line {line}: this is no Python 3 ({brief(reason)}); mend it and run it once yourself")

@@ -34,6 +34,7 @@ _PATIENCE: Final = 0.5  # seconds that a line which is due waits for an update
 _LOSSES: Final = 200  # of one line
 _SHOWN: Final = 100  # prints of one line: the newest
 _NUMBERS: Final = 6  # of one print
+_WORDS: Final = 200  # characters of the words before one
 _COMPARED: Final = 500  # comparisons of one line
 _SLOTS: Final = 40  # parameters of one line
 _LARGE: Final = 4_000_000  # numbers of a parameter; more are not looked at
@@ -230,7 +231,7 @@ def _input(draft: ForwardDraft) -> Input:
 
 def _shown(clock: int, text: str, place: Place) -> dict[str, Any]:
     numbers = [number for line in text.splitlines()[:_NUMBERS] for number in numbers_in(line)][:_NUMBERS]
-    told = [[_value(number), number.words] for number in numbers]
+    told = [[_value(number), number.words[:_WORDS]] for number in numbers]
     return {"clock": clock, "file": place.file, "cell": place.cell, "line": place.line, "numbers": told}
 
 

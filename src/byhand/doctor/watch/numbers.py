@@ -8,8 +8,10 @@ from byhand.doctor.trace import Number
 __all__ = ["numbers_in"]
 
 _MOST: Final = 64  # numbers of one line; a printed array is no metric
+_LONG: Final = 100  # characters of a number, and decimals; a longer one is no metric either
+# It begins at the first of several spaces, or each of a thousand would look through all the others.
 _NUMBER: Final = re.compile(
-    r"(?<![\w.])([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][-+]?\d+)?)"
+    r"(?<![\w.])(?!(?<=\s)\s)([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][-+]?\d+)?)"
     r"(?:(?:\s*/\s*|\s+(?:out\s+)?of\s+)(\d[\d,]*)(?![\w./]))?(\s*%)?"
 )
 
@@ -24,7 +26,7 @@ def numbers_in(text: str) -> tuple[Number, ...]:
     end = 0
     for match in _NUMBER.finditer(text):
         figure = match[1].replace(",", "")
-        if not any(letter.isdigit() for letter in figure):
+        if not any(letter.isdigit() for letter in figure) or max(map(len, match.groups(""))) > _LONG:
             continue
         try:
             value = float(figure)
@@ -33,7 +35,7 @@ def numbers_in(text: str) -> tuple[Number, ...]:
         mantissa, _, exponent = figure.lower().partition("e")
         decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
         of = int(match[2].replace(",", "")) if match[2] else None
-        found.append(Number(value, max(0, decimals), bool(match[3]), of, text[end : match.start()].strip()))
+        found.append(Number(value, min(max(0, decimals), _LONG), bool(match[3]), of, text[end : match.start()].strip()))
         end = match.end()
         if len(found) == _MOST:
             break
