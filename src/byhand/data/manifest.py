@@ -18,7 +18,7 @@ from byhand.json_text import json_text, parsed
 from byhand.text import brief
 
 _SCHEMA: Final = "byhand.shards/1"
-_MOST: Final = 64 << 20  # bytes of a manifest
+_MOST: Final = 16 << 20  # bytes of a manifest: 80,000 shards
 
 
 def is_sharded(path: Path) -> bool:

@@ -85,7 +85,7 @@ def take(folder: Path, name: str = LINE) -> dict[str, Any] | None:
         line = parsed(text) if text.count(b",") < _PARTS else None
     except (OSError, ValueError):
         return None
-    return line if fits(line, _Line) and _counts(line) else None
+    return line if line is not None and fits(line, _Line) and _counts(line) else None
 
 
 def _counts(line: dict[str, Any]) -> bool:
