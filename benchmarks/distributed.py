@@ -102,7 +102,7 @@ def same_losses(one: Group, two: Group, models: Sequence[str], steps: int) -> li
 
 
 def speeds(found: dict[str, Group], name: str, batch: int, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Part (b): seconds a step of each rival, round by round; as many steps as take one process about so many seconds."""
+    """Part (b): seconds a step of each rival, round by round; one process takes about so many seconds for a round."""
     about = found[ONE].do("train", MODELS[name], batch, 1)[0]
     steps = max(2, round(seconds / about))
     times: dict[str, list[float]] = {rival: [] for rival in found}

@@ -24,6 +24,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, final
 
 from byhand.errors import DataError, UsageError
+from byhand.rendezvous import own_part
 from byhand.signals import Stop
 
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ def joined(device: str = "auto") -> World:
         return World()
     import torch
     import torch.distributed as dist
+    import torch.distributed.rendezvous as torchrun
 
     rank, size, local_rank = int(env["RANK"]), int(env["WORLD_SIZE"]), int(env["LOCAL_RANK"])
     on_gpu = torch.cuda.is_available() and (device == "auto" or device.startswith("cuda"))
@@ -262,7 +264,11 @@ def joined(device: str = "auto") -> World:
             )
         torch.cuda.set_device(local_rank)
     try:
-        dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
+        shared, _, _ = next(cast("Any", torchrun).rendezvous("env://", rank, size, timeout=_PATIENCE))
+        store = own_part(shared, rank, size, _PATIENCE)
+        dist.init_process_group(
+            "nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size, timeout=_PATIENCE
+        )
     except (RuntimeError, ValueError) as error:
         raise DataError(
             f"rank {rank} cannot reach the others: {str(error).splitlines()[0]}; check torchrun's --rdzv-endpoint"
