@@ -252,7 +252,6 @@ def joined(device: str = "auto") -> World:
         return World()
     import torch
     import torch.distributed as dist
-    import torch.distributed.rendezvous as torchrun
 
     rank, size, local_rank = int(env["RANK"]), int(env["WORLD_SIZE"]), int(env["LOCAL_RANK"])
     on_gpu = torch.cuda.is_available() and (device == "auto" or device.startswith("cuda"))
@@ -264,7 +263,7 @@ def joined(device: str = "auto") -> World:
             )
         torch.cuda.set_device(local_rank)
     try:
-        shared, _, _ = next(cast("Any", torchrun).rendezvous("env://", rank, size, timeout=_PATIENCE))
+        shared, _, _ = next(cast("Any", dist).rendezvous("env://", rank, size, timeout=_PATIENCE))
         store = own_part(shared, rank, size, _PATIENCE)
         dist.init_process_group(
             "nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size, timeout=_PATIENCE
