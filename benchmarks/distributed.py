@@ -8,7 +8,7 @@
 
         t(W) = d + c · B / W + (W − 1) · L + 2 · (W − 1) / W · b · n         (W > 1; t(1) = d + c · B)
 
-    A ring of W passes n / W bytes on 2 · (W − 1) times; L and b are those of two processes, W = 2.
+    A ring of W, as gloo has it, passes n / W bytes on 2 · (W − 1) times; L and b are those of W = 2.
 
     python benchmarks/distributed.py [--rounds 5] [--quick] [--save]
 """
@@ -113,12 +113,12 @@ def speeds(found: dict[str, Group], name: str, batch: int, rounds: int, seconds:
     return times
 
 
-def sums(two: Group, rounds: int, sizes: Sequence[int]) -> dict[int, list[float]]:
-    """Part (c): seconds of a sum over both processes, the median of each round."""
-    times: dict[int, list[float]] = {size: [] for size in sizes}
+def sums(two: Group, rounds: int, sizes: Sequence[int]) -> dict[str, dict[int, list[float]]]:
+    """Part (c): seconds of a sum over both, ``alone`` and as a ``step`` makes it: the median of each round."""
+    times: dict[str, dict[int, list[float]]] = {name: {size: [] for size in sizes} for name in ("alone", "step")}
     for _, size in itertools.product(range(rounds), sizes):
-        repeats = min(200, max(5, 2**25 // size))
-        times[size].append(statistics.median(two.do("all_reduce", size, repeats)[0]))
+        for name, seconds in two.do("sums", size, min(200, max(5, 2**25 // size)))[0].items():
+            times[name][size].append(statistics.median(seconds))
     return times
 
 
@@ -191,6 +191,27 @@ def table_of_speeds(times: dict[tuple[str, int], dict[str, list[float]]]) -> lis
     return lines
 
 
+def medians(times: dict[int, list[float]]) -> list[tuple[float, float]]:
+    """Bytes and seconds."""
+    return [(float(size), statistics.median(t)) for size, t in times.items()]
+
+
+def table_of_sums(summed: dict[str, dict[int, list[float]]]) -> list[str]:
+    """Part (c), a row for each size, and the lines through them."""
+    lines = [f"{'':16}{'all_reduce alone':36}as a step makes it"]
+    for size, alone in summed["alone"].items():
+        cells = [measure.spread(t, lambda s: f"{1e6 * s:,.0f} µs") for t in (alone, summed["step"][size])]
+        lines.append(f"{size / 1024:>8,.0f} KiB    {cells[0]:36}{cells[1]}")
+    for name, words in (("alone", "all_reduce alone"), ("step", "as a step makes it")):
+        points = medians(summed[name])
+        a, b = line_through(points)
+        off = max(abs(math.log2(t / (a + b * size))) for size, t in points)
+        lines.append(
+            f"{words}: L = {1e6 * a:.0f} µs, b = {1e9 * b:.2f} ns a byte; a median is at most {2**off:.2f} times off"
+        )
+    return lines
+
+
 def table_of_predictions(
     times: dict[tuple[str, int], dict[str, list[float]]], latency: float, byte: float
 ) -> list[str]:
@@ -208,15 +229,16 @@ def table_of_predictions(
 
 def table_of_machines(times: dict[tuple[str, int], dict[str, list[float]]], latency: float, byte: float) -> list[str]:
     """Part (d): what the formula says of machines like this one in a network, as the table of docs/scale.md."""
-    heads = [f"{network}: two gain | half each up to | most" for network in NETWORKS]
+    heads = [f"{network}: 2 machines | at least half as efficient | fastest" for network in NETWORKS]
     lines = [f"| model | batch | {' | '.join(heads)} |", "|---|---" + "|---|---|---" * len(NETWORKS) + "|"]
     for name, batch in times:
         cells = [name, f"{batch:,}"]
         for speed, message in NETWORKS.values():
             cost = Cost(*fitted(times, TWO_THREADS, name), latency + 2 * message, max(byte, 1 / speed), bytes_of(name))
             best = cost.best(batch)
-            most = f"× {cost.gain(batch, best):.1f} with {best}" if best > 1 else "one alone"
-            cells += [f"× {cost.gain(batch, 2):.2f}", f"{cost.half(batch)}", most]
+            half = f"up to {most}" if (most := cost.half(batch)) > 1 else "one alone"
+            fastest = f"× {cost.gain(batch, best):.1f} with {best}" if best > 1 else "one alone"
+            cells += [f"× {cost.gain(batch, 2):.2f}", half, fastest]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -233,9 +255,7 @@ def main() -> None:
             for name, batch in itertools.product(models, batches)
         }
         summed = sums(found[TWO], rounds, SUMS)
-    medians = [(float(size), statistics.median(t)) for size, t in summed.items()]
-    latency, byte = line_through(medians)
-    off = max(abs(math.log2(t / (latency + byte * size))) for size, t in medians)
+    latency, byte = line_through(medians(summed["step"]))
     lines = [
         "When do more processes pay? MNIST, SGD, gloo.",
         measure.versions("torch", "numpy") + f"; n = {rounds}",
@@ -247,12 +267,7 @@ def main() -> None:
         *table_of_speeds(times),
         "",
         "(c) a sum over 2 processes",
-        *(
-            f"{size / 1024:>8,.0f} KiB  {measure.spread(t, lambda s: f'{1e6 * s:,.0f} µs')}"
-            for size, t in summed.items()
-        ),
-        f"L = {1e6 * latency:.0f} µs, b = {1e9 * byte:.2f} ns a byte ({1 / byte / 1e9:.2f} GB/s); no median is "
-        f"further off than a factor of {2**off:.2f}",
+        *table_of_sums(summed),
         "",
         "(d) t(W) = d + c · B / W + (W − 1) · L + 2 · (W − 1) / W · b · n",
         *(
@@ -268,7 +283,7 @@ def main() -> None:
         "",
         "Machines like this one (1 process, 2 threads each) in a network. Assumed: "
         + "; ".join(f"{name} and {1e6 * message:.0f} µs a message" for name, (_, message) in NETWORKS.items())
-        + ". L is this machine's and two messages', b the slower of this machine's and the wire's.",
+        + ". L is this machine's and two messages', b this machine's and the wire's.",
         *table_of_machines(times, latency, byte),
     ]
     measure.report(Path(__file__).stem, lines, args.save)

@@ -89,24 +89,30 @@ def seconds_a_step(
     return (time.perf_counter() - start) / (times * a_pass)
 
 
-def all_reduce(world: World, _: object, size: int, times: int) -> list[float]:
-    """Seconds of each sum over all of so many bytes."""
-    import torch.distributed as dist
+@torch.inference_mode()  # as in the training loop of a model written by hand
+def sums(world: World, _: object, size: int, times: int) -> dict[str, list[float]]:
+    """Seconds of each sum of so many bytes over all: sent alone, and as a step makes it, with the copies around it."""
+    p = torch.zeros(size // 4)  # float32
+    grad, loss = torch.ones_like(p), torch.tensor(1.0)
 
-    numbers = torch.zeros(size // 4)  # float32
-    seconds = []
-    for turn in range(times + 2):
-        start = time.perf_counter()
-        dist.all_reduce(numbers)
-        if turn > 1:
-            seconds.append(time.perf_counter() - start)
-    world.wait()
+    def step() -> None:
+        p.grad = grad
+        world.sum_gradients([p], loss, 128)
+
+    seconds: dict[str, list[float]] = {}
+    for name, run in {"alone": lambda: torch.distributed.all_reduce(p), "step": step}.items():
+        world.wait()
+        stamps = [time.perf_counter()]
+        for _ in range(times + 2):
+            run()
+            stamps.append(time.perf_counter())
+        seconds[name] = [end - start for start, end in itertools.pairwise(stamps[2:])]  # two to warm up
     return seconds
 
 
 def jobs() -> Iterator[tuple[Callable[..., Any], list[Any]]]:
     """What the lines of the input ask for."""
-    known = {f.__name__: f for f in (losses, train, ddp, all_reduce)}
+    known = {f.__name__: f for f in (losses, train, ddp, sums)}
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         yield known[name], arguments
