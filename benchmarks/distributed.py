@@ -198,10 +198,10 @@ def medians(times: dict[int, list[float]]) -> list[tuple[float, float]]:
 
 def table_of_sums(summed: dict[str, dict[int, list[float]]]) -> list[str]:
     """Part (c), a row for each size, and the lines through them."""
-    lines = [f"{'':16}{'all_reduce alone':36}as a step makes it"]
+    lines = [f"{'':16}{'all_reduce alone':42}as a step makes it"]
     for size, alone in summed["alone"].items():
         cells = [measure.spread(t, lambda s: f"{1e6 * s:,.0f} µs") for t in (alone, summed["step"][size])]
-        lines.append(f"{size / 1024:>8,.0f} KiB    {cells[0]:36}{cells[1]}")
+        lines.append(f"{size / 1024:>8,.0f} KiB    {cells[0]:42}{cells[1]}")
     for name, words in (("alone", "all_reduce alone"), ("step", "as a step makes it")):
         points = medians(summed[name])
         a, b = line_through(points)
