@@ -19,10 +19,12 @@ from pathlib import Path
 RESULTS = Path(__file__).with_name("results")
 
 
-def options(description: str | None, rounds: int) -> argparse.Namespace:
-    """The options of every benchmark: ``--rounds`` and ``--save``."""
+def options(description: str | None, rounds: int, quick: str = "") -> argparse.Namespace:
+    """The options of every benchmark: ``--rounds`` and ``--save``; with a text of what it leaves out, ``--quick``."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=rounds, help=f"how often each rival runs [{rounds}]")
+    if quick:
+        parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--save", action="store_true", help="keep what is printed in benchmarks/results")
     return parser.parse_args()
 

@@ -26,7 +26,7 @@ ROOMS = [
     {"errors", "files", "json_form", "json_text", "locks", "signals", "tensor_file", "text", "templates"},
     {"data"},
     {"loss", "layers", "model", "optim", "metrics", "weights", "progress", "threads", "wide"},
-    {"batches", "learner", "lr_find", "state", "distributed"},
+    {"batches", "learner", "lr_find", "state", "distributed", "flat", "rendezvous"},
     {"checkpoint"},
     {"settings", "record", "recipe", "predict"},
     {"evaluate"},

@@ -24,12 +24,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, final
 
 from byhand.errors import DataError, UsageError
+from byhand.rendezvous import own_part
 from byhand.signals import Stop
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from byhand.flat import Flat
     from byhand.learner import Learner
     from byhand.metrics import Mean
     from byhand.model import Sequential
@@ -62,7 +64,7 @@ class World:
         self.in_order = False
         self._agreed = False
         self._device = device
-        self._flat: Tensor | None = None
+        self._flat: Flat | None = None
 
     @property
     def stopping(self) -> bool:
@@ -90,27 +92,27 @@ class World:
             return loss
         import torch
 
+        from byhand.flat import flat_for
+
         params = list(params)
-        sizes, end = [p.numel() for p in params], sum(p.numel() for p in params)
         with torch.no_grad():
-            flat = self._buffer(params, end + len(params) + 3)
-            views = [part.view(p.shape) for part, p in zip(torch.split(flat[:end], sizes), params, strict=True)]
-            has = [float(p.grad is not None and n > 0) for p in params]
-            for view, p in zip(views, params, strict=True):
+            flat = self._flat = flat_for(params, self._flat)
+            for view, p in zip(flat.grads, params, strict=True):
                 if p.grad is None or not n:
                     view.zero_()
                 else:
                     torch.mul(p.grad, n, out=view)
-            flat[end:] = torch.tensor([*has, 0.0, n, float(self.wish.wanted)])
+            has = [float(p.grad is not None and n > 0) for p in params]
+            flat.tail.copy_(torch.tensor([*has, n, float(self.wish.wanted), 0.0]))
             if n:
-                flat[-3] = loss.detach() * n
-            self._add_up(flat)
-            *found, _, count, wanted = _numbers(flat[end:])
-            flat[:end].div_(count)
-            for view, p, ranks in zip(views, params, found, strict=True):
+                flat.tail[-1] = loss.detach() * n
+            self._add_up(flat.whole)
+            *found, count, wanted, _ = _numbers(flat.tail)
+            flat.head.div_(count)
+            for view, p, ranks in zip(flat.grads, params, found, strict=True):
                 p.grad = view.to(p.dtype) if ranks else None
             self._agreed = wanted > 0
-            return flat[-3] / count
+            return flat.tail[-1] / count
 
     def sum(self, means: Sequence["Mean"]) -> None:
         """Make averages over this rank's rows those over the rows of all: totals and counts are added up.
@@ -207,18 +209,6 @@ class World:
                 f"({str(error).splitlines()[0]}); start again, with --resume"
             ) from error
 
-    def _buffer(self, params: list["Tensor"], length: int) -> "Tensor":
-        """The flat buffer of the steps, made once."""
-        import torch
-
-        wide = any(p.dtype == torch.float64 for p in params)
-        dtype, device = torch.float64 if wide else torch.float32, params[0].device
-        flat = self._flat
-        if flat is None or len(flat) != length or flat.dtype != dtype or flat.device != device:
-            with torch.inference_mode(False):  # what inference mode makes cannot be changed outside it
-                self._flat = flat = torch.zeros(length, dtype=dtype, device=device)
-        return flat
-
     def __enter__(self) -> Self:
         return self
 
@@ -262,7 +252,11 @@ def joined(device: str = "auto") -> World:
             )
         torch.cuda.set_device(local_rank)
     try:
-        dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
+        shared, _, _ = next(cast("Any", dist).rendezvous("env://", rank, size, timeout=_PATIENCE))
+        store = own_part(shared, rank, size, _PATIENCE)
+        dist.init_process_group(
+            "nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size, timeout=_PATIENCE
+        )
     except (RuntimeError, ValueError) as error:
         raise DataError(
             f"rank {rank} cannot reach the others: {str(error).splitlines()[0]}; check torchrun's --rdzv-endpoint"
