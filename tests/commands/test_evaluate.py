@@ -98,7 +98,7 @@ def test_the_page_names_the_verdict_and_the_run_stays_readable(call: Call, run: 
     del after["evaluation"]
     assert after == {name: value for name, value in before.items() if name != "test_openings"}
     assert call("evaluate", "mine", *LONG).status == 0
-    assert sorted(os.listdir("mine")) == ["history.jsonl", "model.safetensors", "report.html", "run.json"]
+    assert sorted(os.listdir("mine")) == ["history.jsonl", "model.safetensors", "report.html", "run.json", "times.json"]
 
 
 def test_quiet_prints_the_verdict_in_one_line(call: Call, run: str) -> None:
