@@ -247,7 +247,17 @@ def test_times_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"null", b'{"seconds": 1}', b'{"seconds": null, "epochs": []}', b"\xff", None], ids=str
+    "content",
+    [
+        *(b"", b"[]", b"null", b'{"seconds": 1}', b'{"seconds": null, "epochs": []}', b"\xff", None),
+        *(
+            b'{"seconds": 1, "epochs": ["1"]}',
+            b'{"seconds": 1e999, "epochs": [1]}',
+            b'{"seconds": 1, "epochs": {"0": 1}}',
+        ),
+        b'{"seconds": 1, "epochs": [1' + b"0" * 400 + b"]}",
+    ],
+    ids=lambda content: str(content)[:40],
 )
 def test_times_that_are_lost_are_not_known_and_nothing_hangs_on_them(tmp_path: Path, content: bytes | None) -> None:
     row = {"epoch": 0, "train_loss": 2.0}

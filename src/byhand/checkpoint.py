@@ -14,18 +14,18 @@ taken up again, as often as you like, are byte for byte those of a run that was 
 put the seconds back where they belong.
 """
 
-import math
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from torch import Tensor
 
 from byhand import locks, weights
 from byhand.errors import DataError, UsageError
 from byhand.files import is_left, read_at_most, write_atomically
+from byhand.json_form import fits
 from byhand.json_text import json_text, parsed
 from byhand.state import State
 
@@ -49,6 +49,11 @@ _SCHEMA = "byhand.run/1"
 _MOST_RECORD = 16 << 20  # bytes of run.json
 _MOST_HISTORY = 256 << 20  # a million epochs have 130 MB
 _SLOTS = ("state.safetensors", "state-2.safetensors")
+
+
+class _Times(TypedDict):
+    seconds: float
+    epochs: list[float | None]
 
 
 def new_run(out: str | Path | None = None) -> Path:
@@ -262,7 +267,7 @@ def remove_states(folder: Path) -> None:
 
 def _steps(text: str) -> int:
     """A number of steps from the text of it; ValueError where it is none."""
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and fits(int(text), int)):
         raise ValueError("its number of steps is none")
     return int(text)
 
@@ -270,7 +275,7 @@ def _steps(text: str) -> int:
 def _seconds(text: str) -> float:
     """A time from the text of it; ValueError where it is none."""
     seconds = parsed(text)
-    if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+    if not fits(seconds, float) or seconds < 0:
         raise ValueError("its seconds are none")
     return float(seconds)
 
@@ -299,9 +304,9 @@ def _times(folder: str | Path) -> tuple[float | None, dict[int, float | None]]:
     """The seconds of a run, and those of its epochs by number. Nothing hangs on them: damaged ones are not known."""
     try:
         told: Any = parsed(read_at_most(Path(folder) / "times.json", _MOST_HISTORY))
-        return float(told["seconds"]), {i: None if s is None else float(s) for i, s in enumerate(told["epochs"])}
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, ValueError):
         return None, {}
+    return (told["seconds"], dict(enumerate(told["epochs"]))) if fits(told, _Times) else (None, {})
 
 
 def _must_be_empty(folder: Path) -> None:

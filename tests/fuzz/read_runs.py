@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import struct
 import tempfile
 from collections.abc import Callable
@@ -220,6 +221,30 @@ def check_history(folder: Path, content: bytes) -> None:
         assert all(same_json(row.get(key), their[key]) for key in their if key != "seconds")
 
 
+def check_times(folder: Path, content: bytes) -> None:
+    """Nothing hangs on the times: what is none is not known, and the rest of the run is read as ever."""
+    put(folder / "times.json", content)
+    put(folder / "run.json", sound_run())
+    put(folder / "history.jsonl", sound_history())
+    found, rows = checkpoint.read_run(folder), checkpoint.read_history(folder)
+    assert {name: found[name] for name in found if name not in ("seconds", "results", "schema")} == (
+        {name: value for name, value in json.loads(sound_run()).items() if name not in ("seconds", "results", "schema")}
+    )
+    assert len(rows) == 4
+    times = [found["seconds"], *(row["seconds"] for row in rows)]
+    if times == [None] * 5:
+        raise DataError(f"{folder}: times that are none")
+    right = json.loads(content)
+    assert times == [right["seconds"], *(right["epochs"] + [None] * 4)[:4]]
+    assert all(one is None or (type(one) in (int, float) and math.isfinite(one)) for one in times)
+    assert found["results"]["seconds"] == times[2]
+
+
+def sound_times() -> bytes:
+    rows = [{"seconds": 0.5}, {"seconds": None}, {"seconds": 1.25}]
+    return written(lambda folder: checkpoint.write_times(folder, rows, 2.5), "times.json")
+
+
 def sound_history() -> bytes:
     rows = [{"epoch": epoch, "train_loss": 0.5 / (1 + epoch), "valid_loss": None} for epoch in range(4)]
     return written(lambda folder: checkpoint.write_history(folder, rows), "history.jsonl")
@@ -262,4 +287,5 @@ READERS = (
         (b"\n", b"\n\n", b"\x85", *_JSON),
         bombs=bombs.json_texts,
     ),
+    Reader("times.json", (sound_times(),), check_times, CAP, 0, (b"true", b'"1"', *_JSON)),
 )

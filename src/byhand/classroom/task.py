@@ -20,7 +20,7 @@ FENCE: Final = Fence(memory=4 << 30, file=256 << 20, files=1024, processes=64)
 TASK: Final = "task.json"
 """The file of a task's folder that holds it."""
 
-_LONGEST: Final = 1 << 24  # bytes of a grade
+_LONGEST: Final = 1 << 20  # bytes of a grade
 
 
 @final

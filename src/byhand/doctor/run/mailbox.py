@@ -82,7 +82,7 @@ def take(folder: Path, name: str = LINE) -> dict[str, Any] | None:
             text = read_at_most(file, _LONGEST)
         finally:
             file.unlink()
-        line = parsed(text) if text.count(b",") < _PARTS else None
+        line: Any = parsed(text) if text.count(b",") < _PARTS else None
     except (OSError, ValueError):
         return None
     return line if line is not None and fits(line, _Line) and _counts(line) else None
