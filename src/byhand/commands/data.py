@@ -66,7 +66,7 @@ def get(
 
 @app.command()
 def info(
-    source: Annotated[str, typer.Argument(help="A name, a folder, a .csv or .npz file.")],
+    source: Annotated[str, typer.Argument(help="A name, a folder, a .csv, .npz or .parquet file.")],
     valid: Annotated[float, typer.Option(help="Part of the training images kept to judge by.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Of that split.")] = 42,
     size: Annotated[int | None, typer.Option(help="Resize image files to SIZE x SIZE.")] = None,

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from byhand.data.dataset import Raw, Rows
 from byhand.data.files import MAX_BYTES, os_fault, shown
-from byhand.data.picture import decode, read_bytes, resized, to_grey
+from byhand.data.picture import read_bytes, read_grey, sizes_differ
 from byhand.data.png import plain_grey
 from byhand.errors import DataError
 
@@ -66,7 +65,7 @@ def read_image_folder(path: str | Path, size: int | None = None, grayscale: bool
     train = rows["train"]
     for part, other in rows.items():
         if other.images.shape[1:] != train.images.shape[1:]:
-            raise DataError(_sizes_differ(tree.parts[part][0][0], other.images[0], train.images[0]))
+            raise sizes_differ(tree.parts[part][0][0], other.images[0], train.images.shape[1:])
     return Raw(train, rows.get("valid"), rows.get("test"), tree.classes)
 
 
@@ -102,7 +101,7 @@ def list_images(path: str | Path) -> Tree:
 def _read_part(classes: list[list[str]], size: int | None, grayscale: bool) -> Rows:
     files = [file for files in classes for file in files]
     labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes])  # (N,)
-    first = _read_any(files[0], read_bytes(files[0]), size, grayscale)
+    first = read_grey(read_bytes(files[0]), files[0], size, grayscale)
     height, width = first.shape
     need = len(files) * height * width
     if need > MAX_BYTES:
@@ -119,24 +118,11 @@ def _read_part(classes: list[list[str]], size: int | None, grayscale: bool) -> R
         if plain is not None:
             flat[row] = np.frombuffer(plain, np.uint8)
             continue
-        image = _read_any(file, data, size, grayscale)
+        image = read_grey(data, file, size, grayscale)
         if image.shape != first.shape:
-            raise DataError(_sizes_differ(file, image, first))
+            raise sizes_differ(file, image, first.shape)
         images[row] = image
     return Rows(images, labels)
-
-
-def _read_any(file: str, data: bytes, size: int | None, grayscale: bool) -> NDArray[np.uint8]:
-    grey = to_grey(decode(data, file), file, grayscale)  # (H, W)
-    return grey if size is None else resized(grey, (size, size))
-
-
-def _sizes_differ(file: str, image: NDArray[np.uint8], first: NDArray[np.uint8]) -> str:
-    (height, width), (h, w) = image.shape, first.shape
-    return (
-        f"{shown(file)}: {width}×{height} pixels, but the first picture has {w}×{h}; "
-        f"pass size={h} (--size {h}) to resize them all"
-    )
 
 
 def _has_parts(folders: dict[str, str]) -> bool:

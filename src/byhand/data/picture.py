@@ -160,6 +160,25 @@ def resized(grey: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
     return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
 
 
+def read_grey(data: bytes, name: str | Path, size: int | None, grayscale: bool) -> NDArray[np.uint8]:
+    """The picture in ``data`` made grey (H, W), and ``size``×``size`` where that is given; ``name`` is for messages.
+
+    Raises:
+        DataError: as ``decode`` and ``to_grey``.
+    """
+    grey = to_grey(decode(data, name), name, grayscale)  # (H, W)
+    return grey if size is None else resized(grey, (size, size))
+
+
+def sizes_differ(name: str | Path, image: NDArray[np.uint8], first: tuple[int, ...]) -> DataError:
+    """The refusal of a picture that has not the shape (H, W) of the first one."""
+    (height, width), (h, w) = image.shape, first
+    return DataError(
+        f"{shown(name)}: {width}×{height} pixels, but the first picture has {w}×{h}; "
+        f"pass size={h} (--size {h}) to resize them all"
+    )
+
+
 def _is_grey(image: Image.Image) -> bool:
     pixels = np.asarray(image)  # (H, W, 3)
     return bool((pixels[..., :1] == pixels).all())
