@@ -51,11 +51,12 @@ def opened(path: Path) -> Generator[Columns]:
     except ImportError as error:
         raise DataError(f'{shown(path)}: reading Parquet needs pyarrow; pip install "byhand[parquet]"') from error
     with open_file(path) as file:
-        size = file.seek(0, 2)
+        start, size = file.read(4), file.seek(0, 2)
         file.seek(max(0, size - 8))
         end = file.read(8)
-        if size < 12 or end[4:] != b"PAR1":
-            raise DataError(f"{shown(path)}: does not end as a Parquet file does: it is none or cut off; get it again")
+        if size < 12 or start != b"PAR1" or end[4:] != b"PAR1":
+            what = "end" if start == b"PAR1" else "start"
+            raise DataError(f"{shown(path)}: does not {what} as a Parquet file does (PAR1); get it again")
         if int.from_bytes(end[:4], "little") > min(_MAX_FOOTER, size - 12):
             raise DataError(f"{shown(path)}: declares a footer longer than a file of {size:,} bytes has; get it again")
         try:
