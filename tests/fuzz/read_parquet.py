@@ -22,17 +22,21 @@ __all__ = ["READERS"]
 def check_parquet(folder: Path, content: bytes) -> None:
     file = put(folder / "digits.parquet", content)
     found, names = read_parquet(file), parquet_classes(file)
-    right = pq.read_table(pa.BufferReader(content), columns=["image", "label"], use_threads=False, pre_buffer=False)
+    theirs = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
+    image = "image.bytes" if pa.types.is_struct(theirs.schema_arrow.field("image").type) else "image"
+    right = theirs.read(columns=[image, "label"], use_threads=False)
     pictures, labels = right["image"].to_pylist(), right["label"].to_pylist()
     assert len(pictures) == len(found.train.images)
-    for picture, image in zip(pictures, found.train.images, strict=True):
-        with Image.open(io.BytesIO(picture["bytes"] if isinstance(picture, dict) else picture)) as theirs:
-            assert np.array_equal(image, np.asarray(theirs.convert("L")))
-    hub = (right.schema.metadata or {}).get(b"huggingface")
-    about: Any = json.loads(hub)["info"]["features"].get("label") if hub is not None and names is not None else None
-    classes = sorted(set(labels)) if about is None else range(len(about["names"]))
-    assert found.classes == (tuple(map(str, classes)) if about is None else tuple(about["names"]))
-    assert [classes[label] for label in found.train.labels.tolist()] == labels
+    for picture, pixels in zip(pictures, found.train.images, strict=True):
+        with Image.open(io.BytesIO(picture["bytes"] if isinstance(picture, dict) else picture)) as opened:
+            assert np.array_equal(pixels, np.asarray(opened.convert("L")))
+    numbers = sorted(set(labels))
+    if names is not None:
+        copy = (theirs.schema_arrow.metadata or {}).get(b"huggingface") or theirs.metadata.metadata[b"huggingface"]
+        numbers = range(len(names))
+        assert list(names) == json.loads(copy)["info"]["features"]["label"]["names"]
+    assert found.classes == (names or tuple(map(str, numbers)))
+    assert [numbers[label] for label in found.train.labels.tolist()] == labels
 
 
 def written(hub: bool = True, plain: bool = False, **options: Any) -> bytes:

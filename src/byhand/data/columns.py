@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.files import open_file, shown
-from byhand.data.pages import largest_page
+from byhand.data.pages import MAX_FOOTER, longest_page
 from byhand.data.picture import MAX_BYTES as MAX_PICTURE
 from byhand.errors import DataError
 from byhand.json_text import parsed
 
 __all__ = ["Columns", "batches", "opened"]
 
-_MAX_FOOTER: Final = 2**24  # bytes: a row group of three columns takes some hundred
 _MAX_ROWS: Final = 4096  # of a batch
 _BATCH: Final = 2**28  # bytes that the values of a batch may take, were each as long as the longest page
 _BUFFER: Final = 2**20  # bytes of a column that are read from the disk at once
@@ -57,8 +56,12 @@ def opened(path: Path) -> Generator[Columns]:
         if size < 12 or start != b"PAR1" or end[4:] != b"PAR1":
             what = "end" if start == b"PAR1" else "start"
             raise DataError(f"{shown(path)}: does not {what} as a Parquet file does (PAR1); get it again")
-        if int.from_bytes(end[:4], "little") > min(_MAX_FOOTER, size - 12):
-            raise DataError(f"{shown(path)}: declares a footer longer than a file of {size:,} bytes has; get it again")
+        footer, most = int.from_bytes(end[:4], "little"), min(MAX_FOOTER, size - 12)
+        if footer > most:
+            raise DataError(
+                f"{shown(path)}: declares a footer of {footer:,} bytes, more than {most:,}; get it again, or write it "
+                "with larger row groups"
+            )
         try:
             # Without a buffer a whole column of a row group is read at once, and with pre_buffer the whole file.
             parquet = pq.ParquetFile(
@@ -68,8 +71,8 @@ def opened(path: Path) -> Generator[Columns]:
             rows = int(parquet.metadata.num_rows)
             if not 0 <= rows <= size:  # a picture takes more than a byte
                 raise DataError(f"{shown(path)}: damaged: declares {rows:,} rows in {size:,} bytes; get it again")
-            metadata = cast("dict[bytes, bytes]", parquet.metadata.metadata or {})
-            yield Columns(path, file, parquet, image, _names(path, metadata.get(b"huggingface")), rows)
+            classes = _names(path, parquet.metadata.metadata, parquet.schema_arrow.metadata)
+            yield Columns(path, file, parquet, image, classes, rows)
         except (pa.ArrowException, OSError, ValueError, LookupError, ArithmeticError) as error:
             if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
                 raise  # the machine's fault, not the file's
@@ -88,7 +91,7 @@ def batches(source: Columns) -> Iterator[tuple[list[bytes], NDArray[np.int64]]]:
             file has names.
     """
     columns = [source.image, "label"]
-    longest = max(1, _longest_page(source, columns))
+    longest = longest_page(source.path, source.file, [_place(source, name) for name in columns])
     count = min(_MAX_ROWS, max(1, _BATCH // longest))
     row = 0
     for batch in source.parquet.iter_batches(count, columns=columns, use_threads=False):
@@ -99,24 +102,14 @@ def batches(source: Columns) -> Iterator[tuple[list[bytes], NDArray[np.int64]]]:
         raise DataError(f"{shown(source.path)}: ends after {row:,} of {source.rows:,} rows; get the file again")
 
 
-def _longest_page(source: Columns, names: list[str]) -> int:
-    metadata = source.parquet.metadata
-    paths = [str(metadata.schema.column(number).path) for number in range(metadata.num_columns)]
-    longest = 0
-    for name in names:
-        numbers = [number for number, path in enumerate(paths) if f"{path}.".startswith(f"{name}.")]
-        if len(numbers) != 1:  # pyarrow would read them all
-            raise DataError(f"{shown(source.path)}: holds {len(numbers)} columns {name}; save the file with one")
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            chunk = group.column(numbers[0])
-            if chunk.num_values != group.num_rows:
-                raise DataError(
-                    f"{shown(source.path)}: damaged: row group {number + 1} has {group.num_rows:,} rows, but "
-                    f"{chunk.num_values:,} values of {name}; get the file again"
-                )
-            longest = max(longest, largest_page(source.path, source.file, chunk))
-    return longest
+def _place(source: Columns, name: str) -> int:
+    """The place of a column in the schema, where one that lies in another counts by itself."""
+    schema = source.parquet.metadata.schema
+    paths = [str(schema.column(number).path) for number in range(len(schema))]
+    places = [place for place, path in enumerate(paths) if f"{path}.".startswith(f"{name}.")]
+    if len(places) != 1:  # pyarrow would read them all
+        raise DataError(f"{shown(source.path)}: holds {len(places)} columns {name}; save the file with one")
+    return places[0]
 
 
 def _pictures(source: Columns, batch: Any, row: int) -> list[bytes]:
@@ -165,12 +158,15 @@ def _image_column(path: Path, pa: Any, schema: Any) -> str:
     return image
 
 
-def _names(path: Path, text: bytes | None) -> tuple[str, ...] | None:
-    """The names of the classes that Hugging Face's metadata give to the column of labels."""
-    if text is None:
+def _names(path: Path, *copies: dict[bytes, bytes] | None) -> tuple[str, ...] | None:
+    """The names of the classes that Hugging Face's metadata, which may stand there twice, give to the labels."""
+    texts = {text for copy in copies if (text := (copy or {}).get(b"huggingface")) is not None}
+    if not texts:
         return None
     try:
-        about: Any = parsed(text)
+        if len(texts) > 1:
+            raise ValueError("they stand there twice, and differ")
+        about: Any = parsed(texts.pop())
         for key in ("info", "features", "label"):
             about = cast("dict[str, Any]", about).get(key) if isinstance(about, dict) else None
         if not isinstance(about, dict) or cast("dict[str, Any]", about).get("_type") != "ClassLabel":

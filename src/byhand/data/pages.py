@@ -1,56 +1,90 @@
-"""The pages of a Parquet column: what each says of itself, read before anything is unpacked.
+"""The pages of a Parquet file: what each says of itself, read before anything is unpacked.
 
-A column lies in chunks, one for each group of rows, and a chunk in pages: at most one dictionary, then values. A page
-is a header in Thrift's compact protocol and a packed body. The header says how many bytes the body unpacks to and how
-many values these hold, and whoever reads the page makes room for as many: a few bytes can ask for gigabytes.
+A file is groups of rows, which its footer lists; a group has a chunk of each column, and a chunk is pages: at most one
+dictionary, then values. A page is a header and a packed body. The header says how many bytes the body unpacks to and
+how many values these hold, and whoever reads the page makes room for as many: a few bytes can ask for gigabytes.
 
-Source: "Apache Parquet", parquet.thrift, PageHeader; "Thrift compact protocol encoding".
+Pyarrow too tells of the chunks, but ends the process where the footer is damaged in some ways.
+
+Source: "Apache Parquet", parquet.thrift.
 """
 
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from byhand.data.files import shown
+from byhand.data.thrift import I32, I64, LIST, STRUCT, key, read_struct
 from byhand.errors import DataError
 
-__all__ = ["MAX_PAGE", "largest_page"]
+__all__ = ["MAX_FOOTER", "MAX_PAGE", "longest_page"]
 
 MAX_PAGE: Final = 2**28
 """The most bytes that a page may unpack to (256 MiB). Writers aim at one mebibyte; one of big pictures holds more."""
+MAX_FOOTER: Final = 2**22
+"""The most bytes that a footer may have (4 MiB). A group of rows takes some hundred."""
 
-_TYPE, _UNPACKED, _PACKED = 1, 2, 3  # fields of a header
-_DATA, _DICTIONARY, _DATA_2 = 5, 7, 8  # what only one type of page has; its first field is the number of values
-_FIELD: Final = {0: _DATA, 2: _DICTIONARY, 3: _DATA_2}  # of each type
-_ENCODING: Final = {0: 2, 2: 2, 3: 4}  # the field of that which says how the values are written, of each type
+_GROUPS, _CHUNKS, _ROWS, _ABOUT = key(4, LIST), key(1, LIST), key(3, I64), key(3, STRUCT)  # of the footer
+_VALUES, _START, _DICTIONARY = key(5, I64), key(9, I64), key(11, I64)  # of a chunk
+_TYPE, _UNPACKED, _PACKED = key(1, I32), key(2, I32), key(3, I32)  # of a page, and what only one type of page has:
+_OWN: Final = {0: key(5, STRUCT), 2: key(7, STRUCT), 3: key(8, STRUCT)}  # values, a dictionary, values in version 2
+_COUNT: Final = key(1, I32)
+_ENCODING: Final = {0: key(2, I32), 2: key(2, I32), 3: key(4, I32)}
 _DELTA: Final = (6, 7)  # texts behind a list of their lengths, whose own count only the unpacked page tells
 _SHORT, _LONG = 1 << 10, 1 << 20  # bytes that a header is looked for in: most take 30, one with statistics some hundred
 _SMALLEST: Final = 4  # bytes of a value in a dictionary: the length of an empty text, or an int32
 
 
-def largest_page(path: Path, file: BinaryIO, chunk: Any) -> int:
-    """The most bytes that a page of the chunk unpacks to, after a look at the header of each.
+def longest_page(path: Path, file: BinaryIO, columns: list[int]) -> int:
+    """The most bytes that a page of some columns unpacks to, after a look at the header of each of them.
 
     Args:
         path: for the messages.
-        file: the open file; its place is changed.
-        chunk: pyarrow's ``ColumnChunkMetaData`` of a column without lists, so that a row is one value.
+        file: the open file, which ends as a Parquet file does; its place is changed.
+        columns: their places in the schema. They hold no lists: a row is one value.
 
     Raises:
-        DataError: a header cannot be read, a page lies outside the file or unpacks to more than ``MAX_PAGE``, or the
-            pages hold other than the chunk's number of values.
+        DataError: the footer or a header cannot be read, chunks share bytes, a page lies outside the file or unpacks to
+            more than ``MAX_PAGE``, or the pages of a chunk hold other than its group's number of rows.
     """
-    start, dictionary = int(chunk.data_page_offset), chunk.dictionary_page_offset
-    at = int(dictionary) if dictionary is not None and 0 < dictionary < start else start
-    end = file.seek(0, 2)
-    left, largest = int(chunk.num_values), 0
+    end = file.seek(-8, 2)
+    at = end - int.from_bytes(file.read(4), "little")
+    file.seek(at)
+    try:
+        groups: list[Any] = read_struct(file.read(end - at))[0][_GROUPS]
+        chunks = [(group[_ROWS], group[_CHUNKS][column][_ABOUT]) for group in groups for column in columns]
+        found = [(rows, about[_VALUES], about[_START], about.get(_DICTIONARY, 0)) for rows, about in chunks]
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(path, at, "the footer", "does not list groups of rows and their columns") from error
+    longest, left = 1, end
+    for number, (rows, values, start, dictionary) in enumerate(found):
+        if rows != values:
+            group, column = divmod(number, len(columns))
+            raise DataError(
+                f"{shown(path)}: damaged: row group {group + 1} has {rows:,} rows, but {values:,} values in its column "
+                f"{columns[column] + 1}; get the file again"
+            )
+        first = dictionary if 0 < dictionary < start else start
+        unpacked, length = _walk(path, file, first, values, end)
+        longest, left = max(longest, unpacked), left - length
+        if left < 0:
+            raise _damaged(path, first, "the page", "is shared by several groups of rows")
+    return longest
+
+
+def _walk(path: Path, file: BinaryIO, start: int, left: int, end: int) -> tuple[int, int]:
+    """The most bytes that a page of a chunk of ``left`` values unpacks to, and the length of the chunk."""
+    at, longest = start, 0
     while left > 0:
-        numbers, inner, body = _header(path, file, at, end)
-        kind, unpacked, packed = (numbers.get(field, -1) for field in (_TYPE, _UNPACKED, _PACKED))
-        own = inner.get(_FIELD.get(kind, 0), {})
-        values = own.get(1, -1)
+        header, body = _header(path, file, at, end)
+        kind, unpacked, packed = (int(header.get(field, -1)) for field in (_TYPE, _UNPACKED, _PACKED))
+        own: dict[int, int] = header.get(_OWN.get(kind, 0), {})
+        values = own.get(_COUNT, -1)
         most = unpacked // _SMALLEST if kind == 2 else left
-        if kind not in _FIELD or min(unpacked, packed) < 0 or not 0 <= values <= most or packed > end - body:
-            raise _damaged(path, at, f"declares {packed:,} bytes of {values:,} values, which do not fit there")
+        if min(unpacked, packed, values) < 0:
+            raise _damaged(path, at, "the page", "has no readable header")
+        if values > most or packed > end - body:
+            what = f"declares {packed:,} bytes of {values:,} values, which do not fit there"
+            raise _damaged(path, at, "the page", what)
         if own.get(_ENCODING[kind]) in _DELTA:
             raise DataError(
                 f"{shown(path)}: the page at byte {at:,} is written as differences (DELTA_BYTE_ARRAY or "
@@ -61,79 +95,27 @@ def largest_page(path: Path, file: BinaryIO, chunk: Any) -> int:
                 f"{shown(path)}: the page at byte {at:,} unpacks to {unpacked:,} bytes, more than the {MAX_PAGE:,} "
                 "that are read at once; write the file with smaller row groups"
             )
-        largest = max(largest, unpacked)
+        longest = max(longest, unpacked)
         left -= 0 if kind == 2 else values
         at = body + packed
-    return largest
+    return longest, at - start
 
 
-def _header(path: Path, file: BinaryIO, at: int, end: int) -> tuple[dict[int, int], dict[int, dict[int, int]], int]:
-    """The fields of the header at a place of the file, as ``_fields``, and the place behind it."""
+def _header(path: Path, file: BinaryIO, at: int, end: int) -> tuple[dict[int, Any], int]:
+    """The fields of the header at a place of the file, and the place behind it."""
     for size in (_SHORT, _LONG):
         if not 0 < at < end:
             break
         file.seek(at)
         try:
-            numbers, inner, length = _fields(file.read(size), 0)
+            header, length = read_struct(file.read(size))
         except IndexError:  # the header goes on behind what was read
             continue
         except ValueError:
             break
-        return numbers, inner, at + length
-    raise _damaged(path, at, "has no readable header")
+        return header, at + length
+    raise _damaged(path, at, "the page", "has no readable header")
 
 
-def _fields(data: bytes, at: int, depth: int = 0) -> tuple[dict[int, int], dict[int, dict[int, int]], int]:
-    """A structure's numbers by their fields, the numbers of the structures in it by theirs, and the place behind it.
-
-    Raises:
-        IndexError: it ends behind ``data``.
-        ValueError: it is none.
-    """
-    numbers: dict[int, int] = {}
-    inner: dict[int, dict[int, int]] = {}
-    field = 0
-    while data[at]:
-        step, kind = data[at] >> 4, data[at] & 15
-        at += 1
-        if step == 0:
-            field, at = _number(data, at, 16)
-        field += step
-        if kind == 5:  # int32, which all that is wanted here is
-            numbers[field], at = _number(data, at, 32)
-        elif kind in (4, 6):
-            _, at = _varint(data, at)
-        elif kind == 8:
-            length, at = _varint(data, at)
-            at += length
-        elif kind == 12 and depth < 3:
-            inner[field], _, at = _fields(data, at, depth + 1)
-        elif kind not in (1, 2):  # a bool is in its type; there are no lists, maps or fractions in a header
-            raise ValueError(kind)
-        if not 0 < field < 1 << 15 or at > _LONG:
-            raise ValueError(field)
-    return numbers, inner, at + 1
-
-
-def _number(data: bytes, at: int, bits: int) -> tuple[int, int]:
-    """A signed number: 0, -1, 1, -2, … are written as 0, 1, 2, 3, and so on."""
-    value, at = _varint(data, at)
-    if value >> bits:
-        raise ValueError(value)  # other readers would take its lower bits
-    return value >> 1 ^ -(value & 1), at
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """An unsigned number: seven bits a byte, the lowest first; the eighth says that more follow."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-    raise ValueError(value)
-
-
-def _damaged(path: Path, at: int, what: str) -> DataError:
-    return DataError(f"{shown(path)}: damaged: the page at byte {at:,} {what}; get the file again")
+def _damaged(path: Path, at: int, which: str, what: str) -> DataError:
+    return DataError(f"{shown(path)}: damaged: {which} at byte {at:,} {what}; get the file again")
