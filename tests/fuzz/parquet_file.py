@@ -70,10 +70,16 @@ class Long(int):
     """What stands as an int64."""
 
 
+class Empties(int):
+    """So many empty structures."""
+
+
 def value_of(value: Any) -> tuple[int, bytes]:
     """The type and the bytes of a value of Thrift's."""
     if isinstance(value, Long):
         return 6, number(value)
+    if isinstance(value, Empties):
+        return 9, b"\xfc" + varint(value) + bytes(value)
     if isinstance(value, int):
         return 5, number(value)
     if isinstance(value, str | bytes):
@@ -122,8 +128,14 @@ def text(data: bytes) -> bytes:
     return struct.pack("<I", len(data)) + data
 
 
-def parquet(columns: Sequence[Column], rows: int, metadata: dict[str, str] | None = None, groups: int = 1) -> bytes:
-    """A file of one group of rows, which its footer may name several times."""
+def parquet(
+    columns: Sequence[Column],
+    rows: int,
+    metadata: dict[str, str] | None = None,
+    groups: int = 1,
+    more: dict[int, Any] | None = None,
+) -> bytes:
+    """A file of one group of rows, which its footer may name several times, with fields that nobody knows."""
     out, chunks = b"PAR1", []
     for column in columns:
         start, first, at = len(out), None, 0
@@ -145,7 +157,7 @@ def parquet(columns: Sequence[Column], rows: int, metadata: dict[str, str] | Non
             schema.append({3: 0, 4: top, 5: len(below)})
         schema += [{1: column.type, 3: 0, 4: column.path[-1]} for column in below]
     group = {1: chunks, 2: Long(len(out)), 3: Long(rows)}
-    footer: dict[int, Any] = {1: 1, 2: schema, 3: Long(rows * groups), 4: [group] * groups}
+    footer: dict[int, Any] = {1: 1, 2: schema, 3: Long(rows * groups), 4: [group] * groups} | (more or {})
     if metadata:
         footer[5] = [{1: key, 2: value} for key, value in metadata.items()]
     end = struct_of(footer)
@@ -223,8 +235,9 @@ def bombs() -> Iterator[bytes]:
 
     columns = [image_column(plain_page([picture])), label_column((0, 1))]
     yield parquet(columns, 1, groups=40_000)  # a footer of as many groups of rows as go in
+    yield parquet(columns, 1, more={99: Empties(4_190_000)})
     yield parquet(columns, 1, {"huggingface": "[" * 1_000_000})
-    yield parquet(columns, 1, hub([str(name) for name in range(1_000_000)]))
+    yield parquet(columns, 1, hub([str(name) for name in range(300_000)]))
     yield parquet(columns, 1, {"ARROW:schema": "/" * 1_000_000})
     yield parquet(
         [*columns, *[Column((f"c{number}",), _INT64, [plain_page([bytes(8)])]) for number in range(20_000)]], 1
