@@ -359,7 +359,7 @@ def test_files_of_one_data_set_name_the_same_classes(digits, tmp_path: Path) -> 
     pictures = [packed(image) for image in digits[0][:4]]
     put(tmp_path / "train.parquet", pictures, [0, 1, 2, 3])
     put(tmp_path / "test.parquet", pictures, [0, 1, 2, 3], tuple("abcd"))
-    with pytest.raises(DataError, match=r"test.parquet: names other classes than the first file"):
+    with pytest.raises(DataError, match=r"test.parquet: names other classes than train.parquet"):
         read_parquet(tmp_path)
 
 

@@ -108,8 +108,7 @@ def read_parquet(path: str | Path, size: int | None = None, grayscale: bool = Fa
         parts = find_parquet(path) if path.is_dir() else {"train": [path]}
     if parts is None:
         raise DataError(f"{shown(path)}: holds no train.parquet or train-00000-of-….parquet; name the file")
-    classes = parquet_classes(parts["train"][0])
-    counts = {part: sum(_count(file, classes) for file in files) for part, files in parts.items()}
+    classes, counts = _count(parts)
     train = _read_part(parts["train"], counts["train"], size, grayscale, None)
     _, height, width = train.images.shape
     valid, test = (
@@ -142,15 +141,23 @@ def _parts(folder: Path) -> dict[str, list[Path]]:
                 if missing < counts[part]
                 else f"{shown(files[numbers[-1]])}: is more than the {counts[part]:,} of this part; move it away"
             )
-    return {part: [files[number] for number in sorted(files)] for part, files in found.items()}
+    order = [part for part in ("train", "valid", "test") if part in found]
+    return {part: [found[part][number] for number in sorted(found[part])] for part in order}
 
 
-def _count(file: Path, classes: tuple[str, ...] | None) -> int:
-    """The rows of a file, which must have these names of classes."""
-    with opened(file) as source:
-        if source.classes != classes:
-            raise DataError(f"{shown(file)}: names other classes than the first file; keep the files of one data set")
-        return source.rows
+def _count(parts: dict[str, list[Path]]) -> tuple[tuple[str, ...] | None, dict[str, int]]:
+    """The names of the classes, which all files must have, and how many rows each part has."""
+    counts = dict.fromkeys(parts, 0)
+    known: list[tuple[str, ...] | None] = []
+    for part, files in parts.items():
+        for file in files:
+            with opened(file) as source:
+                known.append(source.classes)
+                counts[part] += source.rows
+            if known[-1] != known[0]:
+                first = shown(parts["train"][0].name)
+                raise DataError(f"{shown(file)}: names other classes than {first}; keep the files of one data set")
+    return known[0], counts
 
 
 def _read_part(files: list[Path], count: int, size: int | None, grayscale: bool, shape: tuple[int, int] | None) -> Rows:
