@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from tests.fuzz import mutate, read_data, read_doctor, read_left, read_play, read_runs, read_shards
+from tests.fuzz import mutate, read_data, read_doctor, read_left, read_parquet, read_play, read_runs, read_shards
 from tests.fuzz.judge import Reader
 
 __all__ = ["CORPUS", "READERS", "drawn", "every", "found", "whole"]
 
-_ROOMS = (read_data, read_shards, read_runs, read_doctor, read_left, read_play)
+_ROOMS = (read_data, read_parquet, read_shards, read_runs, read_doctor, read_left, read_play)
 READERS = {reader.name: reader for room in _ROOMS for reader in room.READERS}
 CORPUS = Path(__file__).with_name("corpus")
 _SOME, _FEW = 400, 60  # places of a body of which each bit is turned

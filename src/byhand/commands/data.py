@@ -17,7 +17,7 @@ from byhand.data.shards import Sharded, Shards
 app = new_app(help="List, fetch and describe data sets.", no_args_is_help=True)
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-_Source = Annotated[str, typer.Argument(help="A name, a folder, a .csv or .npz file.")]
+_Source = Annotated[str, typer.Argument(help="A name, a folder, a .csv, .npz or .parquet file.")]
 _Valid = Annotated[float, typer.Option(help="Part of the training images kept to judge by.")]
 _Seed = Annotated[int, typer.Option(help="Of that split.")]
 _Size = Annotated[int | None, typer.Option(help="Resize image files to SIZE x SIZE.")]

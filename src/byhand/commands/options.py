@@ -14,7 +14,7 @@ __all__ = ["chosen", "given_settings"]
 Data = Annotated[
     str | None,
     typer.Argument(
-        metavar="[DATA]", help="A name (byhand data list), a folder, a .csv or .npz file. [MNIST or digits]"
+        metavar="[DATA]", help="A name (byhand data list), a folder, a .csv, .npz or .parquet file. [MNIST or digits]"
     ),
 ]
 Model = Annotated[str | None, typer.Option(help="linear or mlp.  [linear]")]

@@ -6,6 +6,7 @@ One of:
     ``digits/0/…``, ``digits/1/…`` (no parts)
 """
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -13,13 +14,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from byhand.data.dataset import Raw, Rows
 from byhand.data.files import MAX_BYTES, os_fault, shown
-from byhand.data.picture import decode, read_bytes, resized, to_grey
-from byhand.data.png import plain_grey
+from byhand.data.picture import read_bytes
+from byhand.data.pictures import decode_all, read_grey, sizes_differ
 from byhand.errors import DataError
 
 _PARTS: Final = {
@@ -68,7 +67,7 @@ def read_image_folder(path: str | Path, size: int | None = None, grayscale: bool
     train = rows["train"]
     for part, other in rows.items():
         if other.images.shape[1:] != train.images.shape[1:]:
-            raise DataError(_sizes_differ(tree.parts[part][0][0], other.images.shape[1:], train.images.shape[1:]))
+            raise sizes_differ(tree.parts[part][0][0], other.images.shape[1:], train.images.shape[1:])
     return Raw(train, rows.get("valid"), rows.get("test"), tree.classes)
 
 
@@ -109,23 +108,11 @@ def folder_rows(classes: list[list[str]], size: int | None, grayscale: bool, fir
     """
     files = [file for files in classes for file in files]
     labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes])  # (N,)
-    height, width = _shape(files[0], size, grayscale)
-    length = max(1, _PIECE // (height * width))
-    canvas = Image.new("L", (width, height))
+    shape = _shape(files[0], size, grayscale)
+    length = max(1, _PIECE // math.prod(shape))
     for start in range(first, len(files), length):
-        some = files[start : start + length]
-        images = np.empty((len(some), height, width), np.uint8)  # (n, H, W)
-        for row, file in enumerate(some):
-            data = read_bytes(file)
-            plain = plain_grey(data, canvas)
-            if plain is not None:
-                images[row] = np.frombuffer(plain, np.uint8).reshape(height, width)
-                continue
-            image = _read_any(file, data, size, grayscale)
-            if image.shape != (height, width):
-                raise DataError(_sizes_differ(file, image.shape, (height, width)))
-            images[row] = image
-        yield Rows(images, labels[start : start + length])
+        some = [(file, read_bytes(file)) for file in files[start : start + length]]
+        yield Rows(decode_all(some, shape, size, grayscale), labels[start : start + length])
 
 
 def _read_part(classes: list[list[str]], size: int | None, grayscale: bool) -> Rows:
@@ -148,21 +135,8 @@ def _read_part(classes: list[list[str]], size: int | None, grayscale: bool) -> R
 
 
 def _shape(file: str, size: int | None, grayscale: bool) -> tuple[int, int]:
-    height, width = _read_any(file, read_bytes(file), size, grayscale).shape
+    height, width = read_grey(read_bytes(file), file, size, grayscale).shape
     return height, width
-
-
-def _read_any(file: str, data: bytes, size: int | None, grayscale: bool) -> NDArray[np.uint8]:
-    grey = to_grey(decode(data, file), file, grayscale)  # (H, W)
-    return grey if size is None else resized(grey, (size, size))
-
-
-def _sizes_differ(file: str, shape: tuple[int, ...], first: tuple[int, ...]) -> str:
-    (height, width), (h, w) = shape, first
-    return (
-        f"{shown(file)}: {width}×{height} pixels, but the first picture has {w}×{h}; "
-        f"pass size={h} (--size {h}) to resize them all"
-    )
 
 
 def _has_parts(folders: dict[str, str]) -> bool:

@@ -3,6 +3,7 @@
 import difflib
 import importlib.util
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -17,6 +18,7 @@ from byhand.data.folder import read_image_folder
 from byhand.data.idx import find_idx_folder, idx_files, read_idx_folder
 from byhand.data.manifest import is_sharded, open_shards
 from byhand.data.npz import read_npz
+from byhand.data.parquet import find_parquet, read_parquet
 from byhand.data.sharding import Choices, shard
 from byhand.data.shards import Sharded
 from byhand.data.split import check_settings, split
@@ -26,8 +28,8 @@ from byhand.errors import DataError, UsageError
 
 _EMBEDDED: Final = "digits"
 _KINDS: Final = (
-    "a folder of IDX files, a folder of images (a sub-folder a class), a .csv or .npz file, a folder with train.csv, "
-    "or one of shards"
+    "a folder of IDX files, a folder of images (a sub-folder a class), a .csv, .npz or .parquet file, "
+    "a folder with train.csv or train-….parquet, or one of shards"
 )
 
 
@@ -44,9 +46,9 @@ def load(
 
     Args:
         source: a name ("digits", "mnist", "fashion-mnist", "kmnist"); or the path of a folder of IDX files, a folder of
-            images, a CSV or NPZ file, a folder that holds ``train.csv``, or one of shards, which are split already.
-            None is MNIST where a copy is on the disk, else "digits". A folder that is called as a data set is named
-            with a slash: "./mnist".
+            images, a CSV, NPZ or Parquet file, a folder that holds ``train.csv`` or ``train-….parquet``, or one of
+            shards, which are split already. None is MNIST where a copy is on the disk, else "digits". A folder that is
+            called as a data set is named with a slash: "./mnist".
         valid: the share of the training rows to validate on, in [0, 1).
         seed: for the draw of the validation part; nothing else depends on it.
         size: image files are resized to ``size`` × ``size``; every other source must have that size.
@@ -151,6 +153,9 @@ def _read(path: Path, size: int | None, grayscale: bool) -> Content:
     with faults(path):
         if not path.is_dir():
             path.stat()
+            if path.suffix.lower() == ".parquet":
+                settings = {"reader": "parquet", "version": 1, "size": size, "grayscale": grayscale}
+                return cached([path], settings, lambda: read_parquet(path, size, grayscale))
             reader = _FILE_READERS.get(path.suffix.lower())
             if reader is None:
                 raise DataError(f"{shown(path)}: is no source of images; give {_KINDS}")
@@ -162,6 +167,10 @@ def _read(path: Path, size: int | None, grayscale: bool) -> Content:
         if tables is not None:
             files = [file for file in tables if file is not None]
             return cached(files, {"reader": "tables", "version": 1}, lambda: read_tables(path))
+        parts = find_parquet(path)
+        if parts is not None:
+            settings = {"reader": "parquet", "version": 1, "size": size, "grayscale": grayscale}
+            return cached(chain(*parts.values()), settings, lambda: read_parquet(path, size, grayscale))
         settings = {"reader": "images", "version": 1, "size": size, "grayscale": grayscale}
         return cached([path], settings, lambda: read_image_folder(path, size, grayscale))
 

@@ -9,6 +9,7 @@ from byhand.data.dataset import Raw, Rows
 from byhand.data.files import faults
 from byhand.data.folder import folder_rows, list_images
 from byhand.data.idx import find_idx_folder, idx_files, idx_parts
+from byhand.data.parquet import find_parquet, parquet_classes, parquet_rows
 from byhand.data.table import find_tables, table_rows
 
 
@@ -28,8 +29,10 @@ def open_stream(path: Path, size: int | None, grayscale: bool) -> Stream | None:
     """
     with faults(path):
         if not path.is_dir():
-            is_table = path.suffix.lower() == ".csv"
-            return Stream([path], {"train": _from(partial(table_rows, path))}, None) if is_table else None
+            kind = path.suffix.lower()
+            if kind == ".parquet":
+                return _parquet({"train": [path]}, size, grayscale)
+            return Stream([path], {"train": _from(partial(table_rows, path))}, None) if kind == ".csv" else None
         folder = find_idx_folder(path)
         if folder is not None:
             return Stream(idx_files(folder), dict(idx_parts(folder)), None)
@@ -37,6 +40,9 @@ def open_stream(path: Path, size: int | None, grayscale: bool) -> Stream | None:
         if tables is not None:
             found = {name: file for name, file in zip(("train", "test"), tables, strict=True) if file is not None}
             return Stream(list(found.values()), {n: _from(partial(table_rows, f)) for n, f in found.items()}, None)
+        parts = find_parquet(path)
+        if parts is not None:
+            return _parquet(parts, size, grayscale)
         tree = list_images(path)
         return Stream(
             [path],
@@ -49,6 +55,11 @@ def of_memory(files: list[Path], raw: Raw) -> Stream:
     """The stream of what was read whole."""
     parts = {name: rows for name, rows in zip(("train", "valid", "test"), raw[:3], strict=True) if rows is not None}
     return Stream(files, {name: _from(lambda rows=rows: iter([rows])) for name, rows in parts.items()}, raw.classes)
+
+
+def _parquet(parts: dict[str, list[Path]], size: int | None, grayscale: bool) -> Stream:
+    streams = {name: _from(partial(parquet_rows, files, size, grayscale)) for name, files in parts.items()}
+    return Stream([file for files in parts.values() for file in files], streams, parquet_classes(parts["train"][0]))
 
 
 def _from(pieces: Callable[[], Iterator[Rows]]) -> Callable[[int], Iterator[Rows]]:

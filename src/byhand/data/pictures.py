@@ -1,0 +1,60 @@
+"""Many pictures, PNG or JPEG, as one array of one size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from byhand.data.files import shown
+from byhand.data.picture import decode, resized, to_grey
+from byhand.data.png import plain_grey
+from byhand.errors import DataError
+
+
+def decode_all(
+    pictures: Sequence[tuple[str, bytes]], shape: tuple[int, int], size: int | None, grayscale: bool
+) -> NDArray[np.uint8]:
+    """The pixels (n, H, W) of pictures, each with a name for messages.
+
+    Args:
+        pictures: names and contents.
+        shape: H, W, that each must have.
+        size: resize each picture to ``size``×``size``.
+        grayscale: make grey what cannot be made grey exactly; see :func:`byhand.data.picture.to_grey`.
+
+    Raises:
+        DataError: a picture is damaged, coloured, or of another size.
+    """
+    images = np.empty((len(pictures), *shape), np.uint8)  # (n, H, W)
+    canvas = Image.new("L", (shape[1], shape[0]))
+    for row, (name, data) in enumerate(pictures):
+        plain = plain_grey(data, canvas)
+        if plain is not None:
+            images[row] = np.frombuffer(plain, np.uint8).reshape(shape)
+            continue
+        image = read_grey(data, name, size, grayscale)
+        if image.shape != shape:
+            raise sizes_differ(name, image.shape, shape)
+        images[row] = image
+    return images
+
+
+def read_grey(data: bytes, name: str | Path, size: int | None, grayscale: bool) -> NDArray[np.uint8]:
+    """The picture in ``data`` made grey (H, W), and ``size``×``size`` where that is given; ``name`` is for messages.
+
+    Raises:
+        DataError: as ``decode`` and ``to_grey``.
+    """
+    grey = to_grey(decode(data, name), name, grayscale)  # (H, W)
+    return grey if size is None else resized(grey, (size, size))
+
+
+def sizes_differ(name: str | Path, shape: tuple[int, ...], first: tuple[int, ...]) -> DataError:
+    """The refusal of a picture that has not the shape (H, W) of the first one."""
+    (height, width), (h, w) = shape, first
+    return DataError(
+        f"{shown(name)}: {width}×{height} pixels, but the first picture has {w}×{h}; "
+        f"pass size={h} (--size {h}) to resize them all"
+    )
