@@ -1,5 +1,6 @@
 """Shards hold what ``load`` would have given, made in pieces, after any kill, and with deformed versions if wanted."""
 
+import io
 import json
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from byhand import Dataset, load, open_data
 from byhand.data import sharding, streams
@@ -30,7 +32,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharding, "_SIZE", SIZE)
 
 
-SOURCES = ["idx", "idx.gz", "csv", "tables", "npz", "pictures", "pictures in parts", "digits"]
+SOURCES = ["idx", "idx.gz", "csv", "tables", "npz", "pictures", "pictures in parts", "parquet", "digits"]
 
 
 def source(kind: str, folder: Path, digits: Digits, write: Writers) -> str:
@@ -48,6 +50,9 @@ def source(kind: str, folder: Path, digits: Digits, write: Writers) -> str:
         case "npz":
             (folder / "all.npz").write_bytes(write.npz(x_train=images[50:], y_train=labels[50:]))
             return str(folder / "all.npz")
+        case "parquet":
+            for part, (some, theirs) in {"train": (images[50:], labels[50:]), "test": test}.items():
+                parquet(folder / f"{part}-00000-of-00001.parquet", some, theirs)
         case "pictures":
             write.png_tree(folder, images, labels)
         case "pictures in parts":
@@ -55,6 +60,19 @@ def source(kind: str, folder: Path, digits: Digits, write: Writers) -> str:
         case _:
             return "digits"
     return str(folder)
+
+
+def parquet(file: Path, images: NDArray[Any], labels: NDArray[Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pictures = []
+    for image in images:
+        picture = io.BytesIO()
+        Image.fromarray(image).save(picture, "png")
+        pictures.append({"bytes": picture.getvalue(), "path": None})
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    pq.write_table(pa.table({"image": pa.array(pictures, kind), "label": pa.array(labels, pa.int64())}), file)
 
 
 def same(made: Path, wanted: Dataset) -> None:
@@ -300,7 +318,7 @@ def test_a_source_that_ends_too_early_leaves_what_was_read(tmp_path: Path, digit
 
 
 @pytest.mark.parametrize("first", [0, 1, 49, 60, 149, 150])
-@pytest.mark.parametrize("kind", ["idx", "idx.gz", "tables", "pictures in parts"])
+@pytest.mark.parametrize("kind", ["idx", "idx.gz", "tables", "pictures in parts", "parquet"])
 def test_a_stream_begins_at_any_row(
     kind: str, first: int, tmp_path: Path, digits: Digits, write: Writers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,7 +330,7 @@ def test_a_stream_begins_at_any_row(
     assert stream is not None
     for part in ("train", "test"):
         pieces = list(stream.parts[part](0))
-        assert len(pieces) > 1
+        assert len(pieces) > 1 or kind == "parquet"
         images, labels = (np.concatenate(column) for column in zip(*pieces, strict=True))
         later = list(stream.parts[part](first))
         assert sum(len(rows.labels) for rows in later) == max(0, len(labels) - first)
