@@ -215,8 +215,7 @@ def state_of(folder: Path) -> Path | None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_signal_to_one_process_stops_all_after_the_same_step(tmp_path: Path, rank: int) -> None:
+def test_a_signal_to_one_process_stops_all_after_the_same_step(tmp_path: Path) -> None:
     args = (
         *TRAIN,
         "--hidden",
@@ -230,19 +229,21 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(tmp_path: Path, r
         "--save-every",
         "9",
     )
-    with torchrun(2, *args, "--out", "part", folder=tmp_path) as started:
-        wait_for(lambda: state_of(tmp_path / "part"))
-        os.kill(worker(started.pid, rank), signal.SIGTERM)
-        _, err = started.communicate(timeout=PATIENCE)
-    assert started.returncode != 0
-    assert len(own_lines(err)) == 1, err
-    assert re.search(r"interrupted; \d+ finished epochs are kept in part; byhand train --resume part", err)
-    code, _, err = finished(2, "-m", "byhand", "train", "--resume", "part", folder=tmp_path)
-    assert code == 0, err
-    whole = finished(2, *args, "--out", "whole", folder=tmp_path)
-    assert whole[0] == 0
-    assert weights(tmp_path / "part") == weights(tmp_path / "whole")
-    assert history(tmp_path / "part") == history(tmp_path / "whole")
+    assert finished(2, *args, "--out", "whole", folder=tmp_path)[0] == 0
+    for rank in (0, 1):
+        part = tmp_path / f"part{rank}"
+        with torchrun(2, *args, "--out", part.name, folder=tmp_path) as started:
+            wait_for(lambda part=part: state_of(part))
+            os.kill(worker(started.pid, rank), signal.SIGTERM)
+            _, err = started.communicate(timeout=PATIENCE)
+        assert started.returncode != 0
+        assert len(own_lines(err)) == 1, err
+        told = rf"interrupted; \d+ finished epochs are kept in {part.name}; byhand train --resume {part.name}"
+        assert re.search(told, err), err
+        code, _, err = finished(2, "-m", "byhand", "train", "--resume", part.name, folder=tmp_path)
+        assert code == 0, err
+        assert weights(part) == weights(tmp_path / "whole")
+        assert history(part) == history(tmp_path / "whole")
 
 
 def worker(agent: int, rank: int) -> int:
