@@ -306,7 +306,10 @@ def _times(folder: str | Path) -> tuple[float | None, dict[int, float | None]]:
         told: Any = parsed(read_at_most(Path(folder) / "times.json", _MOST_HISTORY))
     except (OSError, ValueError):
         return None, {}
-    return (told["seconds"], dict(enumerate(told["epochs"]))) if fits(told, _Times) else (None, {})
+    if not fits(told, _Times):
+        return None, {}
+    times: _Times = told
+    return times["seconds"], dict(enumerate(times["epochs"]))
 
 
 def _is_left(file: Path) -> bool:
