@@ -308,7 +308,7 @@ def _times(folder: str | Path) -> tuple[float | None, dict[int, float | None]]:
         return None, {}
     if not fits(told, _Times):
         return None, {}
-    times = cast("_Times", told)
+    times: _Times = told
     return times["seconds"], dict(enumerate(times["epochs"]))
 
 
