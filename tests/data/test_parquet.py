@@ -1,57 +1,19 @@
 import io
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from byhand.data import columns, parquet
 from byhand.data.load import load
 from byhand.data.parquet import find_parquet, parquet_classes, parquet_rows, read_parquet
 from byhand.errors import DataError
+from tests.data.hub import TEN, packed, put, refused
 
 pa = pytest.importorskip("pyarrow", reason="reading Parquet needs pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-
-TEN = tuple("0123456789")
-
-
-def packed(image: NDArray[Any], kind: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, kind, **options)
-    return file.getvalue()
-
-
-def features(names: tuple[str, ...] | list[Any] | None) -> dict[str, Any]:
-    """What the library datasets writes of a column of pictures and one of labels, or of numbers."""
-    label = {"dtype": "int64", "_type": "Value"} if names is None else {"names": names, "_type": "ClassLabel"}
-    return {"info": {"features": {"image": {"_type": "Image"}, "label": label}}}
-
-
-def table(pictures: list[bytes | None], labels: Any, names: tuple[str, ...] | None = TEN) -> Any:
-    """Hugging Face's layout."""
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    column = pa.array([{"bytes": data, "path": f"{row}.png"} for row, data in enumerate(pictures)], kind)
-    made = pa.table({"image": column, "label": labels if isinstance(labels, pa.Array) else pa.array(labels)})
-    return made.replace_schema_metadata({"huggingface": json.dumps(features(names))})
-
-
-def put(file: Path, pictures: list[bytes | None], labels: Any, names: Any = TEN, **options: Any) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table(pictures, labels, names), file, **options)
-    return file
-
-
-def refused(file: Path, **options: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        read_parquet(file, **options)
-    assert str(caught.value).isprintable()
-    assert str(file) in str(caught.value)
-    return str(caught.value)
 
 
 def test_the_genuine_digits_are_those_of_the_idx_files(mnist_path: Path, tmp_path: Path, write) -> None:
@@ -100,14 +62,6 @@ def test_however_it_is_written(digits, tmp_path: Path, options, monkeypatch) -> 
     np.testing.assert_array_equal(raw.train.images, images)
     np.testing.assert_array_equal(raw.train.labels, labels)
     assert (raw.valid, raw.test, raw.classes) == (None, None, TEN)
-
-
-@pytest.mark.parametrize("version", ["1.0", "2.0"])
-@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
-def test_pictures_written_as_differences_are_refused(digits, tmp_path: Path, encoding: str, version: str) -> None:
-    how = {"use_dictionary": False, "column_encoding": {"image.bytes": encoding}, "data_page_version": version}
-    file = put(tmp_path / "x.parquet", [packed(image) for image in digits[0]], digits[1], **how)
-    assert "is written as differences (DELTA_BYTE_ARRAY or DELTA_LENGTH_BYTE_ARRAY), which is not read" in refused(file)
 
 
 def test_a_picture_may_stand_in_its_column_without_a_structure(digits, tmp_path: Path) -> None:
@@ -243,118 +197,6 @@ def test_jpeg_and_unusual_png_are_read_as_from_a_folder(digits, tmp_path: Path) 
         np.testing.assert_array_equal(image, np.asarray(Image.open(io.BytesIO(data)).convert("L")))
 
 
-@pytest.mark.parametrize(
-    ("labels", "names", "what"),
-    [
-        (pa.array([0, None, 1]), TEN, "row 2: has no label"),
-        (pa.array([0, 1, 10]), TEN, "row 3: label 10 is outside the 10 names"),
-        (pa.array([0, -1, 1]), TEN, "row 2: label -1 is outside the 10 names"),
-        (pa.array([0, 2**64 - 1, 1], pa.uint64()), TEN, "row 2: label 18446744073709551615 is outside"),
-        (pa.array([0, -1, 1]), None, "label -1 of image 2 of the training part is outside 0..999"),
-        (pa.array([0, 2**64 - 1, 1], pa.uint64()), None, "is outside 0..999"),
-        (pa.array([0.0, 1.0, 2.0]), TEN, "its columns are image: struct<bytes: binary, path: string>, label: double;"),
-        (pa.array(["0", "1", "2"]), TEN, "label: string"),
-        (pa.array([True, False, True]), TEN, "label: bool"),
-        (pa.array([[0], [1], [2]]), TEN, "label: list<"),
-        (pa.array([{"a": 0}, {"a": 1}, {"a": 2}]), TEN, "label: struct<"),
-        (pa.nulls(3), TEN, "label: null"),
-    ],
-)
-def test_labels_that_are_none(digits, tmp_path: Path, labels, names, what: str) -> None:
-    file = put(tmp_path / "x.parquet", [packed(image) for image in digits[0][:3]], labels, names)
-    assert what in refused(file)
-
-
-def other_columns(picture: bytes) -> dict[str, Any]:
-    binary = pa.array([picture])
-    half = pa.array([{"path": "a.png"}])
-    twice = pa.StructArray.from_arrays([binary, binary], ["bytes", "bytes"])
-    label = pa.array([1])
-    return {
-        "none": pa.table({}),
-        "label": pa.table({"label": label}),
-        "image": pa.table({"image": binary}),
-        "others": pa.table({"img": binary, "fine_label": label}),
-        "no bytes": pa.table({"image": half, "label": label}),
-        "text": pa.table({"image": ["a.png"], "label": label}),
-        "text inside": pa.table({"image": [{"bytes": "a"}], "label": label}),
-        "list": pa.table({"image": [[picture]], "label": label}),
-        "list inside": pa.table({"image": [{"bytes": [picture]}], "label": label}),
-        "list around": pa.table({"image": [[{"bytes": picture}]], "label": label}),
-        "pixels": pa.table({"image": [[[0, 255], [255, 0]]], "label": label}),
-        "fixed": pa.table({"image": pa.array([picture], pa.binary(len(picture))), "label": label}),
-        "dictionary": pa.table({"image": binary.dictionary_encode(), "label": label}),
-        "twice": pa.table([binary, label, label], ["image", "label", "label"]),
-        "twice inside": pa.table({"image": twice, "label": label}),
-        "two pictures": pa.table([binary, binary, label], ["image", "image", "label"]),
-        "many": pa.table({f"column\n{number}": label for number in range(500)}),
-    }
-
-
-@pytest.mark.parametrize("kind", other_columns(b"x"))
-def test_other_columns_are_said_in_one_line(digits, tmp_path: Path, kind: str) -> None:
-    file = tmp_path / "x.parquet"
-    pq.write_table(other_columns(packed(digits[0][0]))[kind], file)
-    message = refused(file)
-    assert "its columns are" in message
-    assert "needed: image, the bytes of PNG or JPEG pictures" in message
-    assert len(message) < 700
-
-
-@pytest.mark.parametrize("name", ["label.other", "image.bytes"])
-def test_a_column_whose_name_is_a_path_is_not_taken_for_it(digits, tmp_path: Path, name: str) -> None:
-    made = table([packed(digits[0][0])], [1]).append_column(name, pa.array([1]))
-    pq.write_table(made, tmp_path / "x.parquet")
-    assert f"holds 2 columns {name.replace('.other', '')}" in refused(tmp_path / "x.parquet")
-
-
-@pytest.mark.parametrize(
-    ("metadata", "what"),
-    [
-        ("", "Expecting value"),
-        ("{", "Expecting"),
-        ("[" * 100_000, "nested too deep"),
-        (b"\xff\xfe{", "codec can't decode"),
-        ("NaN", "NaN is no JSON"),
-        (json.dumps(features(["a", "a"])), "no list of different texts"),
-        (json.dumps(features(["a", 1])), "no list of different texts"),
-        (json.dumps(features([])), "no list of different texts"),
-        (json.dumps(features(["a", ["a"]])), "no list of different texts"),
-        (json.dumps(features(["a", "\ud800"])), "can't encode character"),
-        ("[]", None),
-        ("3", None),
-        ("{}", None),
-        ('{"info": []}', None),
-        ('{"info": {"features": {"label": []}}}', None),
-        ('{"info": {"features": {"label": {"_type": "Value", "names": ["a", "b"]}}}}', None),
-    ],
-)
-def test_metadata_that_name_no_classes(digits, tmp_path: Path, metadata: Any, what: str | None) -> None:
-    made = table([packed(image) for image in digits[0][:4]], [0, 1, 2, 3])
-    pq.write_table(made.replace_schema_metadata({"huggingface": metadata}), tmp_path / "x.parquet")
-    if what is None:
-        assert parquet_classes(tmp_path / "x.parquet") is None
-        assert read_parquet(tmp_path / "x.parquet").classes == tuple("0123")
-    else:
-        message = refused(tmp_path / "x.parquet")
-        assert "the names of the classes in its metadata are damaged" in message
-        assert what in message
-
-
-def test_two_copies_of_the_metadata_agree(digits, tmp_path: Path) -> None:
-    made = table([packed(image) for image in digits[0][:4]], [0, 1, 2, 3])
-    for number, names in enumerate((TEN, tuple("abcd"))):
-        with pq.ParquetWriter(tmp_path / f"{number}.parquet", made.schema) as writer:
-            writer.write_table(made)
-            writer.add_key_value_metadata({"huggingface": json.dumps(features(names))})
-    with pq.ParquetWriter(tmp_path / "2.parquet", made.schema.remove_metadata()) as writer:
-        writer.write_table(made.replace_schema_metadata(None))
-        writer.add_key_value_metadata({"huggingface": json.dumps(features(tuple("abcd")))})
-    assert parquet_classes(tmp_path / "0.parquet") == TEN
-    assert parquet_classes(tmp_path / "2.parquet") == tuple("abcd")
-    assert "they stand there twice, and differ" in refused(tmp_path / "1.parquet")
-
-
 def test_files_of_one_data_set_name_the_same_classes(digits, tmp_path: Path) -> None:
     pictures = [packed(image) for image in digits[0][:4]]
     put(tmp_path / "train.parquet", pictures, [0, 1, 2, 3])
@@ -378,23 +220,8 @@ def test_what_does_not_fit_is_refused_before_it_is_read(digits, tmp_path: Path, 
     assert read_parquet(file, 3).train.images.shape == (200, 3, 3)
 
 
-def test_without_pyarrow(digits, tmp_path: Path, monkeypatch) -> None:
-    file = put(tmp_path / "x.parquet", [packed(digits[0][0])], [1])
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert refused(file).endswith('reading Parquet needs pyarrow; pip install "byhand[parquet]"')
-
-
 def test_the_cache_knows_the_settings(digits, tmp_path: Path) -> None:
     file = put(tmp_path / "x.parquet", [packed(image) for image in digits[0]], digits[1])
     assert [load(file, size=size).train.images.shape[1] for size in (None, 3, 6, 3)] == [6, 3, 6, 3]
     put(tmp_path / "hub" / "train.parquet", [packed(image) for image in digits[0]], digits[1])
     assert load(tmp_path / "hub", size=3).train.images.shape[1:] == (3, 3)
-
-
-def test_every_cut_is_refused(digits, tmp_path: Path) -> None:
-    file = put(tmp_path / "x.parquet", [packed(image) for image in digits[0][:6]], digits[1][:6])
-    sound = file.read_bytes()
-    for length in range(len(sound)):
-        file.unlink()
-        file.write_bytes(sound[:length])
-        assert "as a Parquet file does" in refused(file)

@@ -9,7 +9,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class Column:
     type: int
     pages: Sequence[Page]
     codec: int = _NOT_PACKED
+    sizes: dict[int, Any] = field(default_factory=dict)  # statistics of sizes
+    values: int | None = None  # where the footer says other than what the pages say
 
 
 def varint(value: int) -> bytes:
@@ -96,10 +98,10 @@ def value_of(value: Any) -> tuple[int, bytes]:
 
 def struct_of(fields: dict[int, Any]) -> bytes:
     out, last = b"", 0
-    for field, value in sorted(fields.items()):
+    for place, value in sorted(fields.items()):
         kind, data = value_of(value)
-        out += bytes([field - last << 4 | kind]) + data
-        last = field
+        out += bytes([place - last << 4 | kind]) + data
+        last = place
     return out + b"\0"
 
 
@@ -136,7 +138,7 @@ def parquet(
     more: dict[int, Any] | None = None,
 ) -> bytes:
     """A file of one group of rows, which its footer may name several times, with fields that nobody knows."""
-    out, chunks = b"PAR1", []
+    out, chunks = bytearray(b"PAR1"), []
     for column in columns:
         start, first, at = len(out), None, 0
         for page in column.pages:
@@ -145,14 +147,21 @@ def parquet(
             out += page.packed()
             at += page.values if page.kind == _DATA else 0
         about: dict[int, Any] = {1: column.type, 2: [_PLAIN, _RLE, _RLE_DICTIONARY], 3: list(column.path)}
-        about |= {4: column.codec, 5: Long(at), 6: Long(len(out) - start), 7: Long(len(out) - start)}
+        about |= {
+            4: column.codec,
+            5: Long(at if column.values is None else column.values),
+            6: Long(len(out) - start),
+            7: Long(len(out) - start),
+        }
         about |= {9: Long(first or start)} | ({11: Long(start)} if column.pages[0].kind == _DICTIONARY else {})
+        about |= {16: column.sizes} if column.sizes else {}
         chunks.append({2: Long(start), 3: about})
     schema: list[dict[int, Any]] = []
-    tops = list(dict.fromkeys(column.path[0] for column in columns))
+    tops: dict[str, list[Column]] = {}
+    for column in columns:
+        tops.setdefault(column.path[0], []).append(column)
     schema.append({4: "schema", 5: len(tops)})
-    for top in tops:
-        below = [column for column in columns if column.path[0] == top]
+    for top, below in tops.items():
         if len(below[0].path) > 1:
             schema.append({3: 0, 4: top, 5: len(below)})
         schema += [{1: column.type, 3: 0, 4: column.path[-1]} for column in below]
@@ -161,7 +170,7 @@ def parquet(
     if metadata:
         footer[5] = [{1: key, 2: value} for key, value in metadata.items()]
     end = struct_of(footer)
-    return out + end + struct.pack("<I", len(end)) + b"PAR1"
+    return bytes(out + end + struct.pack("<I", len(end)) + b"PAR1")
 
 
 def png(image: Any) -> bytes:
@@ -214,7 +223,7 @@ def bombs() -> Iterator[bytes]:
         page = Page(_DATA, 100, gzipped(size), size)
         yield parquet([image_column(page, page, page, codec=_GZIP), label_column((0, 300))], 300)
     for size in (1000, 2**31 - 1, -5):  # a page that unpacks to more, or to less, than it says
-        page = Page(_DATA, 100, gzipped(1 << 30), size)
+        page = Page(_DATA, 100, gzipped(1 << 28), size)
         yield parquet([image_column(page, codec=_GZIP), label_column((0, 100))], 100)
 
     for values in (2**31 - 1, 10**8, -1):  # a dictionary of more values than bytes
@@ -233,9 +242,12 @@ def bombs() -> Iterator[bytes]:
     lies = struct.pack("<I", 2**31 - 1) + bytes(40)
     yield parquet([image_column(Page(_DATA, 9, lies, len(lies))), label_column((0, 9))], 9)
 
-    columns = [image_column(plain_page([picture])), label_column((0, 1))]
-    yield parquet(columns, 1, groups=40_000)  # a footer of as many groups of rows as go in
-    yield parquet(columns, 1, more={99: Empties(4_190_000)})
+    columns, one = [image_column(plain_page([picture])), label_column((0, 1))], [plain_page([bytes(8)])]
+    yield parquet(columns, 1, groups=10_000)  # a footer of as many groups of rows as go in
+    for place in (2, 3):  # counts of levels that no column without lists has: pyarrow's list of chunks ends the process
+        sizes = {place: [Long(1)] * 5}
+        yield parquet([image_column(plain_page([picture])), Column(("label",), _INT64, one, sizes=sizes)], 1)
+    yield parquet(columns, 1, more={15: Empties(4_190_000)})
     yield parquet(columns, 1, {"huggingface": "[" * 1_000_000})
     yield parquet(columns, 1, hub([str(name) for name in range(300_000)]))
     yield parquet(columns, 1, {"ARROW:schema": "/" * 1_000_000})

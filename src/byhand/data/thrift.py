@@ -15,7 +15,7 @@ __all__ = ["I32", "I64", "LIST", "STRUCT", "key", "read_struct"]
 I32, I64, _TEXT, LIST, STRUCT = 5, 6, 8, 9, 12
 _BITS: Final = {4: 16, I32: 32, I64: 64}
 _SIZES: Final = {1: 0, 2: 0, 3: 1, 7: 8}  # bytes of a bool (which is in its kind), a byte, a fraction
-_DEPTH: Final = 9
+_DEPTH: Final = 16  # structures and lists in each other: the footer's deepest are nine
 
 
 def key(field: int, kind: int) -> int:
@@ -42,7 +42,7 @@ def read_struct(data: bytes, at: int = 0, depth: int = 0) -> tuple[dict[int, Any
             field, at = _number(data, at, 16)
         field += step
         name = field << 4 | kind
-        if not 0 < field < 1 << 15 or name in fields or depth > _DEPTH:
+        if not 0 < field < 1 << 15 or name in fields:
             raise ValueError(field)
         fields[name], at = _value(data, at, kind, depth)
     return fields, at + 1
@@ -54,6 +54,8 @@ def _value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
     if kind == _TEXT:
         length, at = _varint(data, at)
         return None, at + length
+    if depth > _DEPTH:
+        raise ValueError(depth)
     if kind == STRUCT:
         return read_struct(data, at, depth + 1)
     if kind == LIST:
@@ -74,7 +76,7 @@ def _list(data: bytes, at: int, depth: int) -> tuple[list[Any] | None, int]:
         return None, at + count
     items: list[Any] = []
     for _ in range(count):
-        item, at = _value(data, at, kind, depth)
+        item, at = _value(data, at, kind, depth + 1)
         items.append(item)
     return items if kind == STRUCT else None, at
 
