@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from byhand.data.files import MAX_BYTES
-from byhand.data.parquet import parquet_classes, read_parquet
+from byhand.data.parquet.read import parquet_classes, read_parquet
 from tests.fuzz import parquet_file
 from tests.fuzz.judge import Reader
 from tests.fuzz.read_data import IMAGES, LABELS, png, put

@@ -18,7 +18,7 @@ from byhand.data.folder import read_image_folder
 from byhand.data.idx import find_idx_folder, idx_files, read_idx_folder
 from byhand.data.manifest import is_sharded, open_shards
 from byhand.data.npz import read_npz
-from byhand.data.parquet import find_parquet, read_parquet
+from byhand.data.parquet.read import find_parquet, read_parquet
 from byhand.data.sharding import Choices, shard
 from byhand.data.shards import Sharded
 from byhand.data.split import check_settings, split

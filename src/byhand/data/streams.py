@@ -9,7 +9,7 @@ from byhand.data.dataset import Raw, Rows
 from byhand.data.files import faults
 from byhand.data.folder import folder_rows, list_images
 from byhand.data.idx import find_idx_folder, idx_files, idx_parts
-from byhand.data.parquet import find_parquet, parquet_classes, parquet_rows
+from byhand.data.parquet.read import find_parquet, parquet_classes, parquet_rows
 from byhand.data.table import find_tables, table_rows
 
 

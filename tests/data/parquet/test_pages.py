@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from byhand.data.pages import longest_page
-from byhand.data.parquet import read_parquet
+from byhand.data.parquet.pages import longest_page
+from byhand.data.parquet.read import read_parquet
 from byhand.errors import DataError
 from tests.fuzz.parquet_file import (
     Column,

@@ -16,10 +16,10 @@ from typing import Final
 
 import numpy as np
 
-from byhand.data.columns import batches, opened
 from byhand.data.dataset import Raw, Rows
 from byhand.data.files import MAX_BYTES, faults, shown
 from byhand.data.labels import index_labels
+from byhand.data.parquet.columns import batches, opened
 from byhand.data.pictures import decode_all, read_grey
 from byhand.errors import DataError
 

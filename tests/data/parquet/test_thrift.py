@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byhand.data.thrift import I32, I64, LIST, STRUCT, key, read_struct
+from byhand.data.parquet.thrift import I32, I64, LIST, STRUCT, key, read_struct
 from tests.fuzz.parquet_file import Long, struct_of
 
 numbers = st.integers(-(2**31), 2**31 - 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from byhand.data.files import shown
-from byhand.data.thrift import I32, I64, LIST, STRUCT, key, read_struct
+from byhand.data.parquet.thrift import I32, I64, LIST, STRUCT, key, read_struct
 from byhand.errors import DataError
 
 __all__ = ["MAX_FOOTER", "MAX_PAGE", "longest_page"]

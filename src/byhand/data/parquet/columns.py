@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.files import open_file, shown
-from byhand.data.pages import MAX_FOOTER, longest_page
+from byhand.data.parquet.pages import MAX_FOOTER, longest_page
 from byhand.data.picture import MAX_BYTES as MAX_PICTURE
 from byhand.errors import DataError
 from byhand.json_text import parsed

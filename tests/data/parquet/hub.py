@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from byhand.data.parquet import read_parquet
+from byhand.data.parquet.read import read_parquet
 from byhand.errors import DataError
 
 __all__ = ["TEN", "features", "packed", "put", "refused", "table"]

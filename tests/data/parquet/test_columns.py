@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from byhand.data.parquet import parquet_classes, read_parquet
-from tests.data.hub import TEN, features, packed, put, refused, table
+from byhand.data.parquet.read import parquet_classes, read_parquet
+from tests.data.parquet.hub import TEN, features, packed, put, refused, table
 
 pa = pytest.importorskip("pyarrow", reason="reading Parquet needs pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

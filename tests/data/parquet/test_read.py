@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byhand.data import columns, parquet
 from byhand.data.load import load
-from byhand.data.parquet import find_parquet, parquet_classes, parquet_rows, read_parquet
+from byhand.data.parquet import columns, read
+from byhand.data.parquet.read import find_parquet, parquet_classes, parquet_rows, read_parquet
 from byhand.errors import DataError
-from tests.data.hub import TEN, packed, put, refused
+from tests.data.parquet.hub import TEN, packed, put, refused
 
 pa = pytest.importorskip("pyarrow", reason="reading Parquet needs pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -51,9 +51,9 @@ def test_the_genuine_digits_are_those_of_the_idx_files(mnist_path: Path, tmp_pat
 def test_however_it_is_written(digits, tmp_path: Path, options, monkeypatch) -> None:
     images, labels = digits
     file = put(tmp_path / "digits.parquet", [packed(image) for image in images], labels, **options)
-    for batch, block in ((columns._BATCH, parquet._BLOCK), (1, 1), (5000, 100)):
+    for batch, block in ((columns._BATCH, read._BLOCK), (1, 1), (5000, 100)):
         monkeypatch.setattr(columns, "_BATCH", batch)
-        monkeypatch.setattr(parquet, "_BLOCK", block)
+        monkeypatch.setattr(read, "_BLOCK", block)
         blocks = list(parquet_rows([file, file], None, False))
         assert all(0 < len(rows.labels) == len(rows.images) <= 4096 for rows in blocks)
         np.testing.assert_array_equal(np.concatenate([rows.images for rows in blocks]), np.concatenate([images] * 2))
