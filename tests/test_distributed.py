@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,20 +20,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byhand.data.loader import DataLoader, part_of
-from byhand.distributed import World, is_restart, joined, restarts
+from byhand.distributed import World, joined, restarts
 from byhand.errors import DataError
 from byhand.metrics import Mean
 
 WORKER = Path(__file__).with_name("_distributed_worker.py")
-AGENT = ("-m", "torch.distributed.run", "--standalone", "--monitor-interval=0.05")
+AGENT = ("-m", "torch.distributed.run", "--monitor-interval=0.05")
 PATIENCE = 120.0  # seconds after which a process counts as hung
 
 
 @contextmanager
-def torchrun(n: int, *args: str, folder: Path, restarts: int = 0, **env: str) -> Iterator[subprocess.Popen[str]]:
+def torchrun(
+    n: int, *args: str, folder: Path, restarts: int = 0, machines: tuple[str, ...] = ("--standalone",), **env: str
+) -> Iterator[subprocess.Popen[str]]:
     """``torchrun --nproc-per-node N ARGS`` in a folder; nothing of it is left afterwards."""
     started = subprocess.Popen(
-        [sys.executable, *AGENT, f"--nproc-per-node={n}", f"--max-restarts={restarts}", *args],
+        [sys.executable, *AGENT, *machines, f"--nproc-per-node={n}", f"--max-restarts={restarts}", *args],
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **env},
         stdout=subprocess.PIPE,
@@ -130,7 +133,7 @@ def test_alone_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "RANK"):
         monkeypatch.delenv(name, raising=False)
     world, p, mean = joined(), torch.ones(2), Mean(3.0, 2)
-    assert (world.rank, world.size, is_restart(), restarts()) == (0, 1, False, False)
+    assert (world.rank, world.size, world.restarted, restarts()) == (0, 1, False, False)
     p.grad = torch.tensor([1.0, 2.0])
     loss = torch.tensor(0.5)
     assert world.sum_gradients([p], loss, 4) is loss
@@ -294,6 +297,26 @@ def test_killed_at_many_points(tmp_path: Path) -> None:
         killed(tmp_path, f"killed {i}", KILLED, [(i % 2, 0.2 * i), (i % 2, 3 + 0.3 * i), (1 - i % 2, 3.5)])
         assert weights(tmp_path / f"killed {i}") == weights(tmp_path / "whole")
         assert history(tmp_path / f"killed {i}") == history(tmp_path / "whole")
+
+
+@pytest.mark.full
+def test_a_process_killed_on_one_of_two_machines_comes_back(tmp_path: Path) -> None:
+    assert finished(2, *KILLED, "--out", "whole", folder=tmp_path)[0] == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = f"--rdzv-endpoint=127.0.0.1:{free.getsockname()[1]}"
+    machine: dict[str, Any] = {"folder": tmp_path, "restarts": 3}
+    machine["machines"] = ("--nnodes=2", "--rdzv-backend=c10d", where)
+    with torchrun(1, *KILLED, "--out", "two", **machine) as one, torchrun(1, *KILLED, "--out", "two", **machine) as two:
+        for agent in (one, two):
+            wait_for(lambda: state_of(tmp_path / "two"))
+            before = wait_for(lambda agent=agent: children(agent.pid))[0]
+            os.kill(before, signal.SIGKILL)
+            wait_for(lambda agent=agent, before=before: set(children(agent.pid)) - {before})
+        errors = [agent.communicate(timeout=PATIENCE)[1] for agent in (one, two)]
+        assert (one.returncode, two.returncode) == (0, 0), errors
+    assert weights(tmp_path / "two") == weights(tmp_path / "whole")
+    assert history(tmp_path / "two") == history(tmp_path / "whole")
 
 
 # What goes wrong.

@@ -15,11 +15,13 @@ PATIENCE = timedelta(seconds=20)
 
 
 def meet(store: Any, ranks: Sequence[int], size: int) -> dict[int, Any]:
-    """The parts that the processes of these ranks come to, started in this order."""
+    """The parts that processes of these ranks come to, started in this order; all know whether others were before."""
     parts: dict[int, Any] = {}
+    restarted: dict[int, bool] = {}
+    known = store.check(["byhand/groups"])
 
     def come(rank: int) -> None:
-        parts[rank] = own_part(store, rank, size, PATIENCE)
+        parts[rank], restarted[rank] = own_part(store, rank, size, PATIENCE)
 
     threads = [threading.Thread(target=come, args=(rank,), daemon=True) for rank in ranks]
     for thread in threads:
@@ -27,6 +29,7 @@ def meet(store: Any, ranks: Sequence[int], size: int) -> dict[int, Any]:
         time.sleep(0.03)
     for thread in threads:
         thread.join(20)
+    assert restarted == dict.fromkeys(ranks, known)
     return parts
 
 

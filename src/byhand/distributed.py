@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from byhand.metrics import Mean
     from byhand.model import Sequential
 
-__all__ = ["World", "draw_own_masks", "is_restart", "joined", "restarts", "share_work"]
+__all__ = ["World", "draw_own_masks", "joined", "restarts", "share_work"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,8 @@ class World:
         rank: this process's number, from 0. Rank 0 alone prints and writes.
         size: the number of processes, W.
         local_rank: this process's number on its machine.
+        restarted: whether torchrun has started these processes again, because one of them failed. Its own count differs
+            between machines, so they ask each other.
         wish: whether somebody wants this process to end its training.
         in_order: set once all ranks are known to end at the same point: they wait for each other before they leave.
     """
@@ -60,6 +62,7 @@ class World:
     ) -> None:
         """Args: as the attributes; device, where the backend wants what it adds up."""
         self.rank, self.size, self.local_rank = rank, size, local_rank
+        self.restarted = False
         self.wish = Stop()
         self.in_order = False
         self._agreed = False
@@ -129,6 +132,10 @@ class World:
     def number_of_first(self, number: float) -> float:
         """Rank 0's number, on every rank."""
         return number if self.size == 1 else self._sums([number if self.rank == 0 else 0.0])[0]
+
+    def on_any(self, holds: bool) -> bool:
+        """Whether it holds on any rank."""
+        return holds if self.size == 1 else self._sums([float(holds)])[0] > 0
 
     @contextmanager
     def together(self) -> Generator[None]:
@@ -253,7 +260,7 @@ def joined(device: str = "auto") -> World:
         torch.cuda.set_device(local_rank)
     try:
         shared, _, _ = next(cast("Any", dist).rendezvous("env://", rank, size, timeout=_PATIENCE))
-        store = own_part(shared, rank, size, _PATIENCE)
+        store, known = own_part(shared, rank, size, _PATIENCE)
         dist.init_process_group(
             "nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size, timeout=_PATIENCE
         )
@@ -261,7 +268,9 @@ def joined(device: str = "auto") -> World:
         raise DataError(
             f"rank {rank} cannot reach the others: {str(error).splitlines()[0]}; check torchrun's --rdzv-endpoint"
         ) from error
-    return World(rank, size, local_rank, torch.device("cuda", local_rank) if on_gpu else None)
+    world = World(rank, size, local_rank, torch.device("cuda", local_rank) if on_gpu else None)
+    world.restarted = world.on_any(known or int(env.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
+    return world
 
 
 def share_work(learn: "Learner", world: World) -> None:
@@ -305,11 +314,6 @@ def draw_own_masks(world: World, model: "Sequential", seed: int, step: int) -> N
 
 def _numbers(tensor: "Tensor") -> list[float]:
     return cast("list[float]", cast("Any", tensor).tolist())
-
-
-def is_restart() -> bool:
-    """Whether torchrun has started this process again, because one of its group failed."""
-    return _under_torchrun() and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
 
 
 def restarts() -> bool:

@@ -20,8 +20,10 @@ __all__ = ["own_part"]
 _LOOK = 0.01  # seconds between two looks
 
 
-def own_part(store: Any, rank: int, size: int, patience: timedelta) -> Any:
-    """A part of a ``torch.distributed`` store that no earlier group has written to. All of the group must call this.
+def own_part(store: Any, rank: int, size: int, patience: timedelta) -> tuple[Any, bool]:
+    """A part of a ``torch.distributed`` store that no earlier group has written to, and whether there was such a group.
+
+    All of the group must call this.
 
     Args:
         store: the same for all processes.
@@ -36,7 +38,7 @@ def own_part(store: Any, rank: int, size: int, patience: timedelta) -> Any:
 
     dist: Any = torch.distributed
     name = _welcome(store, size, patience) if rank == 0 else _hello(store, rank)
-    return dist.PrefixStore(f"byhand/{name}", store)
+    return dist.PrefixStore(f"byhand/{name}", store), not name.startswith("1 ")
 
 
 def _hello(store: Any, rank: int) -> str:
@@ -48,7 +50,8 @@ def _hello(store: Any, rank: int) -> str:
 
 
 def _welcome(store: Any, size: int, patience: timedelta) -> str:
-    name, away, until = uuid.uuid4().hex, set(range(1, size)), time.monotonic() + patience.total_seconds()
+    away, until = set(range(1, size)), time.monotonic() + patience.total_seconds()
+    name = f"{store.add('byhand/groups', 1)} {uuid.uuid4().hex}"
     while away:
         for rank in sorted(away):
             if store.check([f"byhand/hello/{rank}"]):

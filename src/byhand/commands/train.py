@@ -10,7 +10,7 @@ import typer
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
 from byhand.data.load import open_data
-from byhand.distributed import is_restart, joined, restarts
+from byhand.distributed import joined, restarts
 from byhand.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -59,12 +59,13 @@ def train(
     given = options.given_settings(locals())
     if resume is not None and (given or data or like or out):
         raise UsageError("--resume goes on with a run as it was begun; give no data and no other settings with it")
-    if is_restart() and (run := resume or out) and (run / "run.json").exists():
-        resume, like, given, data = run, None, {}, None
-    elif restarts() and not (resume or out):
+    if restarts() and not (resume or out):
         raise UsageError("--max-restarts: name the run's folder with --out, so that a restart finds it")
     settings, source = options.chosen(like or resume, given, data)
     world = ctx.with_resource(joined(settings.device))
+    if out is not None and world.restarted and world.number_of_first(float((out / "run.json").exists())):
+        resume, like = out, None
+        settings, source = options.chosen(resume, {}, None)
     table = not json and not quiet and world.rank == 0
     parts = world.first(
         lambda: open_data(source, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale)
@@ -80,7 +81,7 @@ def train(
         if resume is None:
             plan = recipe.prepare(settings, parts, quiet=not table, world=world)
         else:
-            if is_restart() and checkpoint.read_run(resume)["status"] == "finished":
+            if world.restarted and checkpoint.read_run(resume)["status"] == "finished":
                 world.in_order = True
                 return
             with world.together():
