@@ -240,11 +240,13 @@ def check_times(folder: Path, content: bytes) -> None:
     assert found["results"]["seconds"] == times[2]
 
 
+@cache
 def sound_times() -> bytes:
     rows = [{"seconds": 0.5}, {"seconds": None}, {"seconds": 1.25}]
     return written(lambda folder: checkpoint.write_times(folder, rows, 2.5), "times.json")
 
 
+@cache
 def sound_history() -> bytes:
     rows = [{"epoch": epoch, "train_loss": 0.5 / (1 + epoch), "valid_loss": None} for epoch in range(4)]
     return written(lambda folder: checkpoint.write_history(folder, rows), "history.jsonl")
