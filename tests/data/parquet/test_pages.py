@@ -112,6 +112,11 @@ def test_rows_that_no_page_holds(tmp_path: Path) -> None:
     assert "damaged: row group 1 has 9 rows, but 10 values in its column 2" in refused(
         tmp_path, parquet([nine, ten], 9)
     )
+    sound = parquet([image_column(plain_page([_PICTURE] * 9)), label_column((0, 9))], 9)
+    for rows in (8, 10):  # in the footer, whose field 3 follows the schema
+        assert f"lists groups of 9 rows, not {rows}" in refused(
+            tmp_path, sound.replace(b"\0\x16\x12\x19", bytes([0, 22, 2 * rows, 25]))
+        )
     same = image_column(dictionary_page([_PICTURE]), runs_page((0, 10**9)))
     message = refused(tmp_path, parquet([same, label_column((0, 10**9))], 10**9))
     assert "damaged: declares 1,000,000,000 rows in" in message

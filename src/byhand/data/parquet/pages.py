@@ -23,7 +23,7 @@ MAX_PAGE: Final = 2**28
 MAX_FOOTER: Final = 2**22
 """The most bytes that a footer may have (4 MiB). A group of rows takes some hundred."""
 
-_GROUPS, _CHUNKS, _ROWS, _ABOUT = key(4, LIST), key(1, LIST), key(3, I64), key(3, STRUCT)  # of the footer
+_GROUPS, _CHUNKS, _ROWS, _ABOUT = key(4, LIST), key(1, LIST), key(3, I64), key(3, STRUCT)  # of the footer and a group
 _VALUES, _START, _DICTIONARY = key(5, I64), key(9, I64), key(11, I64)  # of a chunk
 _TYPE, _UNPACKED, _PACKED = key(1, I32), key(2, I32), key(3, I32)  # of a page, and what only one type of page has:
 _OWN: Final = {0: key(5, STRUCT), 2: key(7, STRUCT), 3: key(8, STRUCT)}  # values, a dictionary, values in version 2
@@ -44,13 +44,17 @@ def longest_page(path: Path, file: BinaryIO, columns: list[int]) -> int:
 
     Raises:
         DataError: the footer or a header cannot be read, chunks share bytes, a page lies outside the file or unpacks to
-            more than ``MAX_PAGE``, or the pages of a chunk hold other than its group's number of rows.
+            more than ``MAX_PAGE``, or the pages, the groups and the footer differ in the number of rows.
     """
     end = file.seek(-8, 2)
     at = end - int.from_bytes(file.read(4), "little")
     file.seek(at)
     try:
-        groups: list[Any] = read_struct(file.read(end - at))[0][_GROUPS]
+        footer, _ = read_struct(file.read(end - at))
+        groups: list[Any] = footer[_GROUPS]
+        sizes = [int(group[_ROWS]) for group in groups]
+        if min(sizes, default=0) < 0 or sum(sizes) != footer[_ROWS]:
+            raise _damaged(path, at, "the footer", f"lists groups of {sum(sizes):,} rows, not {footer[_ROWS]:,}")
         chunks = [(group[_ROWS], group[_CHUNKS][column][_ABOUT]) for group in groups for column in columns]
         found = [(rows, about[_VALUES], about[_START], about.get(_DICTIONARY, 0)) for rows, about in chunks]
     except (ValueError, LookupError, TypeError) as error:
