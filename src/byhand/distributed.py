@@ -129,13 +129,13 @@ class World:
         for mean, total, count in zip(means, sums[::2], sums[1::2], strict=True):
             mean.total, mean.count = total, int(count)
 
+    def any(self, mine: bool) -> bool:
+        """Whether it is so on one of the ranks."""
+        return mine if self.size == 1 else self._sums([float(mine)])[0] > 0
+
     def number_of_first(self, number: float) -> float:
         """Rank 0's number, on every rank."""
         return number if self.size == 1 else self._sums([number if self.rank == 0 else 0.0])[0]
-
-    def on_any(self, holds: bool) -> bool:
-        """Whether it holds on any rank."""
-        return holds if self.size == 1 else self._sums([float(holds)])[0] > 0
 
     @contextmanager
     def together(self) -> Generator[None]:
@@ -269,7 +269,7 @@ def joined(device: str = "auto") -> World:
             f"rank {rank} cannot reach the others: {str(error).splitlines()[0]}; check torchrun's --rdzv-endpoint"
         ) from error
     world = World(rank, size, local_rank, torch.device("cuda", local_rank) if on_gpu else None)
-    world.restarted = world.on_any(known or int(env.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
+    world.restarted = world.any(known or int(env.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
     return world
 
 
