@@ -76,8 +76,8 @@ def parquet_classes(file: str | Path) -> tuple[str, ...] | None:
 def parquet_rows(files: list[Path], size: int | None, grayscale: bool) -> Iterator[Rows]:
     """The images and labels of the files in blocks of 1 to 4096 rows. Labels are as they stand in the file.
 
-    Memory does not grow with the files: at a time it holds two pages of a column, a batch of packed pictures (256 MiB,
-    or one picture) and a block of pixels (64 MiB, or one picture).
+    Memory does not grow with the files: it holds a few pages, each at most 256 MiB and in most files one, a batch of
+    packed pictures (256 MiB, or one picture) and a block of pixels (64 MiB, or one picture).
 
     Args:
         files: in order.
