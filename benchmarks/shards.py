@@ -114,20 +114,30 @@ def group() -> Iterator[bool]:
         GROUP.rmdir()
 
 
-def make(folder: Path, *options: str) -> str:
-    """Shards of MNIST; what it took."""
+def make(folder: Path, versions: int) -> str:
+    """Shards of MNIST and so many deformed versions of its training images; what it took."""
     if (folder / "shards.json").exists():
         return "was there already"
     start = time.perf_counter()
-    command = [sys.executable, "-m", "byhand", "data", "shard", str(measure.data_folder()), "-o", str(folder), *options]
-    subprocess.run([*command, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "byhand", "data", "shard", str(measure.data_folder()), "-o", str(folder)]
+    subprocess.run([*command, "--deformed", str(versions), "--quiet"], check=True, stdout=subprocess.DEVNULL)
     size = sum(file.stat().st_size for file in folder.iterdir())
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return f"{size / 1e9:.2f} GB in {time.perf_counter() - start:.0f} s, peak {peak / 2**20:.0f} MiB"
 
 
+def forgotten() -> bool:
+    """Whether the system could be made to forget the files that it has read."""
+    try:
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("1")
+    except OSError:
+        return False
+    return True
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     if sys.argv[1:2] == ["--child"]:
         child(*sys.argv[2:])
         return
@@ -136,29 +146,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often each speed is measured  [3]")
     parser.add_argument("--seconds", type=int, default=10, help="of each  [10]")
     parser.add_argument("--seeds", type=int, default=3, help="of each accuracy  [3]")
-    parser.add_argument("--quick", action="store_true", help="fewer versions and shorter runs: a try")
+    parser.add_argument("--versions", type=int, default=149, help="of each of the 54,000 images  [149]")
+    parser.add_argument("--only", choices=TABLES, help="one of the tables, which has a file of its own then")
     parser.add_argument("--save", action="store_true", help="keep what is printed in benchmarks/results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         place = args.folder or Path(name)
         place.mkdir(exist_ok=True)
+        lines = ["Training on shards: infinite MNIST.", measure.versions("torch", "numpy")]
         with group() as grouped:
-            lines = table(place, args, grouped)
-    measure.report(Path(__file__).stem, lines, args.save)
+            for table in [args.only] if args.only else TABLES:
+                lines += ["", *TABLES[table](place, args, grouped)]
+    measure.report("-".join([Path(__file__).stem, *([args.only] if args.only else [])]), lines, args.save)
 
 
-def table(place: Path, args: argparse.Namespace, grouped: bool) -> list[str]:
-    """The lines of the report."""
-    versions = 9 if args.quick else 149
-    big, middle, plain = (place / f"{name}-{versions}" for name in ("big", "middle", "plain"))
-    lines = ["Training on shards: infinite MNIST.", measure.versions("torch", "numpy"), ""]
-    lines.append(f"byhand data shard --deformed {versions}: {make(big, '--deformed', str(versions))}")
-    make(middle, "--deformed", "9")
-    make(plain)
-    data = shards_of(big)
-    size = len(data.train) * 784
-    lines += [f"{len(data.train):,} training images of 28×28, {size / 1e9:.2f} GB of pixels", ""]
-
+def table_of_speed(place: Path, args: argparse.Namespace, grouped: bool) -> list[str]:
+    """Images a second, beside the same data in memory."""
+    big = place / f"deformed-{args.versions}"
+    lines = [f"byhand data shard --deformed {args.versions}: {make(big, args.versions)}"]
+    rows = len(shards_of(big).train)
+    lines.append(f"{rows:,} training images of 28×28, {rows * 784 / 1e9:.2f} GB of pixels")
     lines.append(f"Images a second in training, batches of 256; median (least to most), n = {args.rounds}:")
     peaks = []
     for name, hidden in MODELS.items():
@@ -174,25 +181,38 @@ def table(place: Path, args: argparse.Namespace, grouped: bool) -> list[str]:
             f"  {name:14} {ours:11,.0f} from shards, {theirs:11,.0f} from memory: "
             f"{measure.spread(ratios, lambda ratio: f'{ratio:.2f}')} of it"
         )
+    for name, hidden in MODELS.items():
+        if forgotten():
+            cold = run("speed", big, 0, args.seconds, *hidden, limited=grouped)
+            peaks.append((cold["peak"], 0))
+            lines.append(f"  {name:14} {cold['speed']:11,.0f} from shards that the system has forgotten, from the disk")
     shards_peak, memory_peak = (max(column) / 2**20 for column in zip(*peaks, strict=True))
     how = "limited to 1,024 MiB, files' pages counted" if grouped else "not limited: no control groups here"
-    lines += [f"peak resident memory: {shards_peak:,.0f} MiB from shards ({how}), {memory_peak:,.0f} from memory", ""]
+    return [*lines, f"peak resident memory: {shards_peak:,.0f} MiB from shards ({how}), {memory_peak:,.0f} from memory"]
 
-    lines.append(
-        f"Shuffled in stretches, or whole: {len(shards_of(middle).train):,} images, 2 epochs, validation part, "
+
+def table_of_shuffling(place: Path, args: argparse.Namespace, _: bool) -> list[str]:
+    """Accuracy after stretches, and after shuffles of all rows."""
+    make(folder := place / "deformed-9", 9)
+    lines = [
+        f"Shuffled in stretches, or whole: {len(shards_of(folder).train):,} images, 2 epochs, validation part, "
         f"mean ± sd, n = {args.seeds}:"
-    )
+    ]
     for name, hidden in list(MODELS.items())[:2]:
         said = []
         for in_memory in (0, 1):
-            found = [run("learn", middle, in_memory, seed, 2, 0, *hidden)["accuracy"] for seed in range(args.seeds)]
+            found = [run("learn", folder, in_memory, seed, 2, 0, *hidden)["accuracy"] for seed in range(args.seeds)]
             said.append(f"{100 * statistics.mean(found):.2f} ± {100 * statistics.stdev(found):.2f} %")
         lines.append(f"  {name:14} {said[0]} from shards, {said[1]} shuffled whole in memory")
+    return lines
 
-    epochs = 1 if args.quick else 2
-    same = epochs * len(data.train) // 54_000
-    lines += ["", f"What it is good for: 784-512-10, as many steps, test part, mean ± sd, n = {args.seeds}:"]
-    for name, folder, passes in (("infinite MNIST", big, epochs), ("its 54,000 images", plain, same)):
+
+def table_of_use(place: Path, args: argparse.Namespace, grouped: bool) -> list[str]:
+    """Test accuracy of an MLP after one pass over the deformed images, and after as many steps on the 54,000."""
+    make(big := place / f"deformed-{args.versions}", args.versions)
+    make(plain := place / "deformed-0", 0)
+    lines = [f"What it is good for: 784-512-10, as many steps, test part, mean ± sd, n = {args.seeds}:"]
+    for name, folder, passes in (("infinite MNIST", big, 1), ("its 54,000 images", plain, 1 + args.versions)):
         found = [run("learn", folder, 0, seed, passes, 1, 512, limited=grouped) for seed in range(args.seeds)]
         accuracy, seconds = ([each[what] for each in found] for what in ("accuracy", "seconds"))
         lines.append(
@@ -201,6 +221,9 @@ def table(place: Path, args: argparse.Namespace, grouped: bool) -> list[str]:
             f"peak {max(each['peak'] for each in found) / 2**20:,.0f} MiB"
         )
     return lines
+
+
+TABLES = {"speed": table_of_speed, "shuffling": table_of_shuffling, "use": table_of_use}
 
 
 if __name__ == "__main__":
