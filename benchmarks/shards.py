@@ -65,7 +65,7 @@ def speed(data: str, in_memory: int, seconds: int, *hidden: int) -> dict[str, fl
 def learn(data: str, in_memory: int, seed: int, epochs: int, judge: int, *hidden: int) -> dict[str, float]:
     """Accuracy on the validation part, or on the test part to report it, after epochs with byhand's defaults."""
     from byhand.optim import flat_cos
-    from byhand.predict import predict_probs
+    from byhand.evaluate.opening import predict_probs
     from byhand.recipe import prepare
     from byhand.settings import Settings
 
