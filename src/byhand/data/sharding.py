@@ -15,7 +15,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from byhand import locks
 from byhand.data.content import content_hash, row_digests
 from byhand.data.dataset import Rows
+from byhand.data.deform import STRENGTH, deform
 from byhand.data.files import faults, shown
 from byhand.data.fingerprint import fingerprint
 from byhand.data.labels import MAX_LABEL, index_labels
@@ -90,8 +91,6 @@ class _Dealt:
 
     def rows(self, start: int, stop: int) -> Rows:
         """Rows ``start`` to ``stop`` of the ``versions`` · n."""
-        from byhand.data.deform import deform
-
         n, found = len(self.order), list[Rows]()
         for version in range(start // n, (stop - 1) // n + 1):
             first = max(start - version * n, 0)
@@ -147,7 +146,7 @@ def shard(
 
 
 def _as_told(choices: Choices) -> dict[str, object]:
-    return {name: getattr(choices, name) for name in Choices.__slots__}
+    return asdict(choices) | ({"strength": asdict(STRENGTH)} if choices.deformed else {})
 
 
 def _begin(folder: Path, source: str, stream: Stream, choices: Choices) -> Path:
