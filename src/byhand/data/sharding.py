@@ -146,7 +146,8 @@ def shard(
 
 
 def _as_told(choices: Choices) -> dict[str, object]:
-    return asdict(choices) | ({"strength": asdict(STRENGTH)} if choices.deformed else {})
+    told: dict[str, object] = asdict(choices)
+    return told | ({"strength": asdict(STRENGTH)} if choices.deformed else {})
 
 
 def _begin(folder: Path, source: str, stream: Stream, choices: Choices) -> Path:
