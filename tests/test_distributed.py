@@ -19,7 +19,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from byhand.data.load import make_shards
 from byhand.data.loader import DataLoader, part_of
+from byhand.data.sharding import Choices
 from byhand.distributed import World, joined, restarts
 from byhand.errors import DataError
 from byhand.metrics import Mean
@@ -226,6 +228,19 @@ def test_a_run_of_two_processes(tmp_path: Path) -> None:
         weights(tmp_path / "two"),
         history(tmp_path / "two"),
     )
+
+
+@pytest.mark.full
+def test_shards_are_shared_as_rows_in_memory_are(tmp_path: Path) -> None:
+    make_shards("digits", tmp_path / "shards", Choices())
+    args = ("-m", "byhand", "train", "shards", "--lr", "0.1", "--hidden", "8", "--epochs", "3", "--batch-size", "100")
+    for n in (1, 2, 3):
+        assert finished(n, *args, "--device", "cpu", "--out", f"run{n}", folder=tmp_path)[0] == 0
+    alone = history(tmp_path / "run1")
+    for n in (2, 3):
+        for row, like in zip(history(tmp_path / f"run{n}"), alone, strict=True):
+            assert row.keys() == like.keys()
+            assert all(row[name] == pytest.approx(like[name], rel=1e-5) for name in row)  # float32
 
 
 @pytest.mark.full
