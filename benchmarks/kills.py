@@ -91,6 +91,7 @@ def prepare(place: Path) -> str:
 
 def start(words: str, shared: Shared | None = None, before: Callable[[], None] = lambda: None) -> int:
     """Fork a process that runs the command; its number. What it prints goes to the file ``said``."""
+    sys.stdout.flush()  # or the child would say it too
     if process := os.fork():
         return process
     status = 70

@@ -26,7 +26,7 @@ import byhand
 from byhand.data.shards import Sharded
 
 LIMIT = 1 << 30  # bytes
-GROUP = Path("/sys/fs/cgroup/memory/byhand-benchmark")  # of the first version of control groups
+GROUP = Path(f"/sys/fs/cgroup/memory/byhand-{os.getpid()}")  # of the first version of control groups
 WARM_UP = 500  # steps
 MODELS: dict[str, list[int]] = {"linear 784-10": [], "784-30-10": [30], "784-512-10": [512]}
 
@@ -64,8 +64,8 @@ def speed(data: str, in_memory: int, seconds: int, *hidden: int) -> dict[str, fl
 
 def learn(data: str, in_memory: int, seed: int, epochs: int, judge: int, *hidden: int) -> dict[str, float]:
     """Accuracy on the validation part, or on the test part to report it, after epochs with byhand's defaults."""
-    from byhand.optim import flat_cos
     from byhand.evaluate.opening import predict_probs
+    from byhand.optim import flat_cos
     from byhand.recipe import prepare
     from byhand.settings import Settings
 

@@ -95,7 +95,7 @@ def main() -> None:
         "A linear layer too wide to be held twice: seconds a step, and the peak of resident memory, a process each.",
         measure.versions("torch"),
         "",
-        f"{'':44}{'batch':>6}  {'a step, median (min to max)':32}{'peak':>9}  of it weights and pictures",
+        f"{'':52}{'batch':>6}  {'a step, median (min to max)':32}{'peak':>9}  of it weights and pictures",
     ]
     ratios: list[tuple[list[float], list[float]]] = []
     for batch in (16, 128):
@@ -127,13 +127,13 @@ def main() -> None:
 
 def _row(name: str, batch: int, results: list[dict[str, Any]], size: str) -> str:
     if not results:
-        return f"{name:44}{batch:>6}  did not fit"
+        return f"{name:52}{batch:>6}  did not fit"
     seconds = [s for result in results for s in result["seconds"]]
     peak = max(result["peak"] for result in results)
     pixels, classes = SIZES[size]
     held = 4 * pixels * classes + batch * (len(results[0]["seconds"]) + 1) * pixels
     spread = measure.spread(seconds, lambda s: f"{s:.2f} s")
-    return f"{name:44}{batch:>6}  {spread:32}{peak / 1e9:6.2f} GB  {held / 1e9:.2f} GB"
+    return f"{name:52}{batch:>6}  {spread:32}{peak / 1e9:6.2f} GB  {held / 1e9:.2f} GB"
 
 
 if __name__ == "__main__":

@@ -114,6 +114,7 @@ def _rows_from(image_file: Path, label_file: Path, first: int) -> Iterator[Rows]
         stream, shape, dtype = _opened(image_file, file)
         _check_images(image_file, shape, dtype)
         _check_pair(image_file, shape[0], label_file, len(labels))
+        labels = labels.astype(np.int64)  # now that they are as many as they should be
         row, size = math.prod(shape[1:]), math.prod(shape)
         if stream is file:
             file.seek(first * row, os.SEEK_CUR)
@@ -136,7 +137,7 @@ def _read_part(folder: Path, part: tuple[str, ...]) -> Rows | None:
     check_rows(image_file, len(images))
     labels = _labels(label_file)
     _check_pair(image_file, len(images), label_file, len(labels))
-    return Rows(images, labels)
+    return Rows(images, labels.astype(np.int64))
 
 
 def _pair(folder: Path, part: tuple[str, ...]) -> tuple[Path, Path] | None:
@@ -159,14 +160,14 @@ def _check_images(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> N
         raise DataError(f"{shown(file)}: declares sizes {shape}, which hold no pixel; get the file again")
 
 
-def _labels(file: Path) -> NDArray[np.int64]:
+def _labels(file: Path) -> NDArray[Any]:
     labels = read_idx(file)
     if labels.dtype.kind not in "ui" or labels.ndim != 1:
         raise DataError(
             f"{shown(file)}: holds {labels.dtype} values of shape {labels.shape}; "
             "labels are integers of shape (N,), check that this is the file of labels"
         )
-    return labels.astype(np.int64)
+    return labels
 
 
 def _check_pair(image_file: Path, images: int, label_file: Path, labels: int) -> None:
