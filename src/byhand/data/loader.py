@@ -76,7 +76,6 @@ class DataLoader:
             raise ValueError(f"{len(x)} inputs and {len(y)} labels: every input needs one label")
         self.x, self.y = x.to(device), y.to(device)  # (N, ...), (N,) or (N, 1)
         self._shards = dataset if isinstance(dataset, Shards) else None
-        self._rows = len(x) if self._shards is None else len(self._shards)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.drop_last = drop_last
@@ -84,6 +83,10 @@ class DataLoader:
         self.share: tuple[int, int] = (0, 1)
         self.drawn_from: Tensor | None = None
         self._pixels = isinstance(dataset, Part | Shards)
+
+    @property
+    def _rows(self) -> int:
+        return len(self.x) if self._shards is None else len(self._shards)
 
     def __len__(self) -> int:
         """The number of batches in a pass."""
