@@ -246,16 +246,21 @@ def places(told: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [at, *(place for key in keys for place in places(told[key], (*at, key)))]
 
 
+def drawn_place(told: Any, data: Any) -> tuple[Any, Any]:
+    """One of the places of a JSON tree: the list or object that it lies in, and its name there."""
+    *path, last = data.draw(st.sampled_from(places(told)[1:]))
+    for key in path:
+        told = told[key]
+    return told, last
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_a_manifest_with_one_other_value_is_refused(made: Path, data: Any) -> None:
     file = made / "shards.json"
     whole = file.read_text()
     told = json.loads(whole)
-    *path, last = data.draw(st.sampled_from(places(told)[1:]))
-    inner = told
-    for key in path:
-        inner = inner[key]
+    inner, last = drawn_place(told, data)
     if data.draw(st.booleans()):
         inner[last] = data.draw(ODD)
     else:
@@ -283,10 +288,7 @@ def test_one_that_somebody_signed_is_refused_or_gives_rows_of_its_files(made: Pa
     file = made / "shards.json"
     whole = file.read_text()
     told = json.loads(whole)
-    *path, last = data.draw(st.sampled_from(places(told)[1:]))
-    inner = told
-    for key in path:
-        inner = inner[key]
+    inner, last = drawn_place(told, data)
     inner[last] = data.draw(ODD)
     said, found = "", None
     try:

@@ -21,7 +21,7 @@ from byhand.data.picture import read_bytes
 from byhand.data.pictures import decode_all, read_grey, sizes_differ
 from byhand.errors import DataError
 
-_PARTS: Final = {
+PARTS: Final = {
     "train": "train",
     "training": "train",
     "valid": "valid",
@@ -30,6 +30,8 @@ _PARTS: Final = {
     "test": "test",
     "testing": "test",
 }
+"""What a part may be called, and which it is."""
+
 _HIDDEN: Final = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and macOS, without a dot
 _PIECE: Final = 1 << 22  # bytes of pictures that are decoded at a time
 
@@ -86,7 +88,7 @@ def list_images(path: str | Path) -> Tree:
     parts: dict[str, list[list[str]]] = {}
     classes: tuple[str, ...] = ()
     for name in sorted(folders, key=_part_order):
-        folder, part = folders[name], _PARTS.get(name.lower())
+        folder, part = folders[name], PARTS.get(name.lower())
         if part is None:
             raise DataError(f"{shown(folder)}: stands beside {', '.join(sorted(parts))} but is no part; move it away")
         if part in parts:
@@ -141,13 +143,13 @@ def _shape(file: str, size: int | None, grayscale: bool) -> tuple[int, int]:
 
 def _has_parts(folders: dict[str, str]) -> bool:
     # "train" can also be a class, beside "car" and "bus"; a part holds folders, a class holds pictures.
-    inside = [_entries(folder) for name, folder in folders.items() if _PARTS.get(name.lower()) == "train"]
+    inside = [_entries(folder) for name, folder in folders.items() if PARTS.get(name.lower()) == "train"]
     return any(below or not files for below, files in inside)
 
 
 def _part_order(name: str) -> int:
     # Train, valid, test; what is no part comes last, so that its message can say beside what it stands.
-    return list(_PARTS).index(name.lower()) if name.lower() in _PARTS else len(_PARTS)
+    return list(PARTS).index(name.lower()) if name.lower() in PARTS else len(PARTS)
 
 
 def _classes(folders: dict[str, str]) -> tuple[tuple[str, ...], list[list[str]]]:

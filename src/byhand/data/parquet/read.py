@@ -18,6 +18,7 @@ import numpy as np
 
 from byhand.data.dataset import Raw, Rows
 from byhand.data.files import MAX_BYTES, faults, shown
+from byhand.data.folder import PARTS
 from byhand.data.labels import index_labels
 from byhand.data.parquet.columns import batches, opened
 from byhand.data.pictures import decode_all, read_grey
@@ -26,16 +27,7 @@ from byhand.errors import DataError
 __all__ = ["find_parquet", "parquet_classes", "parquet_rows", "read_parquet"]
 
 _NAME: Final = re.compile(r"([a-z]+)(?:-([0-9]{1,9})-of-([0-9]{1,9})(?:-[0-9a-f]+)?)?\.parquet")
-_PARTS: Final = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "dev": "valid",
-    "test": "test",
-    "testing": "test",
-}
+_PARTS: Final = {**PARTS, "dev": "valid"}
 _BLOCK: Final = 2**26  # bytes of pixels of a block
 
 
