@@ -44,22 +44,22 @@ def modules(files: Iterable[Path]) -> list[Module]:
     return [Module(name, tuple(top), tuple(own)) for name, (top, own) in found.items()]
 
 
-def index(found: Iterable[Module]) -> str:
+def index(found: list[Module]) -> str:
     """The page of all modules."""
-    found = list(found)
     lines = [
         "# In Python",
         "",
-        "`import byhand` gives the names of the second column, in the order in which data flows through them. The",
-        "others are imported from their modules. What is not here may change without notice.",
+        "What `import byhand` gives stands first, in the order in which data flows through it; the rest is",
+        "imported from its module. What is not here may change without notice.",
         "",
-        "| module | `byhand.` | others | what it is |",
-        "|---|---|---|---|",
+        "```{eval-rst}",
     ]
     for module in found:
-        names = [", ".join(f"`{name}`" for name in names) for names in (module.top, module.own)]
-        lines.append(f"| [`{module.name}`]({module.name}.md) | {names[0]} | {names[1]} | {_plain(module.about)} |")
-    return "\n".join([*lines, "", "```{toctree}", ":hidden:", "", *(module.name for module in found), "```"]) + "\n"
+        names = [*(f"byhand.{name}" for name in module.top), *(f"{module.name}.{name}" for name in module.own)]
+        lines += [f"- :doc:`{module.name}`: {module.about}", "", *(f"  | :py:obj:`{name}`" for name in names), ""]
+    return (
+        "\n".join([*lines, "```", "", "```{toctree}", ":hidden:", "", *(module.name for module in found), "```"]) + "\n"
+    )
 
 
 def page(module: Module) -> str:
@@ -95,8 +95,3 @@ def _imported(files: Iterable[Path]) -> Iterable[tuple[str, list[str]]]:
             for node in ast.walk(ast.parse(block)):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("byhand."):
                     yield str(node.module), [alias.name for alias in node.names]
-
-
-def _plain(text: str) -> str:
-    """A line of a docstring in a cell of a table."""
-    return text.replace("``", "`").replace("|", "\\|")

@@ -40,4 +40,5 @@ def test_each_name_is_shown_as_what_it_is() -> None:
 def test_the_index_links_every_module() -> None:
     found = modules([])
     text = index(found)
-    assert all(f"[`{module.name}`]({module.name}.md)" in text and module.about[:20] in text for module in found)
+    assert all(f"- :doc:`{module.name}`: {module.about}\n" in text for module in found)
+    assert "  | :py:obj:`byhand.softmax`\n" in text

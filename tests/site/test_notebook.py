@@ -24,9 +24,8 @@ def test_text_code_and_outputs_stand_in_their_order() -> None:
 
 
 def test_cells_of_code_are_read_alone() -> None:
-    assert code_cells(
-        {"cells": [{"cell_type": "markdown", "source": ["a"]}, {"cell_type": "code", "source": ["b\n", "c"]}]}
-    ) == ["b\nc"]
+    cell = {"cell_type": "code", "source": ["b\n", "c"], "execution_count": 3, "outputs": [{"text": ["d\n", "e\n"]}]}
+    assert code_cells({"cells": [{"cell_type": "markdown", "source": ["a"]}, cell]}) == [("b\nc", 3, "d\ne\n")]
 
 
 def test_an_output_that_cannot_be_shown_is_said(tmp_path: Path) -> None:
