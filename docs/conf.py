@@ -30,6 +30,7 @@ napoleon_include_init_with_doc = False
 napoleon_numpy_docstring = False
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "byhand"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
