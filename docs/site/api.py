@@ -56,7 +56,8 @@ def index(found: list[Module]) -> str:
     ]
     for module in found:
         names = [*(f"byhand.{name}" for name in module.top), *(f"{module.name}.{name}" for name in module.own)]
-        lines += [f"- :doc:`{module.name}`: {module.about}", "", *(f"  | :py:obj:`{name}`" for name in names), ""]
+        shown = ", ".join(f":py:obj:`{name}`" for name in names)
+        lines += [f"- :doc:`{module.name}`: {module.about}", "", f"  {shown}", ""]
     return (
         "\n".join([*lines, "```", "", "```{toctree}", ":hidden:", "", *(module.name for module in found), "```"]) + "\n"
     )

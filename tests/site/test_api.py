@@ -41,4 +41,4 @@ def test_the_index_links_every_module() -> None:
     found = modules([])
     text = index(found)
     assert all(f"- :doc:`{module.name}`: {module.about}\n" in text for module in found)
-    assert "  | :py:obj:`byhand.softmax`\n" in text
+    assert "  :py:obj:`byhand.softmax`, :py:obj:`byhand.log_softmax`, " in text
