@@ -1,5 +1,6 @@
 """``byhand kaggle``: from two tables in Kaggle's layout, made here with no help from byhand, to a submission."""
 
+import gzip
 import json
 import re
 import signal
@@ -269,7 +270,7 @@ def test_other_commands_know_such_a_run(tables: Path, call: Callable[..., Any]) 
     assert "learnt from all labelled images of train.csv and kept none to test on" in line
     fields = json.loads(call("train", "--like", "mine", "--json").out)
     assert (fields["data"]["test"], fields["data"]["hash"]) == (240, load("train.csv").hash)
-    assert "is finished" in call("kaggle", "train.csv", "test.csv", "--resume", "mine").error(2)
+    assert "is finished" in call("kaggle", "train.csv", "test.csv", "--resume", "mine", "--quiet").error(2)
 
 
 def test_weights_of_unknown_origin_are_spoken_of(tables: Path, call: Callable[..., Any]) -> None:
@@ -280,7 +281,7 @@ def test_weights_of_unknown_origin_are_spoken_of(tables: Path, call: Callable[..
 
 
 def test_a_run_that_was_left_is_taken_up_to_the_same_submission(tables: Path, call: Callable[..., Any]) -> None:
-    options = ["train.csv", "test.csv", "--epochs", "700", "--lr", "1", "--out"]
+    options = ["train.csv", "test.csv", "--epochs", "300", "--lr", "1", "--out"]
     assert call("kaggle", *options, "whole", "-o", "whole.csv", "--quiet").status == 0
     command = [sys.executable, "-W", "error", "-m", "byhand", "kaggle", *options, "left"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
@@ -300,11 +301,11 @@ def idx(mnist: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """All 70,000 images and labels of MNIST, read with no help from byhand."""
     parts = []
     for what, head in (("images-idx3", 16), ("labels-idx1", 8)):
-        parts.append(
-            np.concatenate(
-                [np.fromfile(mnist / f"{part}-{what}-ubyte", np.uint8, offset=head) for part in ("train", "t10k")]
-            )
-        )
+        both = [mnist / f"{part}-{what}-ubyte" for part in ("train", "t10k")]
+        texts = [
+            file.read_bytes() if file.exists() else gzip.decompress(Path(f"{file}.gz").read_bytes()) for file in both
+        ]
+        parts.append(np.concatenate([np.frombuffer(text, np.uint8, offset=head) for text in texts]))
     return parts[0].reshape(-1, 28, 28), parts[1].astype(np.int64)
 
 
