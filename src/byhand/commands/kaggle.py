@@ -29,10 +29,10 @@ app = new_app()
 @app.command()
 def kaggle(
     train: Annotated[
-        Path | None, typer.Argument(metavar="[TRAIN.csv]", help="Kaggle's table with labels.  [where Kaggle puts it]")
+        Path | None, typer.Argument(metavar="TRAIN.csv", help="Kaggle's table with labels.  [where Kaggle puts it]")
     ] = None,
     test: Annotated[
-        Path | None, typer.Argument(metavar="[TEST.csv]", help="Kaggle's table without.  [beside the other]")
+        Path | None, typer.Argument(metavar="TEST.csv", help="Kaggle's table without.  [beside the other]")
     ] = None,
     output: Annotated[
         Path | None,
@@ -120,7 +120,7 @@ def kaggle(
     elif quiet:
         typer.echo(one_line(str(target)))
     else:
-        typer.echo(_closing(target, entered, files, folder, judged))
+        typer.echo(_closing(target, entered, files, folder, plan, judged))
 
 
 def _data_line(entered: Competition, files: Files) -> str:
@@ -180,7 +180,12 @@ def _fields(
 
 
 def _closing(
-    target: Path, entered: Competition, files: Files, folder: Path, judged: "tuple[Proportion, Score] | None"
+    target: Path,
+    entered: Competition,
+    files: Files,
+    folder: Path,
+    plan: "Recipe",
+    judged: "tuple[Proportion, Score] | None",
 ) -> str:
     lines = [""]
     if judged is None:
@@ -203,4 +208,6 @@ def _closing(
         "       read back and checked",
         f"saved  {one_line(str(folder))}",
     ]
+    if plan.settings.model == "linear":
+        lines.append("next   one linear layer hardly goes further; a hidden layer does: the same with --hidden 512")
     return "\n".join(lines)
