@@ -88,8 +88,7 @@ def wilson(hits: int, n: int, level: float = 0.95) -> Proportion:
     """
     hits, n = _counts(hits, n)
     low, high = _score_interval(hits / n, n, level)
-    # The ends are exact where rounding would step over them.
-    return Proportion(hits / n, low if hits else 0.0, high if hits < n else 1.0, n)
+    return Proportion(hits / n, low, high, n)
 
 
 def next_accuracy(hits: int, n: int, rows: int, level: float = 0.95) -> Proportion:
@@ -296,7 +295,8 @@ def _score_interval(p: float, n: float, level: float) -> tuple[float, float]:
     z = float(ndtri(1 - _tail(level)))
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return centre - half, centre + half
+    # The ends are exact where rounding would step over them.
+    return centre - half if p else 0.0, centre + half if p < 1 else 1.0
 
 
 def _square(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
