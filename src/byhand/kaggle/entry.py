@@ -44,7 +44,7 @@ def name_images(model: Sequential, images: NDArray[np.uint8]) -> NDArray[np.int6
     Raises:
         DataError: the model answers with what is no number.
     """
-    device = model.parameters()[0].device
+    device = next(iter(model.parameters())).device
     rows = torch.as_tensor(images.reshape(len(images), -1))  # (N, P)
     named = [np.empty(0, np.int64)]
     model.eval()
