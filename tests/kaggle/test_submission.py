@@ -2,8 +2,13 @@
 
 import contextlib
 import resource
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -18,8 +23,6 @@ DIGITS = tuple("0123456789")
 
 @given(st.lists(st.sampled_from(DIGITS), min_size=1, max_size=40))
 def test_what_is_written_is_what_pandas_reads_and_what_the_check_takes(labels: list[str]) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "submission.csv")
         write_submission(file, labels, DIGITS)
@@ -96,3 +99,30 @@ def test_a_label_that_never_occurred_is_not_handed_in(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="row 3 has the label '7', which does not occur in training"):
         write_submission(tmp_path / "submission.csv", ["3", "7"], ("1", "3"))
     assert list(tmp_path.iterdir()) == []
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from byhand.kaggle.submission import write_submission
+print("begun", flush=True)
+while True:
+    for label in "37":
+        write_submission(Path(sys.argv[1]), [label] * 20_000, "37")
+"""
+
+
+def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_submission(tmp_path: Path) -> None:
+    file = tmp_path / "submission.csv"
+    write_submission(file, ["3"] * 20_000, DIGITS)
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        command = [sys.executable, "-c", WRITER, str(file)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(rng.uniform(0.001, 0.1))
+            process.kill()
+        text = file.read_bytes()
+        check_lines(text, 20_000, "37")
+        assert len({line.split(b",")[1] for line in text.splitlines()[1:]}) == 1
