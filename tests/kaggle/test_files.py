@@ -32,6 +32,9 @@ def test_the_places_are_looked_into_in_order(machine: Path, home: Path) -> None:
     with pytest.raises(DataError, match=r"no train\.csv and test\.csv in .*digit-recognizer") as caught:
         find_files()
     assert str(machine / "here") in str(caught.value)
+    Path("digit-recognizer.zip").touch()
+    with pytest.raises(DataError, match=r"; unpack digit-recognizer\.zip$"):
+        find_files()
     put(Path())
     assert find_files() == Files(Path("train.csv"), Path("test.csv"), None)
     hub = put(home / ".cache/kagglehub/competitions/digit-recognizer", "train.csv", "test.csv", "sample_submission.csv")

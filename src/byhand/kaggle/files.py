@@ -42,9 +42,9 @@ def find_files(train: Path | None = None, test: Path | None = None) -> Files:
             if found.train.is_file() and found.test.is_file():
                 return found
     looked = ", ".join(shown(place.absolute()) for place in places)
-    raise DataError(
-        f"no train.csv and test.csv in {looked}; get them from kaggle.com/competitions/{NAME}/data and name both"
-    )
+    packed = Path(f"{NAME}.zip")  # what Kaggle's own command line leaves
+    how = f"unpack {packed}" if packed.is_file() else f"get them from kaggle.com/competitions/{NAME}/data and name both"
+    raise DataError(f"no train.csv and test.csv in {looked}; {how}")
 
 
 def usual_target() -> Path:
