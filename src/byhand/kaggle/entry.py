@@ -15,9 +15,9 @@ from byhand.model import Sequential
 __all__ = ["FLOOR_CHANCE", "PUBLIC_SHARE", "Score", "judge", "name_images"]
 
 PUBLIC_SHARE: Final = 0.25
-"""The part of the test images that the public score counts, as the competition's page said for years.
+"""The part of the test images that the public score is taken to count; posts about the competition give it, up to 2017.
 
-Kaggle may change it. Where it counts more of them, the score varies less than is said here.
+Where Kaggle counts more of them, the score varies less than is said here.
 """
 
 FLOOR_CHANCE: Final = 1e-4
