@@ -39,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     for name in [name for name in os.environ if name.startswith(("BYHAND_", "XDG_", "KAGGLE_", "HF_", "KERAS_"))]:
         monkeypatch.delenv(name)
-    for name in ("TORCH_HOME", "FASTAI_HOME"):
+    for name in ("TORCH_HOME", "FASTAI_HOME", "KAGGLEHUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))  # what HOME is called on Windows

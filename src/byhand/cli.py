@@ -34,7 +34,8 @@ COMMANDS = {
     "lr-find": "Find the learning rate, and say why.",
     "predict": "Say what a saved run sees in pictures.",
     "play": "Draw a digit, see the weights, watch a training run live.",
-    "export": "Write a saved run as one page that draws and predicts.",
+    "export": "Write a saved run as one file: a page that draws and predicts, or ONNX.",
+    "kaggle": "Make a submission to Kaggle's Digit Recognizer, and say its score.",
     "data": "List, fetch and describe data sets.",
 }
 

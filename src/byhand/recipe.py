@@ -171,6 +171,8 @@ def resume(
             f"{folder} is damaged: run.json does not say how it was begun ({brief(error)}); train anew"
         ) from error
     if learnt_from != data.hash:
+        if told["data"].get("test") == 0 and len(data.test):
+            raise UsageError(f"{folder} was begun by byhand kaggle; go on with byhand kaggle --resume {folder}")
         raise DataError(f"{data.source} has changed since {folder} was begun; bring the old data back, or train anew")
     settings, model, learn = build(settings, data, quiet)
     state, damaged = checkpoint.read_state(folder)

@@ -31,3 +31,20 @@ def test_what_stops_it_is_one_line(call: Callable[..., Any], run: Path, tmp_path
     assert "not a run" in call("export", tmp_path, "-o", "digit.html").error(3)
     assert "cannot write" in call("export", run, "-o", "nowhere/digit.html").error(3)
     assert not list(tmp_path.glob("*.pdf"))
+
+
+def test_a_run_becomes_an_onnx_model(call: Callable[..., Any], run: Path, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    done = call("export", run, "-o", "model.onnx")
+    assert done.status == 0
+    assert done.out.startswith("model.onnx: ")
+    assert "no probability differs from the run's by more than" in done.out
+    fields = json.loads(call("export", run, "-o", "other.ONNX", "--json").out)
+    assert fields.keys() == {"schema", "file", "max_difference", "max_logit_difference", "measured_by", "opset"}
+    assert (fields["schema"], fields["file"]) == ("byhand.export/1", "other.ONNX")
+    assert 0 <= fields["max_difference"] <= 1e-5
+    assert fields["measured_by"] == f"onnxruntime {onnxruntime.__version__}"
+    assert call("export", run, "-o", "model.onnx", "--quiet").out == ""
+    assert (tmp_path / "model.onnx").read_bytes() == (tmp_path / "other.ONNX").read_bytes()
+    assert "cannot write" in call("export", run, "-o", "nowhere/m.onnx").error(3)
+    assert ".html" in call("export", run, "-o", "onnx").error(2)

@@ -3,11 +3,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from byhand.data.content import content_hash, row_digests, sort_order
+from byhand.data.content import content_hash, row_digests, shared, sort_order
 from byhand.data.dataset import Rows
 
 _CLASSES = ("0", "1", "2")
@@ -68,3 +68,12 @@ def test_the_order_is_that_of_the_bytes(digests: list[bytes]) -> None:
     order = sort_order(table)
     assert [table[i].tobytes() for i in order] == sorted(digests)
     assert all(a < b for a, b in pairwise(order) if digests[a] == digests[b])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 2**32 - 1))
+def test_shared_images_are_those_that_a_comparison_of_all_pairs_finds(n: int, m: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    images, others = (rng.integers(0, 2, (count, 2, 2), np.uint8) for count in (n, m))
+    pairs = (images[:, None] == others[None]).all(axis=(2, 3))  # (n, m)
+    np.testing.assert_array_equal(shared(images, others), pairs.any(axis=1))

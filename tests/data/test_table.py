@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from byhand.data.fields import find_fault, parse_fields
-from byhand.data.table import find_tables, read_csv, read_tables
+from byhand.data.table import find_tables, has_labels, read_csv, read_tables, read_unlabelled
 from byhand.errors import DataError
 
 
@@ -159,3 +159,47 @@ def test_a_test_table_without_labels_is_no_test_part(write, tmp_path: Path, digi
     assert read_tables(tmp_path).test is None
     with pytest.raises(DataError, match=r"without labels cannot be trained on|not a square image"):
         read_csv(tmp_path / "test.csv")
+
+
+def _unlabelled(write, images, header: bool) -> bytes:
+    lines = write.csv(images, np.zeros(len(images), np.uint8), header).split(b"\n")
+    return b"\n".join(line.partition(b",")[2] for line in lines)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=_rows(9), header=st.booleans(), end=st.sampled_from([b"\n", b"\r\n"]))
+def test_a_table_without_labels_round_trips_and_is_known_for_one(write, rows, header, end) -> None:
+    images = rows.reshape(-1, 3, 3)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "test.csv")
+        file.write_bytes(_unlabelled(write, images, header).replace(b"\n", end))
+        assert not has_labels(file)
+        np.testing.assert_array_equal(read_unlabelled(file), images)
+        file.write_bytes(write.csv(images, np.zeros(len(images), np.uint8), header))
+        assert has_labels(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", "is empty"),
+        ("pixel0,pixel1,pixel2,pixel3\n", "holds no row of pixels"),
+        ("pixel0,pixel1,pixel2\n1,2,3\n", "row 1 has 3 columns, pixels without a label, not a square image"),
+        ("1,2,3,4,5\n", "row 1 has 5 columns, pixels without a label, not a square image"),
+        ("label,a,b,c\n1,2,3,4\n", "row 1 names a column of labels; a test table has pixels alone"),
+        ("a,b,c,label\n1,2,3,4\n", "row 1 names a column of labels"),
+        ("-1,2,3,4\n1,2,3,4\n", "row 1 begins with '-1' and is neither a row of numbers nor a header"),
+        ("nan,2,3,4\n1,2,3,4\n", "row 1 begins with 'nan' and is neither"),
+        ('"pixel0",b,c,d\n1,2,3,4\n', "row 1 begins with .*without quotes"),
+        ("a,b,c,d\n1,2,3,4\n5,256,7,8\n", "row 3, column 2 is 256; labels and pixels are whole numbers 0..255"),
+        ("a,b,c,d\n1,2,3,4\n5,6,7\n", "row 3 has 3 columns where row 1 has 4"),
+        ("1,2,3,4\n5,6,7.5,8\n", "row 2, column 3 is '7.5'"),
+    ],
+)
+def test_a_fault_of_a_table_without_labels_is_named_with_its_row(tmp_path: Path, text: str, where: str) -> None:
+    file = tmp_path / "test.csv"
+    file.write_text(text)
+    with pytest.raises(DataError, match=where) as caught:
+        read_unlabelled(file)
+    assert str(caught.value).isprintable()
+    assert str(file) in str(caught.value)

@@ -27,6 +27,7 @@ from byhand.evaluate.statistics import (
     holm,
     mcnemar,
     newcombe,
+    next_accuracy,
     over_seeds,
     paired_bootstrap,
     wilson,
@@ -109,6 +110,74 @@ def test_clopper_pearsons_interval_holds_every_true_value_in_at_least_95_percent
         assert coverage(clopper_pearson, n, p).min() >= 0.95 - 1e-12
         assert n > 1 or coverage(clopper_pearson, n, p).max() <= 1 + 1e-12
     assert coverage(wilson, 100, p).min() < 0.95  # what the guarantee is for
+
+
+@settings(max_examples=200, deadline=None)
+@given(counts(), st.integers(1, 20_000), st.floats(0.5, 0.999))
+def test_the_prediction_intervals_ends_are_where_the_z_test_of_two_shares_gives_way(
+    count: tuple[int, int], rows: int, level: float
+) -> None:
+    hits, n = count
+    p, z = hits / n, stats.norm.ppf((1 + level) / 2)
+
+    def excess(s: float) -> float:
+        r = (hits + rows * s) / (n + rows)
+        return abs(s - p) - z * math.sqrt(max(0.0, r * (1 - r)) * (1 / n + 1 / rows))
+
+    share = next_accuracy(hits, n, rows, level)
+    assert (share.value, share.n) == (p, rows)
+    assert 0 <= share.low <= p <= share.high <= 1
+    for end, beyond in ((share.low, 0.0), (share.high, 1.0)):
+        if end != beyond:
+            assert excess(end) == pytest.approx(0, abs=1e-9)
+            assert excess((end + beyond) / 2) > 0
+        else:
+            assert excess(end) <= 1e-9
+    one = wilson(hits, n, level)
+    assert share.low <= one.low + 1e-12
+    assert share.high >= one.high - 1e-12
+
+
+def test_the_prediction_for_images_without_end_is_wilsons_interval() -> None:
+    share, one = next_accuracy(3850, 4200, 10**13), wilson(3850, 4200)
+    assert (share.low, share.high) == pytest.approx((one.low, one.high), abs=1e-8)
+
+
+@pytest.mark.parametrize(("n", "m"), [(40, 60), (300, 100), (420, 700)])
+def test_the_prediction_interval_holds_the_next_accuracy_in_94_to_96_percent_of_the_cases(n: int, m: int) -> None:
+    shares = [next_accuracy(k, n, m) for k in range(n + 1)]
+    low, high = np.array([[share.low, share.high] for share in shares]).T  # (n + 1,) each
+    least, most = np.ceil(m * low - 1e-9), np.floor(m * high + 1e-9)
+    p = np.random.default_rng(2).uniform(0.02, 0.98, (1, 200))
+    held = stats.binom.cdf(most[:, None], m, p) - stats.binom.cdf(least[:, None] - 1, m, p)  # (n + 1, P)
+    exact = (stats.binom.pmf(np.arange(n + 1)[:, None], n, p) * held).sum(axis=0)
+    assert 0.94 < exact.mean() < 0.96
+
+
+def test_the_prediction_interval_asks_for_no_more_than_a_split_by_chance_of_a_finite_heap() -> None:
+    rng, held, n, m = np.random.default_rng(3), 0, 420, 700
+    for _ in range(4000):
+        hits = rng.integers(5000, 6900)  # of 7,000 images, n and m of which are drawn apart from each other
+        first = int(rng.hypergeometric(hits, 7000 - hits, n))
+        second = rng.hypergeometric(hits - first, 7000 - hits - (n - first), m)
+        share = next_accuracy(first, n, m)
+        held += bool(share.low - 1e-12 <= second / m <= share.high + 1e-12)
+    assert 0.935 < held / 4000 < 0.965
+
+
+@pytest.mark.parametrize("p", [0.85, 0.92, 0.96, 0.985, 0.995])
+def test_of_kaggles_sizes_a_score_below_the_one_in_10_000_end_comes_about_so_seldom(p: float) -> None:
+    n, m, level = 4200, 7000, 1 - 2e-4
+    likely = np.flatnonzero(stats.binom.pmf(np.arange(n + 1), n, p) > 1e-12)
+    floors = np.array([next_accuracy(int(k), n, m, level).low for k in likely])
+    below = stats.binom.cdf(np.ceil(m * floors - 1e-9) - 1, m, p)  # a score under the floor
+    assert 3e-5 < (stats.binom.pmf(likely, n, p) * below).sum() < 3e-4
+
+
+def test_a_prediction_needs_images_to_speak_of() -> None:
+    for hits, n, rows in ((0, 0, 5), (6, 5, 5), (-1, 5, 5), (1, 5, 0)):
+        with pytest.raises(ValueError, match="must be"):
+            next_accuracy(hits, n, rows)
 
 
 def test_newcombes_interval_of_his_own_example() -> None:

@@ -26,7 +26,7 @@ from byhand.data.npz import read_npz
 from byhand.data.picture import MAX_BYTES as MAX_FILE
 from byhand.data.picture import MAX_PIXELS
 from byhand.data.stored import read_stored, write_stored
-from byhand.data.table import read_csv
+from byhand.data.table import has_labels, read_csv, read_unlabelled
 from byhand.errors import DataError
 from tests.fuzz import bombs
 from tests.fuzz.judge import Reader
@@ -171,6 +171,31 @@ def check_csv(folder: Path, content: bytes) -> None:
     rows = np.array(right)
     side = math.isqrt(rows.shape[1] - 1)
     same(found, rows[:, 1:].reshape(-1, side, side), rows[:, 0])
+
+
+def expected_unlabelled(content: bytes) -> list[list[int]] | None:
+    """As ``expected_csv``, of a table without labels: what it would be with a label before each row."""
+    first, end, rest = content.partition(b"\n")
+    names = first.rstrip(b"\r\n").lower().split(b",")
+    header = all(re.match(rb"[a-z]", name) for name in names)
+    if b"label" in names or not (header or re.match(rb"[0-9]", first)):
+        return None
+    rows = b"\n".join(b"0," + line if line.rstrip(b"\r") else line for line in rest.split(b"\n"))
+    found = expected_csv((b"label," if header else b"0,") + first + end + rows)
+    return found and [row[1:] for row in found]
+
+
+def check_unlabelled(folder: Path, content: bytes) -> None:
+    file = put(folder / "test.csv", content)
+    try:
+        found = read_unlabelled(file)
+    except DataError:
+        assert len(content) > _SLOW or expected_unlabelled(content) is None, "refused what is right"
+        raise
+    right = expected_unlabelled(content)
+    assert right is not None, "accepted what is no table"
+    assert not has_labels(file)
+    assert np.array_equal(found.reshape(len(found), -1), right)
 
 
 # NPZ
@@ -354,6 +379,17 @@ READERS = (
         "csv",
         (table(), table(header=False), table(end="\r\n")),
         check_csv,
+        MAX_BYTES,
+        words=(b"label", b"\r\n", b"\n\n", b'"', b"\xef\xbb\xbf", b" ", b"-", b"+", b"1e3", b"\xd9\xa3", b"999", b",,"),
+        bombs=bombs.tables,
+    ),
+    Reader(
+        "csv-unlabelled",
+        tuple(
+            b"\n".join(line.partition(b",")[2] for line in one.split(b"\n"))
+            for one in (table(), table(header=False), table(end="\r\n"))
+        ),
+        check_unlabelled,
         MAX_BYTES,
         words=(b"label", b"\r\n", b"\n\n", b'"', b"\xef\xbb\xbf", b" ", b"-", b"+", b"1e3", b"\xd9\xa3", b"999", b",,"),
         bombs=bombs.tables,

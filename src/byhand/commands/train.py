@@ -1,6 +1,5 @@
 """``byhand train``: from image files to a saved model."""
 
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,13 +8,13 @@ import typer
 
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
+from byhand.commands.running import rate_line, run
 from byhand.data.load import open_data
 from byhand.distributed import joined, restarts
-from byhand.errors import DataError, UsageError
+from byhand.errors import UsageError
 
 if TYPE_CHECKING:
     from byhand.recipe import Recipe
-    from byhand.state import State
 
 app = new_app()
 
@@ -97,12 +96,12 @@ def train(
                     f"byhand: the bits may be others than those of {one_line(str(like))}: {'; '.join(other)}", err=True
                 )
         if table:
-            typer.echo(f"{model_line(plan.settings, plan.model)}\n{_rate_line(plan)}\n")
+            typer.echo(f"{model_line(plan.settings, plan.model)}\n{rate_line(plan)}\n")
         with world.together():
             folder = resume or (checkpoint.new_run(out) if world.rank == 0 else Path())
             if resume is None and world.rank == 0:
                 lock.enter_context(checkpoint.held(folder, new=True))
-        record = _run(plan, folder, state)
+        record = run(plan, folder, state)
     if world.rank:
         raise typer.Exit(1 if plan.learn.stopped else 0)
     if json:
@@ -114,34 +113,6 @@ def train(
     if plan.learn.stopped:
         typer.echo(f"byhand: {plan.learn.stopped}", err=True)
         raise typer.Exit(1)
-
-
-def _run(plan: "Recipe", folder: Path, state: "State | None") -> dict[str, Any]:
-    """``recipe.train``, and what is said when it does not come to its end."""
-    from byhand import recipe
-
-    name = one_line(str(folder))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a loss that is no number is said at the end
-            return recipe.train(plan, folder, state)
-    except KeyboardInterrupt:
-        epochs = max(0, len(plan.learn.history) - 1)
-        if plan.learn.world.rank == 0:
-            typer.echo(
-                f"byhand: interrupted; {epochs} finished epochs are kept in {name}; byhand train --resume {name}",
-                err=True,
-            )
-        raise typer.Exit(130) from None
-    except DataError as error:
-        if not (folder / "run.json").exists():
-            raise
-        raise DataError(f"{error}; then byhand train --resume {name}") from error
-
-
-def _rate_line(plan: "Recipe") -> str:
-    s = plan.settings
-    return f"rate   {plan.lr:.3g}, {plan.reason}; {s.opt}, {s.schedule}, batches of {s.batch_size}, seed {s.seed}"
 
 
 def _fields(folder: Path, plan: "Recipe", record: dict[str, Any]) -> dict[str, object]:

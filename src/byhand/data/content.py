@@ -47,6 +47,15 @@ def row_digests(rows: Rows, classes: Sequence[str]) -> NDArray[np.uint8]:
     return np.frombuffer(digests, np.uint8).reshape(count, 32)
 
 
+def shared(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which images (N, H, W) stand among the others (M, H, W) too, pixel for pixel, whatever their labels: (N,).
+
+    Each is looked up by a hash of its bytes, and where the hash is known the bytes are compared.
+    """
+    known = {image.tobytes() for image in others}
+    return np.fromiter((image.tobytes() in known for image in images), np.bool_, len(images))
+
+
 def sort_order(digests: NDArray[np.uint8]) -> NDArray[np.intp]:
     """The order (N,) that sorts digests (N, 32) by their bytes; equal digests keep their order."""
     words = digests.view(">u8")  # (N, 4): the order of big-endian words is the order of their bytes

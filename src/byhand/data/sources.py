@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from byhand.data import competition
 from byhand.data.cache import home
 from byhand.data.catalog import NAMES, SOURCES, Source, describe
 from byhand.data.download import fetch
@@ -92,8 +93,7 @@ def _places(source: Source) -> Iterator[Path]:
     if source.name == "mnist":
         yield fastai / "data" / "mnist_png"
         yield keras / "mnist.npz"
-        yield Path("/kaggle/input/digit-recognizer")
-        yield user / ".cache" / "kagglehub" / "competitions" / "digit-recognizer"
+        yield from competition.folders()
     else:
         yield keras / source.name
     yield _downloads(source)

@@ -4,8 +4,9 @@
     field  = 1*3DIGIT                0..255
     end    = LF or CRLF              after the last row it may be missing
 
-and before the rows at most one header, whose first name is ``label``. Nothing else is a table: no quotes, spaces,
-signs, exponents, empty fields, empty rows, byte-order mark or digit outside ASCII.
+and before the rows at most one header, whose first name is ``label``; that of a table without labels, as Kaggle's
+``test.csv``, names pixels alone. Nothing else is a table: no quotes, spaces, signs, exponents, empty fields, empty
+rows, byte-order mark or digit outside ASCII.
 """
 
 import math
@@ -35,6 +36,31 @@ def read_csv(path: str | Path) -> Raw:
         DataError: the file is no such table. The message names the row, which is the line of the file, and the column.
     """
     return index_labels(str(path), _read_rows(Path(path)))
+
+
+def read_unlabelled(path: Path) -> NDArray[np.uint8]:
+    """The images (N, H, W) of a table without labels, in its order. Each image is a square.
+
+    Raises:
+        DataError: the file is no such table. The message names the row, which is the line of the file, and the column.
+    """
+    return _read_rows(path, labelled=False).images
+
+
+def has_labels(path: Path) -> bool:
+    """Whether the first line of a table tells of labels: one of its names does, or only the rest makes a square image.
+
+    Raises:
+        DataError: the file cannot be read, or is empty.
+    """
+    with open_file(path) as file:
+        first = file.readline(_MAX_LINE)
+    if not first:
+        raise DataError(f"{shown(path)}: is empty; get the file again")
+    if not _first_name(first)[:1].isdigit():
+        return b"label" in _names(first)
+    columns = first.count(b",") + 1
+    return _side(columns) == 0 and _side(columns - 1) > 0
 
 
 def find_tables(folder: str | Path) -> tuple[Path, Path | None] | None:
@@ -82,42 +108,49 @@ def _columns(path: Path) -> int | None:
     return None if name != "label" and not name[:1].isdigit() else first.count(b",") + 1
 
 
-def table_rows(path: Path) -> Iterator[Rows]:
-    """The rows of one table in pieces of some megabytes.
+def table_rows(path: Path, labelled: bool = True) -> Iterator[Rows]:
+    """The rows of one table in pieces of some megabytes; those that are not ``labelled`` have zeros for labels.
 
     Raises:
         DataError: as ``read_csv``; while reading, too.
     """
     with open_file(path) as file:
         first = file.readline(_MAX_LINE)
-        header = _check_first(path, first)
+        header = _check_first(path, first, labelled)
         columns = first.count(b",") + 1
-        side = math.isqrt(columns - 1)
-        if side * side != columns - 1 or side == 0:
+        side = _side(columns - labelled)
+        if side == 0:
+            what = f"a label and {columns - 1:,} pixels" if labelled else "pixels without a label"
             raise DataError(
-                f"{shown(path)}: row 1 has {columns:,} columns, a label and {columns - 1:,} pixels, not a square "
-                "image; --size N needs N × N pixels in a row, check the table"
+                f"{shown(path)}: row 1 has {columns:,} columns, {what}, not a square image; --size N needs N × N "
+                "pixels in a row, check the table"
             )
         if not header:
             file.seek(0)
         empty = True
         for values in _parse(path, file, columns, 2 if header else 1):  # (n, columns)
             empty = False
-            images = np.ascontiguousarray(values[:, 1:]).reshape(-1, side, side)  # (n, H, W)
-            yield Rows(images, values[:, 0].astype(np.int64))
+            images = np.ascontiguousarray(values[:, int(labelled) :]).reshape(-1, side, side)  # (n, H, W)
+            yield Rows(images, values[:, 0].astype(np.int64) if labelled else np.zeros(len(values), np.int64))
     if empty:
         raise DataError(f"{shown(path)}: holds no row of pixels; get the file again")
 
 
-def _read_rows(path: Path) -> Rows:
+def _side(pixels: int) -> int:
+    """How many pixels a side of a square image has; 0 where they make none."""
+    side = math.isqrt(max(pixels, 0))
+    return side if side * side == pixels else 0
+
+
+def _read_rows(path: Path, labelled: bool = True) -> Rows:
     """All rows of a table, each piece put into its place, so that none stands in memory twice."""
     room, count = Rows(np.empty((0, 1, 1), np.uint8), np.empty(0, np.int64)), 0
-    for images, labels in table_rows(path):
+    for images, labels in table_rows(path, labelled):
         if not count:
             pixels = images[0].size
             with faults(path):
                 most = min(
-                    path.stat().st_size // (2 * (1 + pixels)) + 1, MAX_BYTES // pixels
+                    path.stat().st_size // (2 * (labelled + pixels)) + 1, MAX_BYTES // pixels
                 )  # a digit and an end each
             room = Rows(np.empty((most, *images.shape[1:]), np.uint8), np.empty(most, np.int64))  # memory as it fills
         end = count + len(labels)
@@ -132,7 +165,7 @@ def _read_rows(path: Path) -> Rows:
     return Rows(room.images[:count], room.labels[:count])
 
 
-def _check_first(path: Path, first: bytes) -> bool:
+def _check_first(path: Path, first: bytes, labelled: bool) -> bool:
     """Whether the first line is a header; DataError if it is neither that nor a row of numbers."""
     if not first:
         raise DataError(f"{shown(path)}: is empty; get the file again")
@@ -143,21 +176,39 @@ def _check_first(path: Path, first: bytes) -> bool:
     if len(first) == _MAX_LINE:
         raise DataError(f"{shown(path)}: row 1 does not end within {_MAX_LINE:,} bytes; this is no table of images")
     name = _first_name(first)
-    if name == "label":
+    if name[:1].isdigit():
+        return False
+    if _is_header(first, labelled):
         header = first.rstrip(b"\r\n")
         if b'"' in header or b"\r" in header:
             raise DataError(f"{shown(path)}: row 1 holds a quote or a lone carriage return; save the header without")
         return True
-    if name[:1].isdigit():
-        return False
+    if not labelled and b"label" in _names(first):
+        raise DataError(f"{shown(path)}: row 1 names a column of labels; a test table has pixels alone")
+    if labelled:
+        raise DataError(
+            f"{shown(path)}: row 1, column 1 is {shown(name)[:40]!r}, neither a number nor 'label'; "
+            "the first column holds the labels (a test table without labels cannot be trained on)"
+        )
     raise DataError(
-        f"{shown(path)}: row 1, column 1 is {shown(name)[:40]!r}, neither a number nor 'label'; "
-        "the first column holds the labels (a test table without labels cannot be trained on)"
+        f"{shown(path)}: row 1 begins with {shown(name)[:40]!r} and is neither a row of numbers nor a header, whose "
+        "names begin with letters; save the table as plain ASCII, without quotes"
     )
+
+
+def _is_header(first: bytes, labelled: bool) -> bool:
+    if labelled:
+        return _first_name(first) == "label"
+    names = _names(first)
+    return b"label" not in names and all(name[:1].isalpha() for name in names)
 
 
 def _first_name(first: bytes) -> str:
     return first.rstrip(b"\r\n").split(b",", 1)[0].decode("ascii", "backslashreplace").lower()
+
+
+def _names(first: bytes) -> list[bytes]:
+    return first.rstrip(b"\r\n").lower().split(b",")
 
 
 def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> Iterator[NDArray[np.uint8]]:

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.data.content import shared
 from byhand.data.dataset import Dataset, Part
 from byhand.evaluate.results import Landmarks
 from byhand.evaluate.statistics import CHANCE_LEVEL, mcnemar
@@ -36,10 +37,10 @@ def find_alarms(
         optimum: the ceiling's weights (C, P + 1), if they are known.
     """
     alarms: list[str] = []
-    shared = _shared(data.train, data.test)
-    if shared:
+    seen = int(shared(data.test.images, data.train.images).sum())
+    if seen:
         alarms.append(
-            f"{shared:,} of the {len(data.test):,} test images stand among the training images too, pixel for pixel: "
+            f"{seen:,} of the {len(data.test):,} test images stand among the training images too, pixel for pixel: "
             "the model has seen them with their labels"
         )
     accuracy = float(hits.mean())
@@ -59,12 +60,6 @@ def find_alarms(
                 "the same images, and not by luck: has it seen the test images?"
             )
     return tuple(alarms)
-
-
-def _shared(train: Part, test: Part) -> int:
-    """How many test images are found among the training images, whatever their labels."""
-    known = {image.tobytes() for image in train.images}
-    return sum(image.tobytes() in known for image in test.images)
 
 
 def _hits(weight: NDArray[np.float64], part: Part) -> NDArray[np.bool_]:

@@ -58,6 +58,11 @@ def open_test(run: str | Path, source: str | None = None) -> Opened:
     model, record = recipe.load_run(run)
     _check(record)
     settings, about = Settings.of(record), record["data"]
+    if source is None and about.get("test") == 0:
+        raise DataError(
+            f"{run} learnt from all labelled images of {about['source']} and kept none to test on; name other data to "
+            f"judge by: byhand evaluate {run} DATA"
+        )
     data = load(
         source or about["source"],
         settings.valid,

@@ -29,6 +29,7 @@ __all__ = [
     "holm",
     "mcnemar",
     "newcombe",
+    "next_accuracy",
     "over_seeds",
     "paired_bootstrap",
     "wilson",
@@ -86,12 +87,35 @@ def wilson(hits: int, n: int, level: float = 0.95) -> Proportion:
     Source: Wilson, J. Am. Stat. Assoc. 22 (1927). ValueError unless 0 ≤ hits ≤ n, n ≥ 1 and 0 < level < 1.
     """
     hits, n = _counts(hits, n)
-    p, z = hits / n, float(ndtri(1 - _tail(level)))
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    # The ends are exact where rounding would step over them.
-    low, high = centre - half if hits else 0.0, centre + half if hits < n else 1.0
-    return Proportion(p, low, high, n)
+    low, high = _score_interval(hits / n, n, level)
+    return Proportion(hits / n, low, high, n)
+
+
+def next_accuracy(hits: int, n: int, rows: int, level: float = 0.95) -> Proportion:
+    """Where the accuracy on ``rows`` = m other images lies that are drawn as the ``n`` were: a prediction interval.
+
+    Wilson's interval speaks of all images that there could be, this one of m more of them. Let s be the share of hits
+    among these. The interval holds every s that the z-test for two equal shares does not reject beside p̂ = hits / n:
+
+        |s − p̂| ≤ z √(r (1 − r) (1/n + 1/m)),     r = (n p̂ + m s) / (n + m), the share of both together.
+
+    As s − p̂ = (1 + n/m) (r − p̂), this is Wilson's inequality for r with n (1 + n/m) rows in the place of n. So with the
+    ends (l, u) of that interval, and cut off at 0 and 1,
+
+        p̂ + (1 + n/m) (l − p̂)   to   p̂ + (1 + n/m) (u − p̂),
+
+    wider than Wilson's interval by the sampling of the m, and the same where m is without end. It asks no more than
+    that chance decided which of the n + m images were put where. The result's ``n`` is m.
+
+    Source: Krishnamoorthy and Peng, J. Statistical Planning and Inference 141 (2011), the interval from the joint
+    sample, without their correction for whole numbers. ValueError as for ``wilson``, or for ``rows`` < 1.
+    """
+    hits, n = _counts(hits, n)
+    if rows < 1:
+        raise ValueError(f"rows must be at least 1, not {rows}")
+    p, widened = hits / n, 1 + n / rows
+    low, high = _score_interval(p, n * widened, level)
+    return Proportion(p, max(0.0, p + widened * (low - p)), min(1.0, p + widened * (high - p)), rows)
 
 
 def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Proportion:
@@ -264,6 +288,15 @@ def _counts(hits: int, n: int) -> tuple[int, int]:
     if n < 1 or not 0 <= hits <= n:
         raise ValueError(f"hits must be between 0 and n, and n at least 1, not {hits} of {n}")
     return index(hits), index(n)
+
+
+def _score_interval(p: float, n: float, level: float) -> tuple[float, float]:
+    """The ends of Wilson's interval for the share ``p`` of ``n``, which need not be a whole number."""
+    z = float(ndtri(1 - _tail(level)))
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    # The ends are exact where rounding would step over them.
+    return centre - half if p else 0.0, centre + half if p < 1 else 1.0
 
 
 def _square(confusion: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,10 +12,10 @@ from typing import Final, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from byhand.errors import UsageError
+from byhand.export.made_up import made_up
 from byhand.layers import Dropout, Linear, ReLU
 from byhand.loss import softmax
 from byhand.model import Sequential
@@ -25,7 +25,6 @@ __all__ = ["Carried", "carry"]
 _FEW: Final = 45_000  # weights that fill 240 KB as base64 of float32
 _MOST_BYTES: Final = 20 * 2**20
 _LONGEST: Final = 128  # pixels of a side: above, every stroke of the pen would take too long
-_PICTURES: Final = 500
 
 
 @final
@@ -69,7 +68,7 @@ def carry(model: object, shape: tuple[int, int]) -> Carried:
     scales = tuple(1.0 if bits == 32 else _scale(tensor) for tensor in tensors)
     short = [(tensor / scale).astype(f"<f{bits // 8}") for tensor, scale in zip(tensors, scales, strict=True)]
     rounded = [each.astype(np.float32) * np.float32(scale) for each, scale in zip(short, scales, strict=True)]
-    pictures = _pictures(shape)
+    pictures = made_up(shape)
     difference = float((_probabilities(rounded, pictures) - _probabilities(tensors, pictures)).abs().max())
     data = base64.b64encode(b"".join(each.tobytes() for each in short)).decode("ascii")
     return Carried(model.sizes, bits, scales, data, difference)
@@ -93,15 +92,3 @@ def _probabilities(tensors: list[NDArray[np.float32]], pictures: NDArray[np.uint
         y = y @ weights[i].T + weights[i + 1]
         y = y.clamp(min=0) if i + 2 < len(weights) else y
     return softmax(y)
-
-
-def _pictures(shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Pictures (N, H, W) of blots, from a speck of ink to much of it, and with edges as soft as a pen's."""
-    rng = np.random.default_rng(0)
-    height, width = shape
-    coarse = rng.random((_PICTURES, 7, 7), np.float32)
-    fine = np.stack(
-        [np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.BICUBIC)) for one in coarse]
-    )
-    paper = rng.uniform(0.3, 0.9, (_PICTURES, 1, 1))
-    return np.clip(255 * (fine - paper) * 6, 0, 255).astype(np.uint8)
