@@ -1,7 +1,5 @@
 """Sphinx's settings. The pages are made by ``docs/site``; ``scripts/docs`` runs both."""
 
-from __future__ import annotations
-
 import re
 
 import byhand
