@@ -76,7 +76,7 @@ def mnist(mnist_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.full
 @pytest.mark.usefixtures("mnist")
 def test_the_second_seeds_three_faults_are_proven_as_the_readme_shows() -> None:
-    e = doctor(EXAMPLES / "first_attempt.py")
+    e = doctor(Path("examples", "first_attempt.py"))  # as the README names it
     assert spoken(e) == {
         "class-sorted-batches": (42, "experiment"),
         "broadcast-accuracy": (66, "arithmetic"),
