@@ -3,6 +3,7 @@
 The index goes by kind, in the order of the table in docs/doctor.md.
 """
 
+import ast
 import difflib
 import json
 import re
@@ -114,7 +115,9 @@ def named_line(check: str, report: str, bad: Program) -> int | None:
 
 
 def new_lines(bad: Program, good: Program) -> list[int]:
-    """The lines of the good program, from 1, that the bad one has not; empty ones do not count."""
+    """The lines of the good program, from 1, that the bad one has not, but for empty ones and what it says of itself."""
+    tree = ast.parse(good.text)
+    said = tree.body[0].end_lineno or 0 if ast.get_docstring(tree) else 0
     old, new = bad.text.splitlines(), good.text.splitlines()
     changed = [
         number + 1
@@ -122,7 +125,7 @@ def new_lines(bad: Program, good: Program) -> list[int]:
         if tag in ("replace", "insert")
         for number in range(start, stop)
     ]
-    return [number for number in changed if new[number - 1].strip()]
+    return [number for number in changed if number > said and new[number - 1].strip()]
 
 
 def _sentence(check: str, addresses: Addresses) -> str:

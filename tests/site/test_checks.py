@@ -74,6 +74,8 @@ def test_lines_that_are_new_are_found() -> None:
     bad, good = Program("bad.py", "a\nb\nc\n", ()), Program("good.py", "a\nx\n\nc\ny\n", ())
     assert new_lines(bad, good) == [2, 5]
     assert new_lines(bad, bad) == []
+    said = Program("good.py", '"""Other\nwords."""\na\nb\nc\nd\n', ())
+    assert new_lines(bad, said) == [6]
 
 
 def test_the_index_goes_by_kind(addresses: Addresses) -> None:
