@@ -115,7 +115,7 @@ def named_line(check: str, report: str, bad: Program) -> int | None:
 
 
 def new_lines(bad: Program, good: Program) -> list[int]:
-    """The lines of the good program, from 1, that the bad one has not, but for empty ones and what it says of itself."""
+    """The lines of the good program, from 1, that the bad one has not, but for empty ones and its docstring."""
     tree = ast.parse(good.text)
     said = tree.body[0].end_lineno or 0 if ast.get_docstring(tree) else 0
     old, new = bad.text.splitlines(), good.text.splitlines()
