@@ -1,4 +1,4 @@
-"""What the README and docs/ show is executed, in an empty folder and home, and compared with what comes out.
+"""What the README, CONTRIBUTING and docs/ show is executed, in an empty folder and home, and compared with what comes.
 
     ```python     runs, all blocks of a file one after another in one namespace
     ```text       straight after a python block: what that block prints
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(?P<mark><!-- mnist -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 DATE = r"\d{4}-\d\d-\d\d(?:-\d+)?"
 NUMBER = re.compile(rf"(?P<date>{DATE})|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?P<unit> ?%| ?m?s\b)?")

@@ -221,7 +221,7 @@ def test_constraints_pin_all_that_is_installed() -> None:
         seen.add(name)
         for line in metadata.requires(name) or []:
             requirement = Requirement(line)
-            extras = ["test"] if name == "byhand" else ["nodejs"] if name == "pyright" else []
+            extras = ["test", "docs"] if name == "byhand" else ["nodejs"] if name == "pyright" else []
             if requirement.marker is None or any(requirement.marker.evaluate({"extra": e}) for e in ["", *extras]):
                 wanted.append(canonicalize_name(requirement.name))
     own = {name for name in seen if re.match(r"nvidia-|cuda-|triton$", name)}  # pinned by torch's GPU build itself

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from byhand.doctor.examine import Examination, examine
+from byhand.doctor.show.report import make_report
+from byhand.doctor.show.terminal import terminal
+from tests.test_docs import ROOT, blocks, check_output
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BUDGET = 300.0  # so that nothing is cut short on a busy machine
@@ -72,8 +75,8 @@ def mnist(mnist_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.full
 @pytest.mark.usefixtures("mnist")
-def test_the_second_seeds_three_faults_are_proven() -> None:
-    e = doctor(EXAMPLES / "first_attempt.py")
+def test_the_second_seeds_three_faults_are_proven_as_the_readme_shows() -> None:
+    e = doctor(Path("examples", "first_attempt.py"))  # as the README names it
     assert spoken(e) == {
         "class-sorted-batches": (42, "experiment"),
         "broadcast-accuracy": (66, "arithmetic"),
@@ -84,6 +87,13 @@ def test_the_second_seeds_three_faults_are_proven() -> None:
     assert e.audit.accuracy.actual == pytest.approx(0.690, abs=0.002)
     assert e.proven.all_fixed is not None
     assert e.proven.all_fixed >= 0.915
+    report = terminal(make_report(e, budget=BUDGET))
+    shown = [
+        block for block in blocks(ROOT / "README.md") if block.kind == "text" and "first_attempt.py:" in block.text
+    ]
+    assert len(shown) == 2
+    for block in shown:
+        check_output(block.text, report, f"README.md:{block.line}")
 
 
 @pytest.mark.full

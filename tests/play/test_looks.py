@@ -134,11 +134,19 @@ def test_the_pictures_of_the_documentation_can_be_made(
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(500)  # charts are drawn anew at the next frame
-        picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
-        assert picture.width == width
-        if WRITE:
-            PICTURES.mkdir(exist_ok=True)
-            picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(
-                PICTURES / f"{width}-{scheme}.png", optimize=True
-            )
-        assert (PICTURES / f"{width}-{scheme}.png").is_file()
+        write(f"{width}-{scheme}", width, page.screenshot(full_page=True))
+    if scheme == "light":  # the upper part alone, for the README
+        page.set_viewport_size({"width": 1400, "height": 980})
+        page.wait_for_timeout(500)
+        write("screen-light", 1400, page.screenshot())
+
+
+def write(name: str, width: int, screenshot: bytes) -> None:
+    """Keep a picture if that was asked for; one must be there in any case."""
+    file = PICTURES / f"{name}.png"
+    picture = Image.open(io.BytesIO(screenshot))
+    assert picture.width == width
+    if WRITE:
+        PICTURES.mkdir(exist_ok=True)
+        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
+    assert file.is_file()
