@@ -6,8 +6,8 @@ For class c the Hessian has the block
 
 ``_whole`` inverts each, made from rows that are drawn in proportion to s_i p_ic (1 − p_ic), which few rows have left at
 the optimum. At W = 0 it is (C − 1)/C² times the Gram matrix of the columns; Böhning's bound, Ann. Inst. Stat. Math. 44
-(1992), keeps ½ of the latter throughout and needs ten times the products. ``_diagonal`` has its diagonal alone, from all
-rows: for so many columns that C matrices of P × P would not fit.
+(1992), keeps ½ of the latter throughout and needs ten times the products. ``_diagonal`` has its diagonal alone, from
+all rows: for so many columns that C matrices of P × P would not fit.
 
 W = 0 is centred over the classes, and ∇P and H keep it so; each H_cc alone would not, so what it gives is centred
 again.
