@@ -46,7 +46,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return self.classes_[best]
 
     def predict_proba(self, X: Any) -> Array:
-        """The probability of each class, (N, C), in the order of ``classes_``."""
+        """The probability of each class, (N, C) float64, in the order of ``classes_``."""
         return softmax(self._scores(X)).numpy()
 
     def predict_log_proba(self, X: Any) -> Array:
@@ -54,7 +54,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return log_softmax(self._scores(X)).numpy()
 
     def _scores(self, X: Any) -> Tensor:
-        decision = torch.as_tensor(self.decision_function(X))
+        decision = torch.as_tensor(self.decision_function(X)).double()
         return torch.stack([torch.zeros_like(decision), decision], dim=1) if decision.dim() == 1 else decision
 
     # What a subclass is: its model, and what it keeps of it.

@@ -10,6 +10,7 @@ one, and at the optimum they are −w/2 and w/2, with half of ‖w‖² together
 Shapes: N rows, P features, C classes.
 """
 
+import math
 import warnings
 from typing import Any, Self, cast
 
@@ -29,6 +30,8 @@ from byhand.evaluate.softmax_rows import Numbers, SparseNumbers
 from byhand.model import Sequential
 
 __all__ = ["LinearClassifier"]
+
+_FEW, _NEARER = 10_000_000, 1e-8  # N · P · C that cost nothing: there a row that counts 2 is the row twice, to 1e-9
 
 
 def _has_passes(estimator: Any) -> bool:
@@ -133,7 +136,9 @@ class LinearClassifier(Classifier):
         stored = (
             SparseNumbers(given.x, counts) if sparse.issparse(given.x) else Numbers(torch.as_tensor(given.x), counts)
         )
-        found = solve(stored, torch.as_tensor(labels), len(self.classes_), penalty, tol, counts=counts)
+        few = math.prod(given.x.shape) * len(self.classes_) < _FEW
+        near = tol * _NEARER if few else tol
+        found = solve(stored, torch.as_tensor(labels), len(self.classes_), penalty, near, counts=counts)
         self._set(found.weight[:, :-1].numpy(), found.weight[:, -1].numpy(), given.x.dtype)
         self.gap_, self.n_iter_, self.loss_curve_ = found.gap, len(found.course), list(found.course)
         if found.gap > tol:

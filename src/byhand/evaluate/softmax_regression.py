@@ -234,7 +234,8 @@ def _conjugate_gradients(problem: _Problem, at: _Point, metric: Metric) -> Tenso
         if not rz > enough:
             break
         v = z.add_(v, alpha=rz / last)
-    return d.double()
+    step = d.double()
+    return step - step.mean(dim=0)  # rounding took it off the centre, where the metric cannot see it
 
 
 def _downhill(problem: _Problem, at: _Point, step: Tensor) -> _Point | None:
