@@ -368,10 +368,10 @@ def test_what_a_stream_may_not_do() -> None:
     ("estimator", "says"),
     [
         (LinearClassifier("lbfgs"), 'solver of LinearClassifier is \'lbfgs\'; give "sgd" or "exact"'),
-        (LinearClassifier(C=0), "C of LinearClassifier is 0; give a number above 0"),
+        (LinearClassifier(C=0), "C of LinearClassifier is 0; give a finite number above 0"),
         (LinearClassifier(C=math.nan), "C of LinearClassifier is nan"),
         (LinearClassifier(C="1"), "C of LinearClassifier is '1'"),
-        (LinearClassifier("exact", tol=-1), "tol of LinearClassifier is -1; give a number above 0"),
+        (LinearClassifier("exact", tol=-1), "tol of LinearClassifier is -1; give a finite number above 0"),
         (
             LinearClassifier(max_iter=0),
             'max_iter of LinearClassifier is 0; give a whole number of at least 1 or "auto"',
@@ -381,7 +381,7 @@ def test_what_a_stream_may_not_do() -> None:
         (MLPClassifier(True), "hidden_layer_sizes of MLPClassifier is True"),
         (MLPClassifier((3, 0)), "give whole numbers of at least 1, as in (30,)"),
         (MLPClassifier("many"), "hidden_layer_sizes of MLPClassifier is 'many'"),
-        (MLPClassifier(alpha=-1e-9), "alpha of MLPClassifier is -1e-09; give a number of at least 0"),
+        (MLPClassifier(alpha=-1e-9), "alpha of MLPClassifier is -1e-09; give a finite number of at least 0"),
     ],
 )
 def test_a_parameter_that_is_none_is_refused_when_fitting(estimator: Any, says: str) -> None:

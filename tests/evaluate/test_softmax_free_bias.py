@@ -16,8 +16,10 @@ from scipy.optimize import minimize
 
 from byhand.evaluate import softmax_metric
 from byhand.evaluate.softmax_bias import best_bias
+from byhand.evaluate.softmax_numbers import Numbers
 from byhand.evaluate.softmax_regression import Solution, solve
-from byhand.evaluate.softmax_rows import Numbers, Pixels, Rows, SparseNumbers
+from byhand.evaluate.softmax_rows import Pixels, Rows
+from byhand.evaluate.softmax_sparse import SparseNumbers
 
 Array = NDArray[np.float64]
 KINDS = ["noise", "unequal columns", "far from zero", "rare class", "separable", "constant column", "wide", "sparse"]

@@ -86,7 +86,7 @@ def number(estimator: Any, name: str, low: float, *, above: bool, auto: bool = F
         given = float(value)
         if math.isfinite(given) and (given > low or (given == low and not above)):
             return given
-    raise _refused(estimator, name, f"a number {'above' if above else 'of at least'} {low:g}", auto)
+    raise _refused(estimator, name, f"a finite number {'above' if above else 'of at least'} {low:g}", auto)
 
 
 def integer(estimator: Any, name: str) -> int | None:

@@ -25,8 +25,9 @@ from sklearn.utils.validation import check_is_fitted
 from byhand import model
 from byhand.estimators.classifier import Array, Classifier
 from byhand.estimators.inputs import Sample, number, rows
+from byhand.evaluate.softmax_numbers import Numbers
 from byhand.evaluate.softmax_regression import solve
-from byhand.evaluate.softmax_rows import Numbers, SparseNumbers
+from byhand.evaluate.softmax_sparse import SparseNumbers
 from byhand.model import Sequential
 
 __all__ = ["LinearClassifier"]
@@ -103,6 +104,7 @@ class LinearClassifier(Classifier):
         if self.solver not in ("sgd", "exact"):
             raise ValueError(f'solver of LinearClassifier is {self.solver!r}; give "sgd" or "exact"')
         given, labels = self._begin(X, y, sample_weight, sparse=True)
+        vars(self).pop("gap_", None)  # of an earlier fit
         penalty = self._penalty(given.total)
         return self._train(given, labels, penalty) if self.solver == "sgd" else self._solve(given, labels, penalty)
 

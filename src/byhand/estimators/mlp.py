@@ -111,12 +111,13 @@ class MLPClassifier(Classifier):
     def _model(self, classes: int, dtype: torch.dtype, seed: int | None) -> Sequential:
         hidden = integers(self, "hidden_layer_sizes")
         made = MLP(self.n_features_in_, hidden, classes, generator=torch.Generator().manual_seed(seed or 0))
+        made.to(dtype=dtype)
         if seed is None:
             names, numbers = list(made.state_dict()), list[torch.Tensor]()
             for weight, bias in zip(self.coefs_, self.intercepts_, strict=True):
                 numbers += [torch.tensor(weight.T), torch.tensor(bias)]
             made.load_state_dict(dict(zip(names, numbers, strict=True)))
-        return made.to(dtype=dtype)
+        return made
 
     def _keep(self, model: Sequential) -> None:
         layers = [tensor.numpy() for tensor in model.state_dict().values()]

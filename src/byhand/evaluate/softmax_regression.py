@@ -74,7 +74,7 @@ def solve(
     """Minimize P until the certificate says that no weights are better by more than ``gap``.
 
     Args:
-        rows: (N, P) uint8, from ``rows_of``, a pixel x standing for x / 255; or those of ``softmax_rows``.
+        rows: (N, P) uint8, from ``rows_of``, a pixel x standing for x / 255; or ``Numbers``; or ``SparseNumbers``.
         labels: (N,) int64.
         classes: C.
         l2: λ, above 0.
