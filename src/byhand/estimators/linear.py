@@ -41,6 +41,9 @@ def _has_passes(estimator: Any) -> bool:
     return True
 
 
+_where_there_are_passes: Any = cast("Any", available_if)(_has_passes)
+
+
 class LinearClassifier(Classifier):
     """One linear layer under softmax, logits = x Wᵀ + b, with the objective of scikit-learn's ``LogisticRegression``.
 
@@ -108,7 +111,7 @@ class LinearClassifier(Classifier):
         penalty = self._penalty(given.total)
         return self._train(given, labels, penalty) if self.solver == "sgd" else self._solve(given, labels, penalty)
 
-    @available_if(_has_passes)
+    @_where_there_are_passes
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one pass over some rows of a stream, at a constant rate; with "sgd" only.
 

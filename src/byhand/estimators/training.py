@@ -31,7 +31,7 @@ from byhand.optim import SGD, constant, flat_cos
 
 __all__ = ["Plan", "learn", "learn_once"]
 
-BATCH = 256
+_BATCH = 256
 
 
 @final
@@ -86,12 +86,11 @@ def _learner(model: Sequential, x: Any, labels: NDArray[np.int64], counts: Any, 
         of_class = torch.nn.functional.one_hot(target, model.sizes[-1])
         target = of_class * share.unsqueeze(1)  # (N, C)
     generator = torch.Generator().manual_seed(plan.seed)
-    size = min(plan.batch_size or BATCH, len(labels))
-    rows: Batches = (
-        DataLoader((x, target), size, shuffle=True, generator=generator)
-        if not sparse.issparse(x)
-        else (_sparse_batches(x, target, size, generator))
-    )
+    size = min(plan.batch_size or _BATCH, len(labels))
+    if sparse.issparse(x):
+        rows = _sparse_batches(x, target, size, generator)
+    else:
+        rows = DataLoader((x, target), size, shuffle=True, generator=generator)
     opt_func = partial(SGD, weight_decay=plan.penalty, decay_bias=False)
     return Learner(DataLoaders(rows), model, opt_func=opt_func, quiet=not plan.verbose)
 
