@@ -8,8 +8,8 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn import utils
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 from torch import Tensor
 
 from byhand.estimators.inputs import Sample, integer, number, sample
@@ -31,6 +31,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
     random_state: Any
     verbose: Any
 
+    n_features_in_: int
     classes_: Array
     n_iter_: int
     loss_curve_: list[float]
@@ -78,7 +79,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
                 f"one class alone, {classes[0]!r}, leaves nothing to learn; give rows of at least 2 classes"
             )
         self.classes_, self._seen, self._rate = classes, given.total, None
-        self._random = cast("Any", check_random_state)(self.random_state)
+        self._random = cast("Any", utils).check_random_state(self.random_state)
         return given, labels.astype(np.int64)
 
     def _train(self, given: Sample, labels: NDArray[np.int64], penalty: float) -> Self:
@@ -107,7 +108,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"the label {given.y[strange][0]!r} is none of the classes {list(known)}")
         if first:
             self.classes_, self._seen, self._rate, self.n_iter_, self.loss_curve_ = known, 0.0, None, 0, []
-            self._random = cast("Any", check_random_state)(self.random_state)
+            self._random = cast("Any", utils).check_random_state(self.random_state)
         self._seen += given.total
         plan = self._plan(self._penalty(self._seen), self._rate)
         model = self._model(len(known), _dtype(given.x), plan.seed if first else None)

@@ -11,10 +11,10 @@ from typing import Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, validate_data
+from scipy import sparse
+from sklearn.utils import multiclass, validation
 
-__all__ = ["Sample", "integer", "integers", "number", "rows", "sample"]
+__all__ = ["Sample", "integer", "integers", "is_sparse", "number", "rows", "sample"]
 
 _FLOATS = [np.float64, np.float32]  # kept as they are; every other type becomes the first
 
@@ -43,8 +43,8 @@ def sample(estimator: Any, x: Any, y: Any, sample_weight: Any, sparse: bool, fir
     """
     # What is read-only is copied: torch has no tensors that cannot be written to.
     form: dict[str, Any] = {"accept_sparse": "csr" if sparse else False, "dtype": _FLOATS, "force_writeable": True}
-    x, y = cast("Any", validate_data)(estimator, x, y, reset=first, **form)
-    check_classification_targets(y)
+    x, y = cast("Any", validation).validate_data(estimator, x, y, reset=first, **form)
+    cast("Any", multiclass).check_classification_targets(y)
     if sample_weight is None:
         return Sample(x, y, None)
     counts = _counts(sample_weight, len(y))
@@ -55,13 +55,18 @@ def sample(estimator: Any, x: Any, y: Any, sample_weight: Any, sparse: bool, fir
 def rows(estimator: Any, x: Any, sparse: bool) -> Any:
     """What is to be predicted, (N, P), with the features that were learnt from."""
     form: dict[str, Any] = {"accept_sparse": "csr" if sparse else False, "dtype": _FLOATS}
-    return cast("Any", validate_data)(estimator, x, reset=False, **form)
+    return cast("Any", validation).validate_data(estimator, x, reset=False, **form)
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether this is one of SciPy's sparse matrices or arrays."""
+    return bool(cast("Any", sparse).issparse(x))
 
 
 def _counts(sample_weight: Any, rows: int) -> NDArray[np.float64]:
     if isinstance(sample_weight, Real):
         sample_weight = np.full(rows, float(sample_weight))
-    counts: NDArray[np.float64] = cast("Any", check_array)(
+    counts: NDArray[np.float64] = cast("Any", validation).check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
     )
     if counts.shape != (rows,):
@@ -117,7 +122,9 @@ def integers(estimator: Any, name: str) -> list[int]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Integral) and int(value) >= 1
 
 
 def _refused(estimator: Any, name: str, wanted: str, auto: bool) -> ValueError:

@@ -17,14 +17,12 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import metaestimators, validation
 
 from byhand import model
 from byhand.estimators.classifier import Array, Classifier
-from byhand.estimators.inputs import Sample, number, rows
+from byhand.estimators.inputs import Sample, is_sparse, number, rows
 from byhand.evaluate.softmax_numbers import Numbers
 from byhand.evaluate.softmax_regression import solve
 from byhand.evaluate.softmax_sparse import SparseNumbers
@@ -41,7 +39,7 @@ def _has_passes(estimator: Any) -> bool:
     return True
 
 
-_where_there_are_passes: Any = cast("Any", available_if)(_has_passes)
+_where_there_are_passes: Any = cast("Any", metaestimators).available_if(_has_passes)
 
 
 class LinearClassifier(Classifier):
@@ -130,7 +128,7 @@ class LinearClassifier(Classifier):
 
     def decision_function(self, X: Any) -> Array:
         """The scores of each class (N, C), in nats; of two classes, how far the second is ahead (N,)."""
-        cast("Any", check_is_fitted)(self)
+        cast("Any", validation).check_is_fitted(self)
         x = rows(self, X, sparse=True)
         scores = x @ self.coef_.T.astype(x.dtype, copy=False) + self.intercept_.astype(x.dtype, copy=False)
         return scores[:, 0] if len(self.classes_) == 2 else scores
@@ -138,9 +136,7 @@ class LinearClassifier(Classifier):
     def _solve(self, given: Sample, labels: NDArray[np.int64], penalty: float) -> Self:
         tol = number(self, "tol", 0, above=True) or 0.0
         counts = None if given.counts is None else torch.as_tensor(given.counts)
-        stored = (
-            SparseNumbers(given.x, counts) if sparse.issparse(given.x) else Numbers(torch.as_tensor(given.x), counts)
-        )
+        stored = SparseNumbers(given.x, counts) if is_sparse(given.x) else Numbers(torch.as_tensor(given.x), counts)
         few = math.prod(given.x.shape) * len(self.classes_) < _FEW
         near = tol * _NEARER if few else tol
         found = solve(stored, torch.as_tensor(labels), len(self.classes_), penalty, near, counts=counts)
@@ -180,6 +176,6 @@ class LinearClassifier(Classifier):
         self.coef_, self.intercept_ = weight.astype(dtype), bias.astype(dtype)
 
     def __sklearn_tags__(self) -> Any:
-        tags: Any = super().__sklearn_tags__()
+        tags = cast("Any", super()).__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -7,8 +7,8 @@ from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
-from sklearn.utils.validation import check_is_fitted
+from sklearn import utils
+from sklearn.utils import validation
 
 from byhand.estimators.classifier import Array, Classifier
 from byhand.estimators.inputs import integers, number, rows
@@ -94,9 +94,9 @@ class MLPClassifier(Classifier):
 
     def decision_function(self, X: Any) -> Array:
         """The scores of each class (N, C), in nats; of two classes, how far the second is ahead (N,)."""
-        cast("Any", check_is_fitted)(self)
+        cast("Any", validation).check_is_fitted(self)
         x = rows(self, X, sparse=False)
-        scores = np.concatenate([self._logits(x[at]) for at in cast("Any", gen_batches)(len(x), _ROWS)])  # (N, C)
+        scores = np.concatenate([self._logits(x[at]) for at in cast("Any", utils).gen_batches(len(x), _ROWS)])  # (N, C)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def _logits(self, x: Array) -> Array:

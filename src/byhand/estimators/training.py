@@ -18,12 +18,12 @@ from typing import Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
 from torch import Tensor
 from torch.utils.data import BatchSampler, Dataset, RandomSampler
 from torch.utils.data import DataLoader as TorchDataLoader
 
 from byhand.data.loader import Batches, DataLoader, DataLoaders
+from byhand.estimators.inputs import is_sparse
 from byhand.learner import Learner
 from byhand.lr_find.finder import auto_lr
 from byhand.model import Sequential
@@ -87,7 +87,7 @@ def _learner(model: Sequential, x: Any, labels: NDArray[np.int64], counts: Any, 
         target = of_class * share.unsqueeze(1)  # (N, C)
     generator = torch.Generator().manual_seed(plan.seed)
     size = min(plan.batch_size or _BATCH, len(labels))
-    if sparse.issparse(x):
+    if is_sparse(x):
         rows = _sparse_batches(x, target, size, generator)
     else:
         rows = DataLoader((x, target), size, shuffle=True, generator=generator)
