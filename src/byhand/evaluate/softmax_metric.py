@@ -7,7 +7,8 @@ For class c the Hessian has the block
 ``_whole`` inverts each, made from rows that are drawn in proportion to s_i p_ic (1 − p_ic), which few rows have left at
 the optimum. At W = 0 it is (C − 1)/C² times the Gram matrix of the columns; Böhning's bound, Ann. Inst. Stat. Math. 44
 (1992), keeps ½ of the latter throughout and needs ten times the products. ``_diagonal`` has its diagonal alone, from
-all rows: for so many columns that C matrices of P × P would not fit.
+all rows. It is taken where C matrices of P × P would not fit; and, for columns that are scaled, where rows are so few
+that such a matrix costs more than a hundred products, until a step needs more than it costs.
 
 W = 0 is centred over the classes, and ∇P and H keep it so; each H_cc alone would not, so what it gives is centred
 again.
@@ -30,9 +31,10 @@ Metric = Callable[[Tensor], Tensor]
 
 _DRAWN: Final = 6  # rows drawn for each H_cc, in multiples of P
 _LARGEST: Final = 200_000_000  # C · P², the numbers that all H_cc hold
+_DEAR: Final = 100  # products: what costs more is not tried before a step has needed as many
 
 
-def metric(rows: Rows, probs: Tensor, penalty: Tensor, counts: Tensor | None) -> Metric:
+def metric(rows: Rows, probs: Tensor, penalty: Tensor, counts: Tensor | None, needed: int) -> Metric:
     """The metric at a point.
 
     Args:
@@ -40,8 +42,11 @@ def metric(rows: Rows, probs: Tensor, penalty: Tensor, counts: Tensor | None) ->
         probs: (C, N) float32.
         penalty: (P,), λ of each column.
         counts: (N,), how much each row counts; None for 1 each.
+        needed: the most products that a step has needed so far.
     """
-    if len(probs) * len(penalty) ** 2 > _LARGEST:
+    size = len(penalty)
+    price = 3 * size**3 / rows.work  # of all H_cc, in products
+    if len(probs) * size**2 > _LARGEST or (rows.free_bias and price > max(_DEAR, needed)):
         return _diagonal(rows, probs, penalty, counts)
     return _whole(rows, probs, penalty, counts)
 

@@ -59,6 +59,7 @@ class Numbers:
         share = share.to(x.dtype)  # (N,)
         mean, reach = (share @ x)[columns], (high - low)[columns]
         self._x = torch.ones(self.count, len(columns) + 1)  # (N, P') float32
+        self.work = self._x.numel()
         squares = torch.zeros_like(mean)
         for at in slices(self.count):
             away = (x[at].index_select(1, columns) - mean) / reach  # (n, P' − 1), neither huge nor tiny

@@ -95,17 +95,19 @@ def solve(
         weight -= weight.mean(dim=0)  # nearer to the optimum, which is centred
     at = problem.look(weight)
     seen: Metric | None = None
-    needed, course = 0, list[float]()
+    needed = most = 0
+    course = list[float]()
     for _ in range(_STEPS):
         if at.gap <= gap and not at.exact:
             at = problem.look(at.weight, exact=True)
         if at.gap <= gap:
             break
         if seen is None or needed > _PATIENCE:
-            seen = metric(rows, at.probs, problem.penalty, problem.counts)
+            seen = metric(rows, at.probs, problem.penalty, problem.counts, most)
         before = problem.products
         step = _conjugate_gradients(problem, at, seen)
         needed = problem.products - before
+        most = max(most, needed)
         new = _downhill(problem, at, step)
         if new is None and at.exact:  # rounding has the last word
             break

@@ -44,6 +44,7 @@ class Rows(Protocol):
     """All rows. What is stored, times ``scale``, is what the solver's weights V are for."""
 
     count: int  # N
+    work: int  # multiplications of a product, for each class
     scale: Tensor  # (P,) float64
     penalty: Tensor  # (P,) float64: λ of a column of V, in λs of a column of W; 0 for a free bias
     free_bias: bool
@@ -100,6 +101,7 @@ class Pixels:
         self._used = rows.amax(dim=0) > 0  # (P,)
         self._x = rows[:, self._used]  # (N, P')
         self.count, columns = self._x.shape
+        self.work = self._x.numel()
         self.scale = torch.full((columns,), 1 / PIXEL, dtype=torch.float64)
         self.penalty = torch.ones(columns, dtype=torch.float64)
 

@@ -52,6 +52,7 @@ class SparseNumbers:
         self._x = x
         self._single: Any = x.astype(np.float32, copy=False)
         self.count = int(x.shape[0])
+        self.work = int(x.nnz) + self.count
         share = np.full(self.count, 1 / self.count) if counts is None else (counts / counts.sum()).double().numpy()
         squares = x.multiply(x).T @ share  # (P − 1,)
         deviation = np.sqrt(np.asarray(squares, dtype=np.float64))
