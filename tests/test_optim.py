@@ -102,6 +102,22 @@ def test_they_find_the_minimum_of_a_convex_loss(ours: Any, options: dict[str, An
     assert w.is_leaf
 
 
+def test_a_decay_that_leaves_biases_alone_is_torchs_with_a_group_of_them() -> None:
+    torch.manual_seed(0)
+    mine, theirs = ([torch.ones(3, 2, requires_grad=True), torch.ones(3, requires_grad=True)] for _ in range(2))
+    ours = SGD(mine, 0.1, momentum=0.5, weight_decay=0.3, decay_bias=False)
+    groups = [{"params": theirs[:1], "weight_decay": 0.3}, {"params": theirs[1:]}]
+    reference = torch.optim.SGD(groups, 0.1, momentum=0.5)
+    for _ in range(5):
+        for p, q in zip(mine, theirs, strict=True):
+            p.grad = torch.randn(p.shape)
+            q.grad = p.grad.clone()
+        ours.step()
+        reference.step()
+    for p, q in zip(mine, theirs, strict=True):
+        assert torch.allclose(p, q)
+
+
 def test_autograd_goes_on_after_a_step() -> None:
     """A step is made in inference mode; its result must still be an ordinary leaf that the next graph can use."""
     for ours in (SGD, Adam):

@@ -66,8 +66,9 @@ class SGD:
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        decay_bias: bool = True,
     ) -> None:
-        """Args: as ``torch.optim.SGD``'s.
+        """Args: as ``torch.optim.SGD``'s, and ``decay_bias``: False leaves vectors, which biases are, out of the decay.
 
         Raises:
             ValueError: a negative number, or Nesterov without momentum or with dampening.
@@ -81,6 +82,7 @@ class SGD:
         self.dampening = dampening
         self.weight_decay = weight_decay
         self.nesterov = nesterov
+        self.decay_bias = decay_bias
         self.velocity: list[Tensor | None] = [None] * len(self.params)
 
     @_untracked
@@ -92,7 +94,7 @@ class SGD:
             if p.grad is None:
                 continue
             g = p.grad
-            if self.weight_decay:
+            if self.weight_decay and (self.decay_bias or p.dim() > 1):
                 g = g.add(p, alpha=self.weight_decay)
             if self.momentum:
                 v = self.velocity[i]

@@ -130,3 +130,20 @@ def test_on_whole_batches_of_few_classes_the_loss_falls_at_each_step(seed: int, 
     assert losses[0] == pytest.approx(math.log(classes), rel=1e-5)
     assert all(after <= before * (1 + 1e-6) for before, after in pairwise(losses))
     assert losses[-1] < 0.95 * losses[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_row_that_counts_three_is_the_row_three_times(dtype: torch.dtype) -> None:
+    x = torch.as_tensor(digits(), dtype=dtype)[:500]
+    times = torch.randint(1, 4, (500,), generator=torch.Generator().manual_seed(0))
+    counts = times.to(dtype) / times.to(dtype).mean()
+    repeated = x.repeat_interleave(times, dim=0)
+    near = 1e-12 if dtype == torch.float64 else 1e-5
+    assert curvature(x, math.inf, counts) == pytest.approx(curvature(repeated, math.inf), rel=near)
+    largest = float(((x.square().sum(dim=1) + 1) * counts).max())
+    assert curvature(x, 1, counts) == pytest.approx(largest, rel=1e-5)
+
+
+def test_a_batch_of_all_rows_has_their_curvature_alone() -> None:
+    x = digits()
+    assert curvature(torch.as_tensor(x), math.inf) == pytest.approx(exact(x)[0], rel=1e-4)

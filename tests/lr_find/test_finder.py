@@ -418,6 +418,17 @@ def test_the_search_takes_rows_to_judge_by_that_it_does_not_learn_from() -> None
             assert again == [xb.tolist() for xb, _ in rehearsal.batches(40)]
 
 
+def test_a_run_over_one_batch_is_tried_on_all_its_rows_weighted_or_repeated() -> None:
+    x, y = (part[:60] for part in digits())
+    times = torch.randint(1, 4, (60,), generator=seed(1))
+    share = times / times.float().mean()
+    weighted = learner(x=x, y=torch.nn.functional.one_hot(y, 10) * share.unsqueeze(1))
+    repeated = learner(x=x.repeat_interleave(times, dim=0), y=y.repeat_interleave(times))
+    assert rate(weighted, 100) == pytest.approx(rate(repeated, 100), rel=1e-4)
+    with repeated.rehearsal(10) as rehearsal:
+        assert len(rehearsal.held_y) == len(rehearsal.y) == int(times.sum())
+
+
 def test_a_search_counts_few_steps_beside_the_run(mnist_path: Path) -> None:
     data = byhand.load(mnist_path)
     for model, share in ((LinearClassifier(784, 10), 0.05), (MLP(784, [30], 10, generator=seed(0)), 0.15)):

@@ -1,42 +1,44 @@
 """Softmax regression to its optimum, with a certificate that nobody has to take on trust.
 
-The penalized loss of weights W (C, P) on N rows x, the bias being the weight of a pixel that is always on, is
+The penalized loss of weights W (C, P) on N rows x that count s_i each, the bias being the weight of a column that is
+always on, is
 
-    P(W) = (1/N) Σ_i −log softmax(W x_i)[y_i] + (λ/2) ‖W‖².
+    P(W) = (1/Σs) Σ_i s_i · −log softmax(W x_i)[y_i] + (λ/2) ‖W‖².
 
 P is λ-strongly convex, so P(W) − min P ≤ ‖∇P(W)‖² / (2λ) at every W, wherever W came from. (At the dual point
 α_i = softmax(W x_i) this is the duality gap itself: Ndiaye et al., NIPS 2015.) The gradient that enters it is computed
 in float64.
 
+For pixels the bias is penalized like every weight. For numbers of any scale it is free, as scikit-learn has it, and P
+is not strongly convex in it. There the certificate is that of h(W) = min_b P(W, b), which is λ-strongly convex in W: to
+minimize a convex function over a part of its variables leaves it convex, and (λ/2) ‖W‖² is not touched. The slope of h
+is ∂P/∂W at the best b, since there the change of b with W costs nothing (∂P/∂b = 0). So before a gap is claimed b is
+made exact (``softmax_bias``), until float64 can make it no better.
+
 The solver is Newton's method. Each step is found by conjugate gradients, which need only products H V of the Hessian.
-They need few of them, because V is seen through a metric near to H itself: for class c the matrix
-
-    H_cc = (1/N) Σ_i p_ic (1 − p_ic) x_i x_iᵀ + λ I,
-
-from rows drawn in proportion to p_ic (1 − p_ic), which few rows have left at the optimum. At W = 0 it is (C − 1)/C²
-times the Gram matrix of the pixels; Böhning's bound, Ann. Inst. Stat. Math. 44 (1992), keeps ½ of the latter throughout
-and needs ten times the products. W = 0 is centred over the classes, and ∇P and H keep it so; each H_cc alone would not,
-so what it gives is centred again.
+They need few of them, because V is seen through a metric near to H itself (``softmax_metric``). W = 0 is centred over
+the classes, and ∇P and H keep it so.
 
 Where the processor multiplies bfloat16 fast, the products H V are made in it: pixels 0..255 are exact there, and a step
-that is off by the rounding of V is mended by the next. P and its gradient are computed in float32, and in float64, with
+that is off by rounding is mended by the next. P and its gradient are computed in float32, and in float64, with
 products in float32, from where that no longer tells a better point from a worse.
 
-Shapes: N rows, P pixels and the one that is always on, C classes.
+Shapes: N rows, P columns and the one that is always on, C classes.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final, cast, final
+from typing import Final, final
 
 import torch
 from torch import Tensor
 
+from byhand.evaluate.softmax_bias import best_bias
+from byhand.evaluate.softmax_metric import Metric, metric
+from byhand.evaluate.softmax_rows import PIXEL, Pixels, Rows
+
 __all__ = ["Solution", "rows_of", "solve"]
 
-_PIXEL: Final = 255.0  # the value that stands for 1
-_BLOCK: Final = 8192  # rows in float64 at a time
-_DRAWN: Final = 6  # rows drawn for each H_cc, in multiples of P
 _PATIENCE: Final = 8  # products that a step may need before the metric is made anew
 _STEPS: Final = 100  # Newton's method takes 10 on MNIST
 
@@ -50,61 +52,71 @@ class Solution:
     loss: float  # nats; the mean cross-entropy, without the penalty
     objective: float  # nats; P(W)
     gap: float  # nats; P(W) is at most this far above the smallest possible value
-    passes: int  # products with all rows: two for a gradient, two for a product H V
+    passes: int  # products with all rows: two for a gradient, two for a product H V, one for a bias made exact
+    course: tuple[float, ...]  # nats; P after each of Newton's steps
 
 
 def rows_of(images: Tensor) -> Tensor:
     """Images (N, ...) of pixels 0..255 as rows (N, P), uint8, with the pixel that is always on as their last."""
     flat = images.flatten(1)
-    return torch.cat([flat, torch.full((len(flat), 1), int(_PIXEL), dtype=torch.uint8)], dim=1)
+    return torch.cat([flat, torch.full((len(flat), 1), PIXEL, dtype=torch.uint8)], dim=1)
 
 
 def solve(
-    rows: Tensor, labels: Tensor, classes: int, l2: float, gap: float = 1e-6, start: Tensor | None = None
+    rows: Tensor | Rows,
+    labels: Tensor,
+    classes: int,
+    l2: float,
+    gap: float = 1e-6,
+    start: Tensor | None = None,
+    counts: Tensor | None = None,
 ) -> Solution:
     """Minimize P until the certificate says that no weights are better by more than ``gap``.
 
     Args:
-        rows: (N, P) uint8, from ``rows_of``; a pixel x stands for x / 255.
+        rows: (N, P) uint8, from ``rows_of``, a pixel x standing for x / 255; or ``Numbers``; or ``SparseNumbers``.
         labels: (N,) int64.
         classes: C.
         l2: λ, above 0.
         gap: nats, above 0. One below what float64 can tell ends the search where it gets no further.
         start: (C, P) weights to begin with, such as those for a nearby λ; zero if not given.
+        counts: (N,) above 0, how much each row counts; 1 each if not given.
 
     Raises:
-        ValueError: λ or the gap is not above 0, or there are no rows.
+        ValueError: λ or the gap is not above 0, there are no rows, or the bias is free and a class has none.
     """
-    if not (l2 > 0 and gap > 0 and len(rows)):
-        raise ValueError(f"softmax regression needs rows, l2 and gap above 0, not {len(rows)}, {l2} and {gap}")
-    used = rows.amax(dim=0) > 0  # (P,): a pixel that is 0 in every row has the weight 0 at the optimum
-    problem = _Problem(rows[:, used], labels, classes, l2)
-    weight = torch.zeros(classes, int(used.sum()), dtype=torch.float64)  # (C, P')
+    if not (l2 > 0 and gap > 0 and len(labels)):
+        raise ValueError(f"softmax regression needs rows, l2 and gap above 0, not {len(labels)}, {l2} and {gap}")
+    rows = Pixels(rows) if isinstance(rows, Tensor) else rows
+    problem = _Problem(rows, labels, classes, l2, counts)
+    weight = problem.start()  # (C, P')
     if start is not None:
-        weight = start[:, used].double()
+        weight = rows.inner(start)
         weight -= weight.mean(dim=0)  # nearer to the optimum, which is centred
     at = problem.look(weight)
-    metric, needed = None, 0
+    seen: Metric | None = None
+    needed = most = 0
+    course = list[float]()
     for _ in range(_STEPS):
         if at.gap <= gap and not at.exact:
             at = problem.look(at.weight, exact=True)
         if at.gap <= gap:
             break
-        if metric is None or needed > _PATIENCE:
-            metric = _Metric(problem, at.probs)
+        if seen is None or needed > _PATIENCE:
+            seen = metric(rows, at.probs, problem.penalty, problem.counts, most)
         before = problem.products
-        step = _conjugate_gradients(problem, at, metric)
+        step = _conjugate_gradients(problem, at, seen)
         needed = problem.products - before
+        most = max(most, needed)
         new = _downhill(problem, at, step)
         if new is None and at.exact:  # rounding has the last word
             break
         at = new or problem.look(at.weight, exact=True)
+        course.append(at.objective)
     if not at.exact:
         at = problem.look(at.weight, exact=True)
-    full = torch.zeros(classes, rows.shape[1], dtype=torch.float64)
-    full[:, used] = at.weight
-    penalty = l2 / 2 * float(at.weight.square().sum())
-    return Solution(full, at.objective - penalty, at.objective, at.gap, 2 * (problem.products + problem.looks))
+    loss = at.objective - problem.penalized(at.weight)
+    return Solution(rows.outer(at.weight), loss, at.objective, at.gap, problem.passes, tuple(course))
 
 
 @final
@@ -117,82 +129,96 @@ class _Point:
     gradient: Tensor  # (C, P) float64
     probs: Tensor  # (C, N) float32
     gap: float
-    exact: bool  # computed in float64
+    exact: bool  # computed in float64, with the best bias where it is free
 
 
 @final
 class _Problem:
-    """The rows in the types in which they are multiplied, and how often that was done."""
+    """P of one set of rows, and how often they were multiplied."""
 
-    def __init__(self, rows: Tensor, labels: Tensor, classes: int, l2: float) -> None:
-        self.rows = rows  # (N, P) uint8
-        self.l2 = l2
+    def __init__(self, rows: Rows, labels: Tensor, classes: int, l2: float, counts: Tensor | None) -> None:
+        self.rows = rows
+        self.penalty = l2 * rows.penalty  # (P,) float64, λ of each column
         self.truth = torch.nn.functional.one_hot(labels, classes).t().contiguous()  # (C, N)
-        fast = getattr(torch.cpu, "get_capabilities", dict[str, object])()
-        bfloat16 = bool(fast.get("avx512_bf16") or fast.get("amx_bf16"))
-        self.fast = rows.to(torch.bfloat16 if bfloat16 else torch.float32)  # (N, P)
-        self.products = self.looks = 0
+        self._exact_counts = None if counts is None else counts.double()  # (N,)
+        self.counts = None if counts is None else counts.float()  # (N,)
+        self.total = rows.count if self._exact_counts is None else float(self._exact_counts.sum())  # Σs
+        self.all = rows.all_of_them(fast=True)
+        self._fast = True
+        self.products = self.looks = self.biases = 0
+
+    @property
+    def passes(self) -> int:
+        """Products with all rows."""
+        return 2 * (self.products + self.looks) + self.biases
+
+    def start(self) -> Tensor:
+        """Zero (C, P); a free bias at the shares of the classes, its best place there."""
+        weight = torch.zeros(len(self.truth), len(self.penalty), dtype=torch.float64)
+        if self.rows.free_bias:
+            of_class = (
+                self.truth.double().sum(dim=1)
+                if self._exact_counts is None
+                else self.truth.double() @ self._exact_counts
+            )
+            if not bool((of_class > 0).all()):
+                raise ValueError("a class has no rows: a bias that is not penalized has no best value then")
+            logs = of_class.log()  # (C,)
+            weight[:, -1] = logs - logs.mean()
+        return weight
+
+    def penalized(self, weight: Tensor) -> float:
+        """(λ/2) ‖W‖²."""
+        return float((weight.square() * self.penalty).sum()) / 2
 
     def look(self, weight: Tensor, exact: bool = False) -> _Point:
-        """P and ∇P = (1/N) (softmax(W xᵀ) − truth) x + λ W, in float32 or, ``exact``, in float64."""
+        """P and ∇P = (1/Σs) Σ_i s_i (softmax(W x_i) − truth_i) x_iᵀ + λ W, in float32 or, ``exact``, in float64."""
         self.looks += 1
-        dtype = torch.float64 if exact else torch.float32
+        dtype, counts = (torch.float64, self._exact_counts) if exact else (torch.float32, self.counts)
+        if exact and self.rows.free_bias:
+            weight = self._with_best_bias(weight)
         loss = 0.0
         gradient = torch.zeros_like(weight, dtype=dtype)  # (C, P)
         probs: list[Tensor] = []
-        scaled = (weight / _PIXEL).to(dtype)
-        for begin in range(0, len(self.rows), _BLOCK):
-            x = self.rows[begin : begin + _BLOCK].to(dtype)  # (n, P)
-            truth = self.truth[:, begin : begin + _BLOCK]  # (C, n)
-            log_p = torch.log_softmax(scaled @ x.t(), dim=0)  # (C, n)
-            loss -= float((log_p * truth).sum(dtype=torch.float64))
+        scaled = (weight * self.rows.scale).to(dtype)
+        for at, block in self.rows.blocks(dtype):
+            truth = self.truth[:, at]  # (C, n)
+            log_p = torch.log_softmax(block.scores(scaled), dim=0)  # (C, n)
+            surprise = log_p * truth
+            loss -= float((surprise if counts is None else surprise * counts[at]).sum(dtype=torch.float64))
             p = log_p.exp_()
             probs.append(p.float())
-            gradient.addmm_(p - truth, x)
-        n = len(self.rows)
-        gradient = gradient.double() / (n * _PIXEL) + self.l2 * weight
-        gap = float(gradient.square().sum()) / (2 * self.l2)
-        objective = loss / n + self.l2 / 2 * float(weight.square().sum())
+            error = p - truth
+            gradient += block.pull(error if counts is None else error * counts[at])
+        gradient = gradient.double() * (self.rows.scale / self.total) + self.penalty * weight
+        held = self.penalty > 0  # (P,)
+        gap = float((gradient[:, held].square() / self.penalty[held]).sum()) / 2
+        objective = loss / self.total + self.penalized(weight)
         return _Point(weight, objective, gradient, torch.cat(probs, dim=1), gap, exact)
 
+    def _with_best_bias(self, weight: Tensor) -> Tensor:
+        self.biases += 1
+        scaled = weight * self.rows.scale
+        scores = torch.cat([block.scores(scaled) for _, block in self.rows.blocks(torch.float64)], dim=1)  # (C, N)
+        weight = weight.clone()
+        weight[:, -1] += best_bias(scores, self.truth, self._exact_counts)
+        return weight
+
     def hessian(self, at: _Point, v: Tensor) -> Tensor:
-        """H V (C, P): (1/N) Σ_i (p_i ∘ (V x_i) − p_i · Σ_c p_ic (V x_i)_c) x_iᵀ + λ V."""
+        """H V (C, P): (1/Σs) Σ_i s_i (p_i ∘ (V x_i) − p_i · Σ_c p_ic (V x_i)_c) x_iᵀ + λ V."""
         self.products += 1
-        if at.exact:  # from now on: no later point is less exact
-            self.fast = self.fast.float()
-        x = self.fast  # (N, P)
-        u = (v.to(x.dtype) @ x.t()).float().mul_(at.probs)  # (C, N)
+        if at.exact and self._fast:  # from now on: no later point is less exact
+            self.all, self._fast = self.rows.all_of_them(fast=False), False
+        scale = self.rows.scale.float()
+        u = self.all.scores(v * scale).float().mul_(at.probs)  # (C, N)
         u.addcmul_(at.probs, u.sum(dim=0, keepdim=True), value=-1)
-        hv = (u.to(x.dtype) @ x).float()  # (C, P)
-        return hv.div_(len(self.rows) * _PIXEL**2).add_(v, alpha=self.l2)
+        if self.counts is not None:
+            u *= self.counts
+        hv = self.all.pull(u).float()  # (C, P)
+        return hv.mul_(scale / self.total).addcmul_(v, self.penalty.float())
 
 
-@final
-class _Metric:
-    """The inverses of all H_cc, each from a draw of rows."""
-
-    def __init__(self, problem: _Problem, probs: Tensor) -> None:
-        n, size = problem.rows.shape
-        generator = torch.Generator().manual_seed(0)  # the same draw each time
-        self.inverses = torch.empty(len(probs), size, size)  # (C, P, P)
-        for inverse, p in zip(self.inverses, probs, strict=True):
-            w = p * (1 - p)  # (N,)
-            chance = (w * (_DRAWN * size / w.sum().clamp(min=1e-30))).clamp_(max=1)
-            drawn = (torch.rand(n, generator=generator) < chance).nonzero().squeeze(1)  # (n,)
-            share = (w[drawn] / chance[drawn]).sqrt().unsqueeze(1)  # (n, 1)
-            x = problem.rows.index_select(0, drawn) * (share / (_PIXEL * n**0.5))  # (n, P) float32
-            h = x.t() @ x  # (P, P)
-            blur = 1e-6 * float(h.diagonal().sum())  # what float32 cannot tell from 0
-            h.diagonal().add_(max(problem.l2, blur))
-            inverse.copy_(torch.cholesky_inverse(cast("Any", torch.linalg).cholesky(h)))
-
-    def __call__(self, r: Tensor) -> Tensor:
-        """H_cc⁻¹ r_c for each class, centred over the classes: (C, P) → (C, P)."""
-        z = torch.bmm(self.inverses, r.unsqueeze(2)).squeeze(2)
-        return z.sub_(z.mean(dim=0))
-
-
-def _conjugate_gradients(problem: _Problem, at: _Point, metric: _Metric) -> Tensor:
+def _conjugate_gradients(problem: _Problem, at: _Point, metric: Metric) -> Tensor:
     """The step D (C, P) with H D ≈ −∇P: a tenth of the residual is left, more while the optimum is far."""
     r = -at.gradient.float()
     d, z = torch.zeros_like(r), metric(r)
@@ -210,7 +236,8 @@ def _conjugate_gradients(problem: _Problem, at: _Point, metric: _Metric) -> Tens
         if not rz > enough:
             break
         v = z.add_(v, alpha=rz / last)
-    return d.double()
+    step = d.double()
+    return step - step.mean(dim=0)  # rounding took it off the centre, where the metric cannot see it
 
 
 def _downhill(problem: _Problem, at: _Point, step: Tensor) -> _Point | None:

@@ -1,5 +1,6 @@
 """What ``Learner`` does when it is asked for a rate: the choice by trials, and beside it the range test's picture."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ def auto_lr(learn: "Learner", n_epoch: int | None, schedule: Callable[[float], S
         try:
             return _search(learn, rehearsal, n_epoch, schedule)
         except DataError:
-            guess = _guess(learn, rehearsal)
+            guess = _guess(learn, rehearsal, n_epoch)
             certain = guess.plain and _is_linear(learn.model)
             lr = guess.lr * min(1.0, 2 / _classes(rehearsal)) if certain else guess.lr
             return Choice(lr, lr, lr, f"{guess.origin}, because no trial lowered the loss")
@@ -111,7 +112,7 @@ def _search(
     learn: "Learner", rehearsal: Rehearsal, n_epoch: int | None, schedule: Callable[[float], Schedule]
 ) -> Choice:
     top = _top(learn, rehearsal) if _is_linear(learn.model) else None
-    return search(rehearsal, _guess(learn, rehearsal), _steps(learn, n_epoch), schedule, top)
+    return search(rehearsal, _guess(learn, rehearsal, n_epoch), _steps(learn, n_epoch), schedule, top)
 
 
 def _top(learn: "Learner", rehearsal: Rehearsal) -> int:
@@ -122,10 +123,16 @@ def _top(learn: "Learner", rehearsal: Rehearsal) -> int:
     return _TOP if rehearsal.weights <= len(learn.dls.train) * rehearsal.batch_size else 0
 
 
-def _guess(learn: "Learner", rehearsal: Rehearsal) -> Guess:
+def _guess(learn: "Learner", rehearsal: Rehearsal, n_epoch: int | None) -> Guess:
+    """Where to begin. A run over one batch meets all its rows at each step, so that nothing depends on a draw.
+
+    Of targets that are probabilities (N, C), a row that adds to s counts s times.
+    """
     train = learn.dls.train
-    x = train.x if isinstance(train, DataLoader) else rehearsal.x  # (N, …)
-    return first_guess(learn.optimizer(), x, rehearsal.batch_size, _classes(rehearsal))
+    x, y = (train.x, train.y) if isinstance(train, DataLoader) else (rehearsal.x, rehearsal.y)  # (N, …)
+    batch_size = math.inf if n_epoch is not None and len(train) == 1 else rehearsal.batch_size
+    counts = y.sum(dim=1) if learn.by_hand and y.dim() == 2 and y.is_floating_point() else None  # (N,)
+    return first_guess(learn.optimizer(), x, batch_size, _classes(rehearsal), counts)
 
 
 def _classes(rehearsal: Rehearsal) -> int:

@@ -28,7 +28,8 @@ class Rehearsal:
 
     Attributes:
         x, y: the rows to learn from, at most one pass.
-        held_x, held_y: the rows to judge by: a quarter of those seen, at most 2,048; all of them where they are few.
+        held_x, held_y: the rows to judge by: a quarter of those seen, at most 2,048; all of them where they are few,
+            or one batch: then the run sees them all at each step, and so do the trials.
         steps: the steps made so far.
     """
 
@@ -66,7 +67,7 @@ class Rehearsal:
         self.shuffled = shuffled
         x, y = (torch.cat(column) for column in zip(*batches, strict=True))  # (N, …), (N,)
         held = min(HELD, len(y) // 4)
-        if len(y) < _FEW:
+        if len(y) < _FEW or len(batches) == 1:
             self.x, self.y, self.held_x, self.held_y = x, y, x, y
         elif shuffled:
             self.x, self.y, self.held_x, self.held_y = x[:-held], y[:-held], x[-held:], y[-held:]

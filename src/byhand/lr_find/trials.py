@@ -61,10 +61,11 @@ class Guess:
     plain: bool  # the optimizer is SGD
 
 
-def first_guess(opt: Any, x: Tensor, batch_size: int, classes: int) -> Guess:
+def first_guess(opt: Any, x: Tensor, batch_size: float, classes: int, counts: Tensor | None = None) -> Guess:
     """The rate to begin at: (1 − momentum) · C / (L + C · weight_decay) for SGD, 0.1 / (1 + mean ‖x‖₁) for any other.
 
     ``x`` (N, …) are the inputs; if they are no pixels or real numbers, it is 0.1 for SGD and 1e-3 for others.
+    ``batch_size`` and ``counts`` are ``curvature``'s.
     """
     plain = isinstance(opt, SGD | torch.optim.SGD)
     if not (x.is_floating_point() or x.dtype == torch.uint8):
@@ -75,7 +76,7 @@ def first_guess(opt: Any, x: Tensor, batch_size: int, classes: int) -> Guess:
         lr = 0.1 / (1 + scale * some.abs().sum(1).mean().item())
         return Guess(lr, "from the size of the inputs", plain)
     momentum, decay = _of_sgd(opt)
-    lr = (1 - momentum) * classes / (curvature(x, batch_size) + classes * decay)
+    lr = (1 - momentum) * classes / (curvature(x, batch_size, counts) + classes * decay)
     return Guess(lr, "from the curvature of the data", plain)
 
 
