@@ -144,7 +144,7 @@ def options_of(row: Row, epochs: int | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), help="these rows")
-    parser.add_argument("--seeds", type=int, help="so many of each row, from 0 up")
+    parser.add_argument("--seeds", "--rounds", type=int, help="so many of each trained row, from 0 up")
     parser.add_argument("--epochs", type=int, help="so many for every trained row, for a try")
     parser.add_argument("--save", action="store_true", help="keep what is found in benchmarks/results")
     day = datetime.date.today()
