@@ -20,7 +20,7 @@ from byhand.settings import Settings
 MODELS: dict[str, dict[str, Any]] = {
     "784-10": {},
     "784-512-10": {"hidden": (512,)},
-    "the ladder's best": {"hidden": (1024, 1024), "batch_norm": True, "dropout": 0.5, "input_dropout": 0.2},
+    "the ladder's best": {"hidden": (1024, 1024), "batch_norm": True, "dropout": 0.2, "momentum": 0.9},
 }
 
 

@@ -74,7 +74,7 @@ def linear_ceiling() -> tuple[float, int]:
     return found.ceiling.accuracy.value, found.weight.numel()
 
 
-_BEST = "--hidden 1024,1024 --batch-norm --dropout 0.5 --input-dropout 0.2 --valid 0"
+_BEST = "--hidden 1024,1024 --batch-norm --momentum 0.9 --valid 0"
 ROWS = {
     "chance": Row("always the commonest digit", chance),
     "nearest-mean": Row("nearest mean image", nearest_mean),
@@ -82,8 +82,18 @@ ROWS = {
     "linear-ceiling": Row("the linear ceiling", linear_ceiling),
     "784-30-10": Row("784-30-10", "--model mlp --hidden 30 --epochs 20", 5, "96.0 to 96.7"),
     "784-512-10": Row("784-512-10", "--hidden 512 --valid 0", 3, "at least 98.3"),
-    "mlp": Row("784-1024-1024-10, batch norm, dropout", f"{_BEST} --epochs 60", 3, "at least 98.75"),
-    "mlp-augment": Row("the same, deformed images", f"{_BEST} --augment --epochs 120", 3, "at least 99.4"),
+    "mlp": Row(
+        "784-1024-1024-10, batch norm, dropout",
+        f"{_BEST} --dropout 0.5 --input-dropout 0.2 --epochs 60",
+        3,
+        "at least 98.75",
+    ),
+    "mlp-augment": Row(
+        "the same, with less dropout and deformed images",
+        f"{_BEST} --dropout 0.2 --augment --lr 0.1 --epochs 120",
+        3,
+        "at least 99.4",
+    ),
     "resnet18": Row("ResNet-18", "--model resnet18 --augment --valid 0 --epochs 10", 1, "at least 99.5 on a GPU"),
 }
 
