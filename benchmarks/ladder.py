@@ -74,7 +74,7 @@ def linear_ceiling() -> tuple[float, int]:
     return found.ceiling.accuracy.value, found.weight.numel()
 
 
-_BEST = "--hidden 1024,1024 --batch-norm --momentum 0.9 --valid 0"
+_BEST = "--hidden 1024,1024 --batch-norm --momentum 0.9 --lr 0.1 --valid 0"
 ROWS = {
     "chance": Row("always the commonest digit", chance),
     "nearest-mean": Row("nearest mean image", nearest_mean),
@@ -90,11 +90,11 @@ ROWS = {
     ),
     "mlp-augment": Row(
         "the same, with less dropout and deformed images",
-        f"{_BEST} --dropout 0.2 --augment --lr 0.1 --epochs 120",
+        f"{_BEST} --dropout 0.2 --augment --epochs 120",
         3,
         "at least 99.4",
     ),
-    "resnet18": Row("ResNet-18", "--model resnet18 --augment --valid 0 --epochs 10", 1, "at least 99.5 on a GPU"),
+    "resnet18": Row("ResNet-18", "--model resnet18 --augment --valid 0 --epochs 10", 1, "on a GPU, at least 99.5"),
 }
 
 
