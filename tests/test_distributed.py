@@ -244,6 +244,27 @@ def test_shards_are_shared_as_rows_in_memory_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+def test_deformed_images_are_the_same_in_any_number_of_processes(tmp_path: Path) -> None:
+    args = (*TRAIN, "--hidden", "8", "--augment", "--epochs", "3", "--batch-size", "100")
+    for n in (1, 2, 3):
+        assert finished(n, *args, "--out", f"run{n}", folder=tmp_path)[0] == 0
+    alone = history(tmp_path / "run1")
+    for n in (2, 3):
+        for row, like in zip(history(tmp_path / f"run{n}"), alone, strict=True):
+            assert all(row[name] == pytest.approx(like[name], rel=1e-5) for name in row)  # float32
+
+
+@pytest.mark.full
+def test_batch_norm_is_refused_in_several_processes(tmp_path: Path) -> None:
+    code, out, err = finished(2, *TRAIN, "--hidden", "8", "--batch-norm", "--out", "two", folder=tmp_path)
+    assert code != 0
+    assert "saved" not in out
+    assert all("--batch-norm: each process would have averages" in line for line in own_lines(err))
+    assert own_lines(err)
+    assert not (tmp_path / "two").exists()
+
+
+@pytest.mark.full
 def test_the_rate_is_found_once_for_all(tmp_path: Path) -> None:
     args = ("-m", "byhand", "train", "digits", "--epochs", "2", "--device", "cpu", "--json", "--out")
     code, out, err = finished(2, *args, "two", folder=tmp_path)

@@ -158,3 +158,18 @@ def test_modules_keep_to_what_one_script_can_be_made_of() -> None:
     assert script.count("function node(") == 1
     with pytest.raises(ValueError, match="export default"):
         bundle("export default 3;\n")
+
+
+def test_batch_norm_travels_within_the_layers_before_it() -> None:
+    one = MLP(784, [20, 12], 10, 0.5, generator=torch.Generator().manual_seed(0), input_dropout=0.2, batch_norm=True)
+    pictures = torch.as_tensor(np.random.default_rng(1).integers(0, 256, (300, 784), np.uint8))
+    for start in range(0, 300, 100):
+        one(pictures[start : start + 100])  # the averages see some batches
+    told = read(render(one.eval(), record()))
+    assert told["sizes"] == [784, 20, 12, 10]
+    y = pictures.float() / 255
+    tensors = [torch.as_tensor(tensor.copy()) for tensor in weights(told)]
+    for i, (inputs, outputs) in enumerate(pairwise(told["sizes"])):
+        y = y @ tensors[2 * i].view(outputs, inputs).T + tensors[2 * i + 1]
+        y = y.clamp(min=0) if i < 2 else y
+    torch.testing.assert_close(torch.softmax(y, 1), torch.softmax(one(pictures), 1).detach(), rtol=1e-4, atol=1e-5)

@@ -25,7 +25,7 @@ IDS = [str(file.relative_to(SRC)) for file in FILES]
 ROOMS = [
     {"errors", "files", "json_form", "json_text", "locks", "signals", "tensor_file", "text", "templates"},
     {"data"},
-    {"loss", "layers", "model", "optim", "metrics", "weights", "progress", "threads", "wide"},
+    {"loss", "layers", "model", "optim", "metrics", "norm", "fold", "weights", "progress", "threads", "wide"},
     {"batches", "learner", "lr_find", "state", "distributed", "flat", "rendezvous"},
     {"checkpoint"},
     {"settings", "record", "recipe", "predict"},

@@ -66,6 +66,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "linear from noise": {"init": "normal:0.1", "momentum": 0.9, "lr": 0.05},
     "mlp": {"hidden": (12,)},
     "deep, with dropout and Adam": {"hidden": (16, 8), "dropout": 0.2, "opt": "adam", "schedule": "one-cycle"},
+    "batch norm, deformed": {"hidden": (16, 8), "batch_norm": True, "input_dropout": 0.2, "augment": True},
 }
 
 

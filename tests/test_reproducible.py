@@ -42,8 +42,11 @@ def trained(folder: Path, **given: Any) -> dict[str, bytes]:
     return contents(folder) | {"lr": repr(checkpoint.read_run(folder)["lr"]).encode()}
 
 
+BEST: dict[str, Any] = MLP | {"batch_norm": True, "input_dropout": 0.2, "augment": True}
+
+
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("given", [LINEAR, MLP], ids=["linear", "mlp"])
+@pytest.mark.parametrize("given", [LINEAR, MLP, BEST], ids=["linear", "mlp", "best"])
 def test_under_reproducible_the_number_of_threads_is_nothing_and_is_left_as_it_was(
     given: dict[str, Any], tmp_path: Path
 ) -> None:

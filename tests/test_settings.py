@@ -52,6 +52,7 @@ NAN, INF = float("nan"), float("inf")
         ("momentum", [-0.1, 1.0, NAN], [0.0, 0.99]),
         ("weight_decay", [-1e-9, NAN, INF], [0.0, 1e-4]),
         ("dropout", [-0.1, 1.0, NAN], [0.0, 0.5]),
+        ("input_dropout", [-0.1, 1.0, NAN], [0.0, 0.2]),
         ("seed", [-1, 2**63], [0, 2**63 - 1]),
         ("save_every", [0, -5], [1]),
         ("hidden", [(0,), (30, -1), (10**7,)], [(1,), (512, 256)]),
@@ -74,6 +75,9 @@ def test_numbers_must_lie_in_their_range(name: str, wrong: list[Any], right: lis
     [
         ({"model": "linear", "hidden": (30,)}, "--hidden"),
         ({"dropout": 0.5}, "--dropout"),
+        ({"input_dropout": 0.2}, "--input-dropout"),
+        ({"batch_norm": True}, "--batch-norm"),
+        ({"hidden": (9,), "batch_norm": True, "batch_size": 1}, "--batch-norm"),
         ({"freeze": True}, "--freeze"),
         ({"model": "mlp", "init": "zeros"}, "--init"),
         ({"opt": "adam", "momentum": 0.9}, "--momentum"),
@@ -115,6 +119,10 @@ def test_another_model_leaves_open_what_depended_on_the_old_one() -> None:
     linear = Settings(momentum=0.5).resolved()
     mlp = linear.changed({"hidden": (7,)}).resolved()
     assert (mlp.model, mlp.hidden, mlp.init, mlp.momentum) == ("mlp", (7,), "kaiming", 0.5)
-    back = replace(mlp, dropout=0.5, freeze=True).changed({"model": "linear"}).resolved()
+    back = (
+        replace(mlp, dropout=0.5, input_dropout=0.2, batch_norm=True, freeze=True)
+        .changed({"model": "linear"})
+        .resolved()
+    )
     assert back == linear
     assert linear.changed({"seed": 7}) == replace(linear, seed=7)

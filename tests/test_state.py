@@ -19,6 +19,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "momentum": {"momentum": 0.9, "init": "normal:0.1", "weight_decay": 1e-3},
     "adam and dropout": {"hidden": (12, 7), "dropout": 0.3, "opt": "adam"},
     "dropout": {"hidden": (9,), "dropout": 0.5, "momentum": 0.5},
+    "batch norm and deformed": {
+        "hidden": (9,),
+        "batch_norm": True,
+        "input_dropout": 0.2,
+        "augment": True,
+        "momentum": 0.9,
+    },
 }
 EPOCHS = 3
 

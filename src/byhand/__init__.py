@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from byhand.loss import cross_entropy, log_softmax, nll_loss, softmax
     from byhand.metrics import Mean, accuracy
     from byhand.model import MLP, LinearClassifier, Sequential
+    from byhand.norm import BatchNorm1d
     from byhand.optim import SGD, Adam, constant, flat_cos, one_cycle
 
 __version__ = "0.1.0"
@@ -26,7 +27,7 @@ __all__ = [  # noqa: RUF022
     "load", "Dataset", "Part", "open_data", "Sharded", "Shards",
     "DataLoader", "DataLoaders",
     "softmax", "log_softmax", "nll_loss", "cross_entropy",
-    "init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP",
+    "init_params", "Linear", "ReLU", "Dropout", "BatchNorm1d", "Sequential", "LinearClassifier", "MLP",
     "SGD", "Adam", "constant", "flat_cos", "one_cycle",
     "accuracy", "Mean",
     "Learner", "Callback",
@@ -40,6 +41,7 @@ _HOMES = {
     "byhand.data.loader": ["DataLoader", "DataLoaders"],
     "byhand.loss": ["softmax", "log_softmax", "nll_loss", "cross_entropy"],
     "byhand.layers": ["init_params", "Linear", "ReLU", "Dropout"],
+    "byhand.norm": ["BatchNorm1d"],
     "byhand.model": ["Sequential", "LinearClassifier", "MLP"],
     "byhand.optim": ["SGD", "Adam", "constant", "flat_cos", "one_cycle"],
     "byhand.metrics": ["accuracy", "Mean"],

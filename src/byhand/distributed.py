@@ -278,7 +278,7 @@ def share_work(learn: "Learner", world: World) -> None:
 
     Raises:
         ValueError: a loader that is not byhand's.
-        UsageError: a layer so wide that its gradient is never made.
+        UsageError: a layer so wide that its gradient is never made, or batch norm, whose averages are over a batch.
     """
     from byhand.data.loader import DataLoader
     from byhand.model import Sequential
@@ -289,6 +289,8 @@ def share_work(learn: "Learner", world: World) -> None:
             "a layer of this model is too wide for its gradient to be sent to other processes: start one process, or "
             "make the images smaller"
         )
+    if world.size > 1 and isinstance(learn.model, Sequential) and learn.model.buffers():
+        raise UsageError("--batch-norm: each process would have averages of its own part of a batch; start one process")
 
     for dl in (learn.dls.train, learn.dls.valid):
         if isinstance(dl, DataLoader):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from byhand.wide import WIDE, ThinGradient, keep_thin, product
 
-__all__ = ["Dropout", "Layer", "Linear", "ReLU", "init_params"]
+__all__ = ["Dropout", "Layer", "Linear", "ReLU", "accumulate", "init_params"]
 
 
 def init_params(size: int | Sequence[int], std: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
@@ -123,14 +123,14 @@ class Linear:
 
     def backward_parameters(self, grad: Tensor) -> None:
         """The parameters' gradients alone: what the lowest layer needs, since nobody asks for ∂L/∂pixels."""
-        _accumulate(self.bias, grad.sum(dim=0))  # (O,)
+        accumulate(self.bias, grad.sum(dim=0))  # (O,)
         if self._wide:
             keep_thin(self.weight, ThinGradient(grad, self._x, self._scale))
             return
         weight_grad = torch.mm(grad.t(), self._x)  # (O, I)
         if self._scale != 1.0:
             weight_grad *= self._scale
-        _accumulate(self.weight, weight_grad)
+        accumulate(self.weight, weight_grad)
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """``weight`` and ``bias``, as ``torch.nn.Linear`` names them."""
@@ -209,7 +209,7 @@ class Dropout:
         return f"Dropout({self.p})"
 
 
-def _accumulate(p: Tensor, grad: Tensor) -> None:
+def accumulate(p: Tensor, grad: Tensor) -> None:
     """Add to ``p.grad``, as ``backward()`` does; nothing for a frozen parameter."""
     if p.requires_grad:
         p.grad = grad if p.grad is None else p.grad + grad

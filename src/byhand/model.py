@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from byhand.layers import Dropout, Layer, Linear, ReLU
+from byhand.norm import BatchNorm1d
 
 __all__ = ["MLP", "LinearClassifier", "Sequential", "copy_numbers"]
 
@@ -54,12 +55,20 @@ class Sequential:
         """The tensors of ``named_parameters``."""
         return [p for _, p in self.named_parameters()]
 
+    def buffers(self) -> list[Tensor]:
+        """Numbers that belong to the model and are not learnt by gradients: the running averages of batch norm."""
+        return [b for layer in self.layers for _, b in _named_buffers(layer)]
+
     def state_dict(self) -> dict[str, Tensor]:
-        """The parameters by name, detached but not copied."""
-        return {name: p.detach() for name, p in self.named_parameters()}
+        """Parameters and buffers by name, layer by layer as ``torch.nn.Sequential``'s, detached but not copied."""
+        return {
+            f"{i}.{name}": tensor.detach()
+            for i, layer in enumerate(self.layers)
+            for name, tensor in (*layer.named_parameters(), *_named_buffers(layer))
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Copy the numbers of ``state`` into the parameters.
+        """Copy the numbers of ``state`` into the parameters and buffers.
 
         Raises:
             KeyError: names are missing or unknown.
@@ -72,7 +81,7 @@ class Sequential:
         copy_numbers(mine, state)
 
     def train(self, mode: bool = True) -> Self:
-        """Training or, with False, evaluating: dropout does nothing then."""
+        """Training or, with False, evaluating: dropout does nothing then, and batch norm uses its running averages."""
         self.training = mode
         for layer in self.layers:
             layer.training = mode
@@ -83,12 +92,14 @@ class Sequential:
         return self.train(False)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
-        """Move every parameter to a device, or convert it, in place; gradients are forgotten.
+        """Move every parameter and buffer to a device, or convert it, in place; gradients are forgotten.
 
         A dropout layer's generator starts anew on the device, from its seed.
         """
         for p in self.parameters():
             p.data, p.grad = p.data.to(device=device, dtype=dtype), None
+        for b in self.buffers():
+            b.data = b.data.to(device=device, dtype=dtype if b.is_floating_point() else None)
         for layer in self.layers:
             if device is not None and isinstance(layer, Dropout) and layer.generator is not None:
                 layer.generator = torch.Generator(device).manual_seed(layer.generator.initial_seed())
@@ -115,7 +126,7 @@ class LinearClassifier(Sequential):
 
 @final
 class MLP(Sequential):
-    """Linear layers with a ReLU (and dropout, if asked for) between them, PyTorch's start.
+    """Linear layers with a ReLU between them, PyTorch's start; if asked for, batch norm before a ReLU, dropout after.
 
     ``MLP(784, [30], 10)`` is the second seed's ``Linear(784, 30), ReLU(), Linear(30, 10)``.
     """
@@ -128,6 +139,9 @@ class MLP(Sequential):
         dropout: float = 0.0,
         init: str = "kaiming",
         generator: torch.Generator | None = None,
+        *,
+        input_dropout: float = 0.0,
+        batch_norm: bool = False,
     ) -> None:
         """Make the layers.
 
@@ -138,6 +152,8 @@ class MLP(Sequential):
             dropout: probability with which a hidden unit is left out while training.
             init: as for ``Linear``. From zeros all hidden units would stay alike forever, so that is refused.
             generator: where weights and dropout masks come from.
+            input_dropout: probability with which a pixel is left out while training.
+            batch_norm: whether each hidden layer has one between its linear part and its ReLU.
 
         Raises:
             ValueError: ``init="zeros"`` with hidden layers, or a layer of no units.
@@ -146,13 +162,18 @@ class MLP(Sequential):
             raise ValueError("init is 'zeros': hidden units that start alike stay alike; use 'kaiming' or 'normal:STD'")
         if any(units < 1 for units in hidden):
             raise ValueError(f"hidden is {list(hidden)}: every hidden layer needs at least one unit")
-        layers: list[Layer] = []
+        layers: list[Layer] = [Dropout(input_dropout, generator)] if input_dropout else []
         for inputs, outputs in pairwise([in_features, *hidden]):
-            layers += [Linear(inputs, outputs, init, generator), ReLU()]
+            layers.append(Linear(inputs, outputs, init, generator))
+            layers += [BatchNorm1d(outputs), ReLU()] if batch_norm else [ReLU()]
             if dropout:
                 layers.append(Dropout(dropout, generator))
         last = hidden[-1] if hidden else in_features
         super().__init__(*layers, Linear(last, num_classes, init, generator))
+
+
+def _named_buffers(layer: Layer) -> list[tuple[str, Tensor]]:
+    return layer.named_buffers() if isinstance(layer, BatchNorm1d) else []
 
 
 def copy_numbers(mine: dict[str, Tensor], saved: dict[str, Tensor]) -> None:

@@ -56,7 +56,16 @@ def build_model(settings: Settings, pixels: int, classes: int) -> Sequential:
     try:
         if settings.model == "linear":
             return LinearClassifier(pixels, classes, init, generator)
-        return MLP(pixels, settings.hidden or (), classes, settings.dropout, init, generator)
+        return MLP(
+            pixels,
+            settings.hidden or (),
+            classes,
+            settings.dropout,
+            init,
+            generator,
+            input_dropout=settings.input_dropout,
+            batch_norm=settings.batch_norm,
+        )
     except ValueError as error:
         raise UsageError(f"--init {brief(init)}: {brief(error)}") from error
     except RuntimeError as error:  # torch's way to say that memory is refused, in several lines
@@ -115,7 +124,8 @@ def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> t
     if settings.freeze:
         for p in model.parameters()[:-2]:  # all but the last layer's weight and bias
             p.requires_grad_(False)
-    dls = loaders(data.train, data.valid, settings.batch_size, settings.seed, device)
+    drop_last = settings.batch_norm and len(data.train) % settings.batch_size == 1  # one image has no variance
+    dls = loaders(data.train, data.valid, settings.batch_size, settings.seed, device, settings.augment, drop_last)
     if settings.opt == "adam":
         opt_func: Callable[..., Any] = partial(Adam, weight_decay=settings.weight_decay)
     else:
@@ -280,6 +290,7 @@ def load_run(folder: str | Path) -> tuple[Sequential, dict[str, Any]]:
         settings, data, saved = Settings.of(record), record["data"], checkpoint.read_weights(folder)
         sizes = [math.prod(data["shape"]), *(settings.hidden or ()), len(data["classes"])]
         wanted = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+        wanted += settings.batch_norm * sum(4 * units + 1 for units in sizes[1:-1])
         if wanted != (held := sum(tensor.numel() for tensor in saved.values())):  # before a model of that size is made
             raise ValueError(f"{wanted:,} weights, and the file holds {held:,}")
         model = build_model(settings, sizes[0], sizes[-1])

@@ -13,6 +13,8 @@ MODELS = ("linear", "mlp")
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "flat-cos", "one-cycle")
 
+_OF_HIDDEN_LAYERS = ("hidden", "dropout", "input_dropout", "batch_norm", "freeze")
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,9 @@ class Settings:
     momentum: float = 0.0
     weight_decay: float = 0.0
     dropout: float = 0.0
+    input_dropout: float = 0.0
+    batch_norm: bool = False
+    augment: bool = False
     valid: float = 0.1
     seed: int = 42
     device: str = "auto"
@@ -55,9 +60,12 @@ class Settings:
         _one_of("--opt", self.opt, OPTIMIZERS)
         schedule = self.schedule or "flat-cos"
         _one_of("--schedule", schedule, SCHEDULES)
-        if model == "linear" and (self.hidden or self.dropout or self.freeze):
-            option = "--hidden" if self.hidden else "--dropout" if self.dropout else "--freeze"
-            raise UsageError(f"{option} is for hidden layers, and --model linear has none; leave one of the two out")
+        if model == "linear":
+            for name in _OF_HIDDEN_LAYERS:
+                if getattr(self, name):
+                    raise UsageError(
+                        f"{_option(name)} is for hidden layers, and --model linear has none; leave one of the two out"
+                    )
         if model == "mlp" and self.init == "zeros":
             raise UsageError("--init zeros: hidden units that start alike stay alike; take kaiming or normal:STD")
         if self.momentum and self.opt == "adam":
@@ -68,6 +76,9 @@ class Settings:
         _in_range("--momentum", self.momentum, 0, 0.999999)
         _in_range("--weight-decay", self.weight_decay, 0, 1e6)
         _in_range("--dropout", self.dropout, 0, 0.999999)
+        _in_range("--input-dropout", self.input_dropout, 0, 0.999999)
+        if self.batch_norm and self.batch_size == 1:
+            raise UsageError("--batch-norm: one image has no variance; take a --batch-size of at least 2")
         _in_range("--seed", self.seed, 0, 2**63 - 1)
         _in_range("--save-every", self.save_every, 1, 2**63 - 1)
         for units in self.hidden or ():
@@ -83,7 +94,7 @@ class Settings:
     def changed(self, given: Mapping[str, Any]) -> Self:
         """The same but for what is given; a new model or its layers leave what depends on them open again."""
         other = {"model", "hidden"} & given.keys()
-        free = {"model": None, "hidden": None, "init": None, "dropout": 0.0, "freeze": False} if other else {}
+        free = {name: getattr(type(self)(), name) for name in ("model", "init", *_OF_HIDDEN_LAYERS)} if other else {}
         return replace(self, **{**free, **given})
 
     @classmethod
@@ -109,6 +120,10 @@ class Settings:
             raise DataError(
                 f"run.json is damaged: its settings are not those of a run ({brief(error)}); train again"
             ) from error
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _one_of(option: str, value: str, choices: Iterable[str]) -> None:

@@ -76,7 +76,15 @@ def test_it_is_learnt_from_as_from_memory(call: Call) -> None:
 
 
 @pytest.mark.usefixtures("made")
-@pytest.mark.parametrize("options", [("--lr", "0.3"), ("--hidden", "9", "--dropout", "0.2", "--opt", "adam")], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--lr", "0.3"),
+        ("--hidden", "9", "--dropout", "0.2", "--opt", "adam"),
+        ("--hidden", "9", "--batch-norm", "--augment"),
+    ],
+    ids=str,
+)
 def test_left_at_any_step_it_ends_file_for_file_the_same(
     call: Call, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

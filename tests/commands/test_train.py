@@ -287,16 +287,19 @@ def test_every_option_reaches_the_run(capfd: pytest.CaptureFixture[str]) -> None
         "--hidden": "16,8", "--epochs": "1", "--lr": "0.01", "--batch-size": "100", "--opt": "adam",
         "--schedule": "one-cycle", "--weight-decay": "0.001", "--dropout": "0.25", "--valid": "0.2", "--seed": "5",
         "--device": "cpu", "--init": "normal:0.1", "--size": "8", "--save-every": "5",
+        "--input-dropout": "0.125",
     }  # fmt: skip
     args = [text for pair in given.items() for text in pair]
-    done = Done(capfd, "digits", "--json", "--freeze", "--reproducible", "--grayscale", *args)
+    done = Done(
+        capfd, "digits", "--json", "--freeze", "--reproducible", "--grayscale", "--batch-norm", "--augment", *args
+    )
     assert done.status == 0, done.err
     run = Path(json.loads(done.out)["run"])
     assert json.loads((run / "run.json").read_text())["settings"] == {
         "model": "mlp", "hidden": [16, 8], "epochs": 1, "lr": 0.01, "batch_size": 100, "opt": "adam",
         "schedule": "one-cycle", "momentum": 0.0, "weight_decay": 0.001, "dropout": 0.25, "valid": 0.2, "seed": 5,
         "device": "cpu", "init": "normal:0.1", "weights": None, "freeze": True, "size": 8, "grayscale": True,
-        "reproducible": True, "save_every": 5,
+        "reproducible": True, "save_every": 5, "input_dropout": 0.125, "batch_norm": True, "augment": True,
     }  # fmt: skip
     assert not (run / "state.safetensors").exists()  # the run is over
 

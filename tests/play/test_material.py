@@ -12,6 +12,7 @@ import torch
 from byhand import recipe
 from byhand.data.load import load
 from byhand.errors import DataError, UsageError
+from byhand.fold import folded
 from byhand.play.material import of_data, of_run
 from byhand.play.studio import open_studio
 from byhand.settings import Settings
@@ -26,14 +27,21 @@ def run(folder: Path, source: str = "digits", **given: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"hidden": (20,), "dropout": 0.5}, {"seed": 7, "valid": 0.2, "momentum": 0.9}, {"hidden": (9, 8)}]
+    "given",
+    [
+        {},
+        {"hidden": (20,), "dropout": 0.5},
+        {"seed": 7, "valid": 0.2, "momentum": 0.9},
+        {"hidden": (9, 8)},
+        {"hidden": (9,), "batch_norm": True},
+    ],
 )
 def test_a_run_goes_on_where_it_was(given: dict[str, Any], tmp_path: Path) -> None:
     folder = run(tmp_path / "run", **given)
     model, record = recipe.load_run(folder)
     with studio(of_run(folder, None)) as made:
         state = made.state()
-        assert torch.equal(numbers(made), flat(model.parameters()))
+        assert torch.equal(numbers(made), flat(folded(model).parameters()))
         assert state["trainable"] is True
         assert state["title"] == str(folder)
         assert state["controls"]["lr"] == 0.5
@@ -43,7 +51,7 @@ def test_a_run_goes_on_where_it_was(given: dict[str, Any], tmp_path: Path) -> No
         assert state["history"][-1]["valid_accuracy"] == pytest.approx(record["results"]["valid_accuracy"], abs=1e-6)
         made.do({"do": "step"})
         until(lambda: made.state()["step"] == state["step"] + 1)
-        assert not torch.equal(numbers(made), flat(model.parameters()))
+        assert not torch.equal(numbers(made), flat(folded(model).parameters()))
         made.do({"do": "reset"})
         until(lambda: [point["step"] for point in made.state()["history"]] == [0])
 
@@ -61,6 +69,11 @@ def test_the_rate_of_adam_is_not_taken_for_sgds(tmp_path: Path) -> None:
         (
             {"hidden": (9,), "dropout": 0.5, "opt": "adam", "lr": 0.01},
             "This run learnt with Adam and dropout 0.5; here it goes on by SGD and without dropout.",
+        ),
+        (
+            {"hidden": (9,), "batch_norm": True, "augment": True},
+            "This run learnt with batch norm and deformed images; here it goes on without batch norm and from the "
+            "images as they are.",
         ),
     ],
 )

@@ -31,6 +31,11 @@ Schedule = Annotated[str | None, typer.Option(help="constant, flat-cos or one-cy
 Momentum = Annotated[float | None, typer.Option(help="Of SGD.  [0]")]
 WeightDecay = Annotated[float | None, typer.Option(help="L2 penalty.  [0]")]
 Dropout = Annotated[float | None, typer.Option(help="Part of the hidden units left out of a step.  [0]")]
+InputDropout = Annotated[float | None, typer.Option(help="Part of the pixels left out of a step.  [0]")]
+BatchNorm = Annotated[bool | None, typer.Option("--batch-norm", help="Normalise the hidden layers over each batch.")]
+Augment = Annotated[
+    bool | None, typer.Option("--augment", help="Turn, shift and bend each image a little, anew in each epoch.")
+]
 Valid = Annotated[float | None, typer.Option(help="Part of the training images kept to judge by.  [0.1]")]
 Seed = Annotated[int | None, typer.Option(help="Of the split, the start and the order.  [42]")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ... or auto.  [auto]")]

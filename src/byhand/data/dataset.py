@@ -62,8 +62,11 @@ class Dataset:
         _, height, width = self.train.images.shape
         return height, width
 
-    def loaders(self, batch_size: int = 256, seed: int = 42) -> "DataLoaders":
-        """The training part in shuffled batches and the validation part in order, as ``DataLoaders(train, valid)``."""
+    def loaders(self, batch_size: int = 256, seed: int = 42, augment: bool = False) -> "DataLoaders":
+        """The training part in shuffled batches and the validation part in order, as ``DataLoaders(train, valid)``.
+
+        With ``augment`` the training images come deformed a little, otherwise at each pass (``deform``).
+        """
         from byhand.data.loader import loaders  # here, because it imports torch
 
-        return loaders(self.train, self.valid, batch_size, seed)
+        return loaders(self.train, self.valid, batch_size, seed, augment=augment)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader as TorchDataLoader
 from torch.utils.data import TensorDataset
 
+from byhand.data.augment import deformed
 from byhand.data.dataset import Part
 from byhand.data.shards import Shards
 from byhand.data.stretches import Stretch, in_order, length, shuffled
@@ -53,6 +54,7 @@ class DataLoader:
         drop_last: bool = False,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
+        augment: bool = False,
     ) -> None:
         """Take the data set as one pair of tensors.
 
@@ -64,10 +66,11 @@ class DataLoader:
             drop_last: leave out a last batch of fewer than B rows.
             generator: where the orders come from; torch's global one if not given.
             device: where the tensors are kept.
+            augment: serve the pictures deformed, otherwise at each pass (``augment``); ``in_order`` never does.
 
         Raises:
             TypeError: a data set of another kind; give ``DataLoaders`` a ``torch.utils.data.DataLoader`` then.
-            ValueError: unequal lengths, or a batch size below 1.
+            ValueError: unequal lengths, a batch size below 1, or rows to deform that are no pictures.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}: it must be at least 1")
@@ -82,7 +85,10 @@ class DataLoader:
         self.generator = generator
         self.share: tuple[int, int] = (0, 1)
         self.drawn_from: Tensor | None = None
-        self._pixels = isinstance(dataset, Part | Shards)
+        self.augment = augment
+        self._shape = _shape(dataset)
+        if augment and self._shape is None:
+            raise ValueError("augment deforms pictures, and these rows are none: give a part of byhand.load()")
 
     @property
     def _rows(self) -> int:
@@ -102,15 +108,12 @@ class DataLoader:
 
         The first ``skip`` batches are left out: a pass that is taken up again where it ended goes on with the next.
         """
-        pieces, skip = self._shuffled(skip) if self.shuffle else self._as_they_stand(skip)
-        for x, y, order in pieces:
-            if order is not None:
-                y = y.index_select(0, order)  # (M,), small enough to be put in order at once
-            end = len(y) - len(y) % self.batch_size if self.drop_last else len(y)
-            for start in range(skip * self.batch_size, end, self.batch_size):
-                rows = part_of(start, min(start + self.batch_size, end), self.share)
-                yield self._ready(x[rows] if order is None else x.index_select(0, order[rows]), raw), y[rows]
-            skip = 0
+        if self.shuffle or self.augment:
+            self.drawn_from = random_state(self.generator)
+        pieces, skip, passed = self._shuffled(skip) if self.shuffle else self._as_they_stand(skip)
+        taken = self._taken(pieces, skip, passed)
+        for xb, yb in self._deformed(taken) if self.augment else ((xb, yb) for xb, yb, _ in taken):
+            yield self._ready(xb, raw), yb
 
     def in_order(self, batch_size: int, raw: bool = False) -> Iterator[Batch]:
         """Every row once, from first to last, as an evaluation wants them: slices, nothing is gathered."""
@@ -123,22 +126,45 @@ class DataLoader:
                 rows = slice(start, start + batch_size)
                 yield self._ready(x[rows], raw), y[rows]
 
-    def _shuffled(self, skip: int) -> tuple[Iterator[Piece], int]:
-        """A pass in a new order, from about batch ``skip`` on, and how many batches of it are still to be left out."""
-        self.drawn_from = random_state(self.generator)
+    def _taken(self, pieces: Iterator[Piece], skip: int, passed: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """The batches of a pass, and which of its rows is the first of each; ``passed`` come before the pieces."""
+        for x, y, order in pieces:
+            if order is not None:
+                y = y.index_select(0, order)  # (M,), small enough to be put in order at once
+            end = len(y) - len(y) % self.batch_size if self.drop_last else len(y)
+            for start in range(skip * self.batch_size, end, self.batch_size):
+                rows = part_of(start, min(start + self.batch_size, end), self.share)
+                xb = x[rows] if order is None else x.index_select(0, order[rows])  # (B, P)
+                yield xb, y[rows], passed + rows.start
+            skip, passed = 0, passed + len(y)
+
+    def _deformed(self, taken: Iterator[tuple[Tensor, Tensor, int]]) -> Iterator[Batch]:
+        """The same batches, deformed; the pass's seed is drawn after its order."""
+        seed = int(torch.randint(2**62, (), generator=self.generator))
+        pictures = ((xb.cpu().numpy().reshape(-1, *(self._shape or ())), first, yb) for xb, yb, first in taken)
+        for images, yb in deformed(pictures, seed):
+            yield torch.as_tensor(images).flatten(1).to(self.x.device), yb  # (B, P)
+
+    def _shuffled(self, skip: int) -> tuple[Iterator[Piece], int, int]:
+        """A pass in a new order, from about batch ``skip`` on.
+
+        With it come the number of its batches that are still to be left out, and of rows before it.
+        """
         if self._shards is None:
             order = torch.randperm(self._rows, generator=self.generator).to(self.x.device)  # (N,)
-            return iter([(self.x, self.y, order)]), skip
+            return iter([(self.x, self.y, order)]), skip, 0
         seed = int(torch.randint(2**62, (), generator=self.generator))
         rows = length(self._shards, self.batch_size)
         first = skip * self.batch_size // rows
-        return self._here(shuffled(self._shards, rows, seed, first)), skip - first * rows // self.batch_size
+        pieces = self._here(shuffled(self._shards, rows, seed, first))
+        return pieces, skip - first * rows // self.batch_size, first * rows
 
-    def _as_they_stand(self, skip: int) -> tuple[Iterator[Piece], int]:
+    def _as_they_stand(self, skip: int) -> tuple[Iterator[Piece], int, int]:
         if self._shards is None:
-            return iter([(self.x, self.y, None)]), skip
+            return iter([(self.x, self.y, None)]), skip, 0
         rows = length(self._shards, self.batch_size)
-        return self._here(in_order(self._shards, rows, skip * self.batch_size, self._rows)), 0
+        passed = skip * self.batch_size
+        return self._here(in_order(self._shards, rows, passed, self._rows)), 0, passed
 
     def _here(self, stretches: Iterable[Stretch]) -> Iterator[Piece]:
         """Stretches of shards as tensors on the device."""
@@ -148,7 +174,7 @@ class DataLoader:
             yield x.to(device), y.to(device), None if order is None else torch.as_tensor(order, device=device)
 
     def _ready(self, xb: Tensor, raw: bool) -> Tensor:
-        return xb.float().div_(255) if self._pixels and not raw else xb
+        return xb.float().div_(255) if self._shape is not None and not raw else xb
 
 
 def part_of(start: int, stop: int, share: tuple[int, int]) -> slice:
@@ -200,13 +226,15 @@ def loaders(
     batch_size: int = 256,
     seed: int = 42,
     device: torch.device | str | None = None,
+    augment: bool = False,
+    drop_last: bool = False,
 ) -> DataLoaders:
     """The training part, shuffled anew at each pass from ``seed``, and the validation part in order.
 
-    A validation part of no rows gives ``valid=None``.
+    ``augment`` and ``drop_last`` are for the training part. A validation part of no rows gives ``valid=None``.
     """
     generator = torch.Generator().manual_seed(seed)
-    shuffled = DataLoader(train, batch_size, shuffle=True, generator=generator, device=device)
+    shuffled = DataLoader(train, batch_size, True, drop_last, generator, device, augment)
     in_order = DataLoader(valid, batch_size, device=device) if len(valid) else None
     return DataLoaders(shuffled, in_order, train.classes)
 
@@ -215,6 +243,14 @@ def _loader(data: object, shuffle: bool) -> Batches:
     if isinstance(data, DataLoader | TorchDataLoader):
         return cast(Batches, data)
     return DataLoader(data, batch_size=64, shuffle=shuffle)
+
+
+def _shape(dataset: object) -> tuple[int, int] | None:
+    """H, W where the rows are pictures."""
+    if isinstance(dataset, Part):
+        _, height, width = dataset.images.shape
+        return height, width
+    return dataset.shape if isinstance(dataset, Shards) else None
 
 
 def _tensors(dataset: object) -> tuple[Tensor, Tensor]:

@@ -151,11 +151,11 @@ class Sharded:
         """H, W."""
         return self.train.shape
 
-    def loaders(self, batch_size: int = 256, seed: int = 42) -> "DataLoaders":
+    def loaders(self, batch_size: int = 256, seed: int = 42, augment: bool = False) -> "DataLoaders":
         """As ``Dataset.loaders``; the batches are read from the files as they are asked for."""
         from byhand.data.loader import loaders  # here, because it imports torch
 
-        return loaders(self.train, self.valid, batch_size, seed)
+        return loaders(self.train, self.valid, batch_size, seed, augment=augment)
 
     def in_memory(self, sample: bool = False) -> Dataset:
         """The data set in memory.

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from byhand.errors import UsageError
 from byhand.export.made_up import made_up
+from byhand.fold import folded
 from byhand.layers import Dropout, Linear, ReLU
 from byhand.loss import softmax
 from byhand.model import Sequential
@@ -45,8 +46,9 @@ def carry(model: object, shape: tuple[int, int]) -> Carried:
     Raises:
         UsageError: it is not linear layers with a ReLU between them, or too large, or its weights are no numbers.
     """
+    kind = type(model).__name__
+    model = folded(model) if isinstance(model, Sequential) else model
     if not isinstance(model, Sequential) or not _is_perceptron(model):
-        kind = type(model).__name__
         raise UsageError(
             f"the page cannot carry a {kind}: it has to be linear, or an MLP with ReLUs; draw in byhand play"
         )

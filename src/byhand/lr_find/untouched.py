@@ -28,9 +28,7 @@ def untouched(model: object, params: Iterable[Tensor], *others: object) -> Gener
     """
     tensors = {id(p): p for p in params}
     if isinstance(model, Sequential | nn.Module):
-        tensors |= {id(p): p for p in model.parameters()}
-    if isinstance(model, nn.Module):
-        tensors |= {id(buffer): buffer for buffer in model.buffers()}
+        tensors |= {id(p): p for p in (*model.parameters(), *model.buffers())}
     kept = [(p, p.detach().clone(), p.grad) for p in tensors.values()]
     modes: list[tuple[Any, bool]] = [(part, part.training) for part in _parts(model)]
     for p, _, _ in kept:

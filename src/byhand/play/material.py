@@ -10,6 +10,7 @@ from byhand import checkpoint, recipe
 from byhand.data.dataset import Dataset
 from byhand.data.load import load
 from byhand.errors import ByhandError, DataError, UsageError
+from byhand.fold import folded
 from byhand.model import Sequential
 from byhand.play.controls import Controls, Room
 from byhand.play.training import Beginning, make_model, rescale
@@ -47,8 +48,12 @@ class Material:
         others: list[tuple[str, str]] = []
         if self.settings.opt == "adam":
             others.append(("Adam", "by SGD"))
-        if self.settings.dropout:
-            others.append((f"dropout {self.settings.dropout:g}", "without dropout"))
+        if share := self.settings.dropout or self.settings.input_dropout:
+            others.append((f"dropout {share:g}", "without dropout"))
+        if self.settings.batch_norm:
+            others.append(("batch norm", "without batch norm"))
+        if self.settings.augment:
+            others.append(("deformed images", "from the images as they are"))
         learnt, goes_on = (" and ".join(pair[i] for pair in others) for i in range(2))
         return f"This run learnt with {learnt}; here it goes on {goes_on}." if others else None
 
@@ -86,6 +91,7 @@ def of_run(run: Path, source: str | None) -> Material:
         DataError: the run cannot be read.
     """
     model, record = recipe.load_run(run)
+    model = folded(model)
     settings, about = Settings.of(record), dict(record["data"])
     data, reason = _data(settings, about, source)
     if data is not None:
