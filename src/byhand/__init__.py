@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from byhand.metrics import Mean, accuracy
     from byhand.model import MLP, LinearClassifier, Sequential
     from byhand.optim import SGD, Adam, constant, flat_cos, one_cycle
+    from byhand.resnet import ResNet18
 
 __version__ = "0.1.0"
 
@@ -26,7 +27,7 @@ __all__ = [  # noqa: RUF022
     "load", "Dataset", "Part", "open_data", "Sharded", "Shards",
     "DataLoader", "DataLoaders",
     "softmax", "log_softmax", "nll_loss", "cross_entropy",
-    "init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP",
+    "init_params", "Linear", "ReLU", "Dropout", "Sequential", "LinearClassifier", "MLP", "ResNet18",
     "SGD", "Adam", "constant", "flat_cos", "one_cycle",
     "accuracy", "Mean",
     "Learner", "Callback",
@@ -41,6 +42,7 @@ _HOMES = {
     "byhand.loss": ["softmax", "log_softmax", "nll_loss", "cross_entropy"],
     "byhand.layers": ["init_params", "Linear", "ReLU", "Dropout"],
     "byhand.model": ["Sequential", "LinearClassifier", "MLP"],
+    "byhand.resnet": ["ResNet18"],
     "byhand.optim": ["SGD", "Adam", "constant", "flat_cos", "one_cycle"],
     "byhand.metrics": ["accuracy", "Mean"],
     "byhand.learner": ["Learner", "Callback"],

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from byhand.flat import Flat
     from byhand.learner import Learner
     from byhand.metrics import Mean
-    from byhand.model import Sequential
 
 __all__ = ["World", "draw_own_masks", "joined", "restarts", "share_work"]
 
@@ -298,15 +297,16 @@ def share_work(learn: "Learner", world: World) -> None:
     learn.world = world
 
 
-def draw_own_masks(world: World, model: "Sequential", seed: int, step: int) -> None:
+def draw_own_masks(world: World, model: object, seed: int, step: int) -> None:
     """Let the next step's dropout masks depend on the seed, the step's number and the rank, and on nothing else."""
     if world.size == 1:
         return
     import numpy as np
 
     from byhand.layers import Dropout
+    from byhand.model import Sequential
 
-    for layer in model.layers:
+    for layer in model.layers if isinstance(model, Sequential) else ():
         if isinstance(layer, Dropout) and layer.generator is not None:
             mixed = np.random.SeedSequence([seed, step, world.rank]).generate_state(1, np.uint64)[0]
             layer.generator.manual_seed(int(mixed))

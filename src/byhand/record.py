@@ -14,7 +14,7 @@ from byhand.data.dataset import Dataset
 from byhand.data.drawing import ink_box
 from byhand.data.shards import Sharded
 from byhand.learner import Learner
-from byhand.model import Sequential
+from byhand.networks import Network
 from byhand.settings import Settings
 
 __all__ = ["describe", "machine", "record", "unlike"]
@@ -26,13 +26,12 @@ def record(
     settings: Settings, data: Dataset | Sharded, learn: Learner, lr: float, status: str, seconds: float
 ) -> dict[str, Any]:
     """What ``run.json`` holds of a run of one of our models; ``recipe.train`` says what ``status`` may be."""
-    parameters: list[Tensor] = cast(Sequential, learn.model).parameters()
     return {
         "status": status,
         "settings": asdict(settings),
         "data": describe(data),
         "lr": lr,
-        "parameters": sum(p.numel() for p in parameters),
+        "parameters": sum(p.numel() for p in _parameters(learn)),
         "results": learn.history[-1] if learn.history else None,
         "stopped": learn.stopped,
         "seconds": seconds,
@@ -48,9 +47,13 @@ def machine(learn: Learner) -> dict[str, Any]:
         | {"python": platform.python_version(), "platform": platform.platform()},
         "processes": learn.world.size,
         "threads": torch.get_num_threads(),
-        "device": str(cast(Sequential, learn.model).parameters()[0].device),
+        "device": str(_parameters(learn)[0].device),
         "cpu": torch.backends.cpu.get_cpu_capability(),  # what its kernels are compiled for
     }
+
+
+def _parameters(learn: Learner) -> list[Tensor]:
+    return list(cast(Network, learn.model).parameters())
 
 
 def unlike(told: Mapping[str, Any], learn: Learner) -> list[str]:

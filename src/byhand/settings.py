@@ -9,7 +9,7 @@ from byhand.text import brief
 
 __all__ = ["MODELS", "OPTIMIZERS", "SCHEDULES", "Settings"]
 
-MODELS = ("linear", "mlp")
+MODELS = ("linear", "mlp", "resnet18")
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "flat-cos", "one-cycle")
 
@@ -19,7 +19,7 @@ SCHEDULES = ("constant", "flat-cos", "one-cycle")
 class Settings:
     """Every choice of a run, in the order in which it is met. ``None`` leaves the choice to ``resolved``."""
 
-    model: str | None = None  # linear | mlp
+    model: str | None = None  # linear | mlp | resnet18
     hidden: tuple[int, ...] | None = None
     epochs: int | None = None
     lr: float | None = None
@@ -33,7 +33,7 @@ class Settings:
     seed: int = 42
     device: str = "auto"
     init: str | None = None  # zeros | normal:STD | kaiming
-    weights: str | None = None
+    weights: str | None = None  # a file | imagenet
     freeze: bool = False
     size: int | None = None
     grayscale: bool = False
@@ -44,8 +44,8 @@ class Settings:
         """The same with every open choice made.
 
         ``hidden`` alone asks for an MLP, and an MLP has 30 units unless told. The rate stays for three quarters of the
-        run and then falls to zero, so that the noise of the last batches is averaged away. The number of epochs stays
-        open until the number of steps in one is known.
+        run and then falls to zero, so that the noise of the last batches is averaged away; that of a ResNet-18 rises
+        first, from a small one. The number of epochs stays open until the number of steps in one is known.
 
         Raises:
             UsageError: a choice that does not exist, or two that exclude each other.
@@ -53,11 +53,15 @@ class Settings:
         model = self.model or ("mlp" if self.hidden else "linear")
         _one_of("--model", model, MODELS)
         _one_of("--opt", self.opt, OPTIMIZERS)
-        schedule = self.schedule or "flat-cos"
+        schedule = self.schedule or ("one-cycle" if model == "resnet18" else "flat-cos")
         _one_of("--schedule", schedule, SCHEDULES)
         if model == "linear" and (self.hidden or self.dropout or self.freeze):
             option = "--hidden" if self.hidden else "--dropout" if self.dropout else "--freeze"
             raise UsageError(f"{option} is for hidden layers, and --model linear has none; leave one of the two out")
+        if model == "resnet18":
+            self._check_resnet()
+        elif self.weights == "imagenet":
+            raise UsageError("--weights imagenet is for --model resnet18; a file of that name is ./imagenet")
         if model == "mlp" and self.init == "zeros":
             raise UsageError("--init zeros: hidden units that start alike stay alike; take kaiming or normal:STD")
         if self.momentum and self.opt == "adam":
@@ -77,7 +81,7 @@ class Settings:
             model=model,
             hidden=(self.hidden or (30,)) if model == "mlp" else (),
             schedule=schedule,
-            init=self.init or ("kaiming" if model == "mlp" else "zeros"),
+            init=self.init or ("zeros" if model == "linear" else "kaiming"),
         )
 
     def changed(self, given: Mapping[str, Any]) -> Self:
@@ -85,6 +89,13 @@ class Settings:
         other = {"model", "hidden"} & given.keys()
         free = {"model": None, "hidden": None, "init": None, "dropout": 0.0, "freeze": False} if other else {}
         return replace(self, **{**free, **given})
+
+    def _check_resnet(self) -> None:
+        for option, given in (("--hidden", self.hidden), ("--dropout", self.dropout)):
+            if given:
+                raise UsageError(f"{option} is for an MLP, and a resnet18 has layers of its own; leave it out")
+        if self.init not in (None, "kaiming"):
+            raise UsageError(f"--init {self.init}: a resnet18 starts from kaiming, or from --weights; leave it out")
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
