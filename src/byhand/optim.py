@@ -121,7 +121,7 @@ class SGD:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what ``state_dict`` gave."""
         self.velocity = [
-            _like(p, state[name]) if (name := f"velocity.{i}") in state else None for i, p in enumerate(self.params)
+            state[name].clone() if (name := f"velocity.{i}") in state else None for i in range(len(self.params))
         ]
 
 
@@ -193,8 +193,8 @@ class Adam:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what ``state_dict`` gave."""
         self.steps = [int(steps) for steps in state["steps"]]
-        for i, p in enumerate(self.params):
-            self.mean[i], self.square[i] = _like(p, state[f"mean.{i}"]), _like(p, state[f"square.{i}"])
+        for i in range(len(self.params)):
+            self.mean[i], self.square[i] = state[f"mean.{i}"].clone(), state[f"square.{i}"].clone()
 
 
 Schedule = Callable[[float], float]
@@ -259,11 +259,6 @@ def fitting(opt: Any, params: Iterable[Tensor]) -> Any:
     if is_wide(params) and not (isinstance(opt, SGD) and not opt.momentum):
         raise ValueError("weights too wide for a second copy in memory: take byhand.SGD without momentum")
     return opt
-
-
-def _like(p: Tensor, numbers: Tensor) -> Tensor:
-    """A copy of the numbers, laid out in memory as the parameter is: in another order a sum may get other last bits."""
-    return torch.empty_like(p, requires_grad=False).copy_(numbers)
 
 
 def _at_least_zero(**numbers: float) -> None:
