@@ -65,11 +65,15 @@ def test_train_says_what_it_trains(call: Call, place: Path) -> None:
     assert all(torch.equal(first[name], taken[name]) for name in body)
 
 
-def test_lr_find_tries_it_out_and_says_what_to_type(call: Call, place: Path) -> None:
-    done = call("lr-find", place / "few.npz", *OPTIONS, "--momentum", "0.9", "--json")
+@pytest.mark.full
+def test_lr_find_tries_it_out(call: Call) -> None:
+    rng = np.random.default_rng(0)  # hundreds of steps: on images as small as can be
+    np.savez("tiny.npz", x_train=rng.integers(0, 256, (60, 2, 2), dtype=np.uint8), y_train=np.arange(60) % 3)
+    done = call("lr-find", "tiny.npz", *OPTIONS, "--batch-size", "16", "--momentum", "0.9", "--json")
     assert done.status == 0, done.err
     found = json.loads(done.out)
     assert 0 < found["low"] <= found["lr"] <= found["high"]
+    assert len(found["curve"]["lrs"]) == len(found["curve"]["losses"])
 
 
 def test_evaluate_compares_it_with_one_linear_layer(call: Call, net: Path) -> None:
