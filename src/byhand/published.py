@@ -53,7 +53,7 @@ def fitted(saved: Mapping[str, Tensor], model: ResNet18) -> dict[str, Tensor]:
     if (shapes.get("conv1.weight"), shapes.get("bn1.running_mean")) == ((64, 3, 7, 7), (64,)):
         found |= _for_grey(found["conv1.weight"].float(), found["bn1.running_mean"].float())
     classes = shapes.get("fc.bias", ())
-    if shapes.get("fc.weight") == (*classes, FEATURES) and classes != tuple(mine["fc.bias"].shape):
+    if len(classes) == 1 and shapes.get("fc.weight") == (*classes, FEATURES) and classes != mine["fc.bias"].shape:
         found |= {name: mine[name] for name in ("fc.weight", "fc.bias")}
     return found
 

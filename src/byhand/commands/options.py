@@ -26,7 +26,8 @@ Epochs = Annotated[
 Lr = Annotated[
     str | None,
     typer.Option(
-        metavar="auto|X", help="Learning rate; auto finds it as byhand lr-find does, but for resnet18.  [auto]"
+        metavar="auto|X",
+        help="Learning rate; auto finds it as byhand lr-find does; of resnet18 it is the usual one.  [auto]",
     ),
 ]
 BatchSize = Annotated[int | None, typer.Option(help="Images a step.  [256]")]
