@@ -153,19 +153,20 @@ def test_a_file_that_does_not_fit_is_one_line_and_changes_nothing(tmp_path: Path
 
 
 def test_a_damaged_file_is_one_line(tmp_path: Path, file: Path) -> None:
+    model = network()
     path = tmp_path / "w.safetensors"
     content = file.read_bytes()
     for damaged in (content[:-1], content[:100], b"", b"no weights" * 99):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match=r"^cannot read the weights ") as caught:
-            networks.start_from(network(), str(path))
+            networks.start_from(model, str(path))
         assert "\n" not in str(caught.value)
-    weights.save(path, network().state_dict())  # a run's own file has checksums
+    weights.save(path, model.state_dict())  # a run's own file has checksums
     content = bytearray(path.read_bytes())
     content[-12345] ^= 1
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"is damaged: the checksum of \S+ is another"):
-        networks.start_from(network(), str(path))
+        networks.start_from(model, str(path))
 
 
 # The download.
