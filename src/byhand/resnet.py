@@ -94,13 +94,13 @@ class Block(nn.Module):
 class ResNet18(nn.Module):
     """A stem, four stages of two blocks, the mean over what is left of the image, and a linear layer.
 
-    Where the processor multiplies bfloat16 fast, stem and stages work with its 8 bits; the weights, the batch norms'
+    When it answers, where the processor multiplies bfloat16 fast, stem and stages work with its 8 bits; the weights, the batch norms'
     averages, the mean and the last layer have float32's 24.
 
     Attributes:
         shape: (H, W).
         pools: whether a max pool belongs to the stem.
-        mixed: whether products may be made in bfloat16.
+        mixed: whether its answers' products may be made in bfloat16; it learns in float32.
     """
 
     def __init__(self, shape: tuple[int, int], num_classes: int, generator: torch.Generator | None = None) -> None:
@@ -128,7 +128,7 @@ class ResNet18(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H·W) → (B, C), the logits. ``uint8`` stands for x / 255."""
         x = (x / 255 if x.dtype == torch.uint8 else x).reshape(len(x), 1, *self.shape)  # (B, 1, H, W)
-        mixed = self.mixed and x.dtype == torch.float32 and multiplies_bfloat16(x.device)
+        mixed = self.mixed and not self.training and x.dtype == torch.float32 and multiplies_bfloat16(x.device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed):
             x = self.bn1(self.conv1(x)).relu_()  # (B, 64, H / stride, W / stride)
             x = F.max_pool2d(x, 3, 2, 1) if self.pools else x  # (B, 64, h, w)
