@@ -94,13 +94,13 @@ class Block(nn.Module):
 class ResNet18(nn.Module):
     """A stem, four stages of two blocks, the mean over what is left of the image, and a linear layer.
 
-    When it answers, where the processor multiplies bfloat16 fast, stem and stages work with its 8 bits; the weights, the batch norms'
-    averages, the mean and the last layer have float32's 24.
+    When it answers, and the processor multiplies bfloat16 fast, stem and stages work with its 8 bits; the weights, the
+    batch norms' averages, the mean and the last layer have float32's 24, and so has all when it learns.
 
     Attributes:
         shape: (H, W).
         pools: whether a max pool belongs to the stem.
-        mixed: whether its answers' products may be made in bfloat16; it learns in float32.
+        mixed: whether its answers' products may be made in bfloat16.
     """
 
     def __init__(self, shape: tuple[int, int], num_classes: int, generator: torch.Generator | None = None) -> None:
