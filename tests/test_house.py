@@ -25,10 +25,11 @@ IDS = [str(file.relative_to(SRC)) for file in FILES]
 ROOMS = [
     {"errors", "files", "json_form", "json_text", "locks", "signals", "tensor_file", "text", "templates"},
     {"data"},
-    {"loss", "layers", "model", "optim", "metrics", "norm", "fold", "weights", "progress", "threads", "wide"},
+    {"loss", "layers", "norm", "model", "fold", "resnet", "optim", "metrics"}
+    | {"weights", "published", "progress", "threads", "wide"},
     {"batches", "learner", "lr_find", "state", "distributed", "flat", "rendezvous"},
     {"checkpoint"},
-    {"settings", "record", "recipe", "predict"},
+    {"settings", "networks", "record", "recipe", "predict"},
     {"evaluate"},
     {"estimators", "export", "kaggle", "play", "doctor"},
     {"classroom"},

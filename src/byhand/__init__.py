@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from byhand.model import MLP, LinearClassifier, Sequential
     from byhand.norm import BatchNorm1d
     from byhand.optim import SGD, Adam, constant, flat_cos, one_cycle
+    from byhand.resnet import ResNet18
 
 __version__ = "0.1.0"
 
@@ -27,7 +28,7 @@ __all__ = [  # noqa: RUF022
     "load", "Dataset", "Part", "open_data", "Sharded", "Shards",
     "DataLoader", "DataLoaders",
     "softmax", "log_softmax", "nll_loss", "cross_entropy",
-    "init_params", "Linear", "ReLU", "Dropout", "BatchNorm1d", "Sequential", "LinearClassifier", "MLP",
+    "init_params", "Linear", "ReLU", "Dropout", "BatchNorm1d", "Sequential", "LinearClassifier", "MLP", "ResNet18",
     "SGD", "Adam", "constant", "flat_cos", "one_cycle",
     "accuracy", "Mean",
     "Learner", "Callback",
@@ -43,6 +44,7 @@ _HOMES = {
     "byhand.layers": ["init_params", "Linear", "ReLU", "Dropout"],
     "byhand.norm": ["BatchNorm1d"],
     "byhand.model": ["Sequential", "LinearClassifier", "MLP"],
+    "byhand.resnet": ["ResNet18"],
     "byhand.optim": ["SGD", "Adam", "constant", "flat_cos", "one_cycle"],
     "byhand.metrics": ["accuracy", "Mean"],
     "byhand.learner": ["Learner", "Callback"],

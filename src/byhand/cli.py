@@ -26,7 +26,7 @@ from byhand.errors import ByhandError
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
-    "train": "Train a linear model or an MLP and save the run.",
+    "train": "Train a linear model, an MLP or a ResNet-18 and save the run.",
     "evaluate": "Say how good a run is, honestly, and write its report.",
     "compare": "Say whether the difference between runs is real.",
     "explain": "Say how good a bare number like 58% is, or what a check of the doctor's means.",

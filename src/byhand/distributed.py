@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from byhand.flat import Flat
     from byhand.learner import Learner
     from byhand.metrics import Mean
-    from byhand.model import Sequential
 
 __all__ = ["World", "draw_own_masks", "joined", "restarts", "share_work"]
 
@@ -278,7 +277,7 @@ def share_work(learn: "Learner", world: World) -> None:
 
     Raises:
         ValueError: a loader that is not byhand's.
-        UsageError: a layer so wide that its gradient is never made, or batch norm, whose averages are over a batch.
+        UsageError: a layer so wide that its gradient is never made.
     """
     from byhand.data.loader import DataLoader
     from byhand.model import Sequential
@@ -289,8 +288,6 @@ def share_work(learn: "Learner", world: World) -> None:
             "a layer of this model is too wide for its gradient to be sent to other processes: start one process, or "
             "make the images smaller"
         )
-    if world.size > 1 and isinstance(learn.model, Sequential) and learn.model.buffers():
-        raise UsageError("--batch-norm: each process would have averages of its own part of a batch; start one process")
 
     for dl in (learn.dls.train, learn.dls.valid):
         if isinstance(dl, DataLoader):
@@ -300,15 +297,16 @@ def share_work(learn: "Learner", world: World) -> None:
     learn.world = world
 
 
-def draw_own_masks(world: World, model: "Sequential", seed: int, step: int) -> None:
+def draw_own_masks(world: World, model: object, seed: int, step: int) -> None:
     """Let the next step's dropout masks depend on the seed, the step's number and the rank, and on nothing else."""
     if world.size == 1:
         return
     import numpy as np
 
     from byhand.layers import Dropout
+    from byhand.model import Sequential
 
-    for layer in model.layers:
+    for layer in model.layers if isinstance(model, Sequential) else ():
         if isinstance(layer, Dropout) and layer.generator is not None:
             mixed = np.random.SeedSequence([seed, step, world.rank]).generate_state(1, np.uint64)[0]
             layer.generator.manual_seed(int(mixed))

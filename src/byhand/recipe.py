@@ -3,17 +3,16 @@
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
 
 import torch
 
-from byhand import checkpoint, weights
+from byhand import checkpoint, networks, weights
 from byhand.data.dataset import Dataset
 from byhand.data.loader import loaders
 from byhand.data.shards import Sharded
@@ -24,6 +23,7 @@ from byhand.lr_find.finder import auto_lr
 from byhand.lr_find.found import LRFound
 from byhand.metrics import accuracy
 from byhand.model import MLP, LinearClassifier, Sequential
+from byhand.networks import Network
 from byhand.optim import SGD, Adam, Schedule, constant, flat_cos, one_cycle
 from byhand.record import record
 from byhand.settings import Settings
@@ -31,7 +31,6 @@ from byhand.signals import stop_on_signals
 from byhand.state import State, capture, take_up
 from byhand.text import brief
 from byhand.threads import same_bits
-from byhand.wide import WIDE
 
 __all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "resume", "train"]
 
@@ -42,11 +41,12 @@ _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
 }
 
 
+_EPOCHS = {"linear": 20, "mlp": 30, "resnet18": 10}
 _KEEP_EVERY = 2.0  # seconds: syncing a file to the disk takes longer than a short epoch
 
 
 def build_model(settings: Settings, pixels: int, classes: int) -> Sequential:
-    """The model of resolved settings, its random numbers drawn from their seed.
+    """The linear model or MLP of resolved settings, its random numbers drawn from their seed.
 
     Raises:
         UsageError: ``init`` is none that there is.
@@ -81,7 +81,7 @@ class Recipe:
 
     settings: Settings
     data: Dataset | Sharded
-    model: Sequential
+    model: Network
     learn: Learner
     lr: float
     reason: str  # why this rate
@@ -91,13 +91,16 @@ def prepare(settings: Settings, data: Dataset | Sharded, quiet: bool = False, wo
     """The recipe of resolved settings on a data set, for this process of a ``world``. Rank 0 looks for the rate.
 
     Raises:
-        UsageError: a device that this machine lacks.
+        UsageError: a device that this machine lacks, or a model that several processes cannot train.
         DataError: the weights to start from cannot be read or do not fit.
     """
     world = world or World()
+    _share(settings, world)
     settings, model, learn = build(settings, data, quiet)
     lr, reason = settings.lr or 0.0, "as told"
-    if settings.lr is None:
+    if settings.lr is None and (usual := networks.usual_lr(settings)):
+        lr, reason = usual
+    elif settings.lr is None:
         with world.together(), same_bits(settings.reproducible):
             if world.rank == 0:
                 choice = auto_lr(learn, settings.epochs, _course(settings))
@@ -108,7 +111,7 @@ def prepare(settings: Settings, data: Dataset | Sharded, quiet: bool = False, wo
     return Recipe(settings, data, model, learn, lr, reason)
 
 
-def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> tuple[Settings, Sequential, Learner]:
+def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> tuple[Settings, Network, Learner]:
     """The model and the learner of resolved settings, and the settings with the number of epochs chosen.
 
     Raises:
@@ -116,13 +119,12 @@ def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> t
         DataError: the weights to start from cannot be read or do not fit.
     """
     device = _device(settings.device)
-    pixels = math.prod(data.shape)
-    _check_width(settings, pixels, len(data.classes))
-    model = build_model(settings, pixels, len(data.classes))
+    networks.check(settings, math.prod(data.shape), len(data.classes))
+    model = _network(settings, data.shape, len(data.classes))
     if settings.weights:
-        _start_from(model, settings.weights)
+        networks.start_from(model, settings.weights, quiet)
     if settings.freeze:
-        for p in model.parameters()[:-2]:  # all but the last layer's weight and bias
+        for p in list(model.parameters())[:-2]:  # all but the last layer's weight and bias
             p.requires_grad_(False)
     drop_last = settings.batch_norm and len(data.train) % settings.batch_size == 1  # one image has no variance
     dls = loaders(data.train, data.valid, settings.batch_size, settings.seed, device, settings.augment, drop_last)
@@ -136,7 +138,7 @@ def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> t
     return settings, model, learn
 
 
-def fit(settings: Settings, data: Dataset) -> Sequential:
+def fit(settings: Settings, data: Dataset) -> Network:
     """The trained model of resolved settings with a rate and a number of epochs; nothing is printed or written."""
     settings, model, learn = build(settings, data, quiet=True)
     with warnings.catch_warnings(), same_bits(settings.reproducible):
@@ -168,8 +170,9 @@ def resume(
 
     Raises:
         DataError: the folder is no run, the data are others, or no state is whole.
-        UsageError: the run is over, or wants a device that this machine lacks.
+        UsageError: the run is over, or wants a device that this machine lacks, or one process and not several.
     """
+    world = world or World()
     told = checkpoint.read_run(folder)
     if told.get("status") in ("finished", "stopped"):
         checkpoint.remove_states(Path(folder))  # if it was killed just before
@@ -184,6 +187,7 @@ def resume(
         if told["data"].get("test") == 0 and len(data.test):
             raise UsageError(f"{folder} was begun by byhand kaggle; go on with byhand kaggle --resume {folder}")
         raise DataError(f"{data.source} has changed since {folder} was begun; bring the old data back, or train anew")
+    _share(settings, world)
     settings, model, learn = build(settings, data, quiet)
     state, damaged = checkpoint.read_state(folder)
     if state is not None:
@@ -191,7 +195,6 @@ def resume(
             take_up(learn, state)
         except ValueError as error:
             raise DataError(f"the state of {folder} does not fit its run.json: {error}; train anew") from error
-    world = world or World()
     place = (state.epochs, state.step) if state else None
     world.must_agree("the run's state, its data or its settings", f"{data.hash} {settings} {lr} {place}")
     share_work(learn, world)
@@ -279,7 +282,7 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
     return final
 
 
-def load_run(folder: str | Path) -> tuple[Sequential, dict[str, Any]]:
+def load_run(folder: str | Path) -> tuple[Network, dict[str, Any]]:
     """The trained model of a run, ready to predict, and the run's record.
 
     Raises:
@@ -288,12 +291,11 @@ def load_run(folder: str | Path) -> tuple[Sequential, dict[str, Any]]:
     record = checkpoint.read_run(folder)
     try:
         settings, data, saved = Settings.of(record), record["data"], checkpoint.read_weights(folder)
-        sizes = [math.prod(data["shape"]), *(settings.hidden or ()), len(data["classes"])]
-        wanted = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
-        wanted += settings.batch_norm * sum(4 * units + 1 for units in sizes[1:-1])
+        shape, classes = data["shape"], len(data["classes"])
+        wanted = networks.numbers(settings, math.prod(shape), classes)
         if wanted != (held := sum(tensor.numel() for tensor in saved.values())):  # before a model of that size is made
             raise ValueError(f"{wanted:,} weights, and the file holds {held:,}")
-        model = build_model(settings, sizes[0], sizes[-1])
+        model = _network(settings, shape, classes)
         weights.restore(model, {}, saved)
     except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
         raise DataError(
@@ -307,27 +309,24 @@ def _course(settings: Settings) -> Callable[[float], Schedule]:
     return _SCHEDULES[settings.schedule or "constant"]
 
 
-def _check_width(settings: Settings, pixels: int, classes: int) -> None:
-    sizes = [pixels, *(settings.hidden or ()), classes]
-    widest = max(inputs * outputs for inputs, outputs in pairwise(sizes))
-    if widest > WIDE and (settings.momentum or settings.opt != "sgd"):
-        option = "--momentum" if settings.momentum else f"--opt {settings.opt}"
+def _network(settings: Settings, shape: Sequence[int], classes: int) -> Network:
+    """The model of resolved settings for images of ``shape`` (H, W)."""
+    if settings.model == "resnet18":
+        return networks.make_resnet(settings, shape, classes)
+    return build_model(settings, math.prod(shape), classes)
+
+
+def _share(settings: Settings, world: World) -> None:
+    if world.size > 1 and (settings.batch_norm or settings.model == "resnet18"):
         raise UsageError(
-            f"{option}: beside {widest:,} weights in a layer ({4 * widest / 1e9:.1f} GB) there is no room for averages "
-            "of them; take --opt sgd without momentum"
+            "batch norm learns in one process: of several, each would norm its own part of a batch by itself; start it "
+            "without torchrun"
         )
 
 
 def _epochs(settings: Settings, steps: int) -> int:
-    """20 for a linear model and 30 for an MLP; up to 200, where fewer would make less than 2,000 steps."""
-    return max(20 if settings.model == "linear" else 30, min(200, math.ceil(2000 / steps)))
-
-
-def _start_from(model: Sequential, file: str) -> None:
-    try:
-        weights.restore(model, {}, weights.load(file))
-    except ValueError as error:
-        raise DataError(f"--weights {file} does not fit the model: {error}") from error
+    """20 (linear), 30 (MLP) or 10 (ResNet-18); up to 200, where fewer would make less than 2,000 steps."""
+    return max(_EPOCHS[settings.model or "mlp"], min(200, math.ceil(2000 / steps)))
 
 
 def _device(name: str) -> torch.device:

@@ -14,8 +14,10 @@ from byhand.data.dataset import Dataset
 from byhand.data.drawing import ink_box
 from byhand.data.shards import Sharded
 from byhand.learner import Learner
-from byhand.model import Sequential
+from byhand.networks import Network
+from byhand.resnet import ResNet18
 from byhand.settings import Settings
+from byhand.threads import multiplies_bfloat16
 
 __all__ = ["describe", "machine", "record", "unlike"]
 
@@ -26,13 +28,12 @@ def record(
     settings: Settings, data: Dataset | Sharded, learn: Learner, lr: float, status: str, seconds: float
 ) -> dict[str, Any]:
     """What ``run.json`` holds of a run of one of our models; ``recipe.train`` says what ``status`` may be."""
-    parameters: list[Tensor] = cast(Sequential, learn.model).parameters()
     return {
         "status": status,
         "settings": asdict(settings),
         "data": describe(data),
         "lr": lr,
-        "parameters": sum(p.numel() for p in parameters),
+        "parameters": sum(p.numel() for p in _parameters(learn)),
         "results": learn.history[-1] if learn.history else None,
         "stopped": learn.stopped,
         "seconds": seconds,
@@ -43,24 +44,31 @@ def record(
 
 def machine(learn: Learner) -> dict[str, Any]:
     """What the bits of a run hang on besides its settings and data."""
+    device = _parameters(learn)[0].device
+    products = {"bfloat16": multiplies_bfloat16(device)} if isinstance(learn.model, ResNet18) else {}
     return {
         "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
         | {"python": platform.python_version(), "platform": platform.platform()},
         "processes": learn.world.size,
         "threads": torch.get_num_threads(),
-        "device": str(cast(Sequential, learn.model).parameters()[0].device),
+        "device": str(device),
         "cpu": torch.backends.cpu.get_cpu_capability(),  # what its kernels are compiled for
+        **products,
     }
+
+
+def _parameters(learn: Learner) -> list[Tensor]:
+    return list(cast(Network, learn.model).parameters())
 
 
 def unlike(told: Mapping[str, Any], learn: Learner) -> list[str]:
     """In words, where this machine is not that of a run's record: what may cost a repetition its equal bits."""
     here = machine(learn)
-    names = ["processes", "threads", "device", "cpu"]
+    names = ["processes", "threads", "device", "cpu", "bfloat16"]
     settings: dict[str, Any] = told.get("settings") or {}
     if settings.get("reproducible"):
         names.remove("threads")
-    pairs = [(name, told.get(name), here[name]) for name in names]
+    pairs = [(name, told.get(name), here[name]) for name in names if name in here]
     versions: dict[str, Any] = told.get("versions") or {}
     pairs += [(name, versions.get(name), here["versions"][name]) for name in ("byhand", "torch", "numpy")]
     return [f"{name} {now} and not {then}" for name, then, now in pairs if then is not None and then != now]

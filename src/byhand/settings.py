@@ -9,11 +9,12 @@ from byhand.text import brief
 
 __all__ = ["MODELS", "OPTIMIZERS", "SCHEDULES", "Settings"]
 
-MODELS = ("linear", "mlp")
+MODELS = ("linear", "mlp", "resnet18")
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "flat-cos", "one-cycle")
 
-_OF_HIDDEN_LAYERS = ("hidden", "dropout", "input_dropout", "batch_norm", "freeze")
+_OF_MLP = ("hidden", "dropout", "input_dropout", "batch_norm")
+_OF_HIDDEN_LAYERS = (*_OF_MLP, "freeze")
 
 
 @final
@@ -21,7 +22,7 @@ _OF_HIDDEN_LAYERS = ("hidden", "dropout", "input_dropout", "batch_norm", "freeze
 class Settings:
     """Every choice of a run, in the order in which it is met. ``None`` leaves the choice to ``resolved``."""
 
-    model: str | None = None  # linear | mlp
+    model: str | None = None  # linear | mlp | resnet18
     hidden: tuple[int, ...] | None = None
     epochs: int | None = None
     lr: float | None = None
@@ -38,7 +39,7 @@ class Settings:
     seed: int = 42
     device: str = "auto"
     init: str | None = None  # zeros | normal:STD | kaiming
-    weights: str | None = None
+    weights: str | None = None  # a file | imagenet
     freeze: bool = False
     size: int | None = None
     grayscale: bool = False
@@ -49,8 +50,8 @@ class Settings:
         """The same with every open choice made.
 
         ``hidden`` alone asks for an MLP, and an MLP has 30 units unless told. The rate stays for three quarters of the
-        run and then falls to zero, so that the noise of the last batches is averaged away. The number of epochs stays
-        open until the number of steps in one is known.
+        run and then falls to zero, so that the noise of the last batches is averaged away; that of a ResNet-18 rises
+        first, from a small one. The number of epochs stays open until the number of steps in one is known.
 
         Raises:
             UsageError: a choice that does not exist, or two that exclude each other.
@@ -58,7 +59,7 @@ class Settings:
         model = self.model or ("mlp" if self.hidden else "linear")
         _one_of("--model", model, MODELS)
         _one_of("--opt", self.opt, OPTIMIZERS)
-        schedule = self.schedule or "flat-cos"
+        schedule = self.schedule or ("one-cycle" if model == "resnet18" else "flat-cos")
         _one_of("--schedule", schedule, SCHEDULES)
         if model == "linear":
             for name in _OF_HIDDEN_LAYERS:
@@ -66,6 +67,10 @@ class Settings:
                     raise UsageError(
                         f"{_option(name)} is for hidden layers, and --model linear has none; leave one of the two out"
                     )
+        if model == "resnet18":
+            self._check_resnet()
+        elif self.weights == "imagenet":
+            raise UsageError("--weights imagenet is for --model resnet18; a file of that name is ./imagenet")
         if model == "mlp" and self.init == "zeros":
             raise UsageError("--init zeros: hidden units that start alike stay alike; take kaiming or normal:STD")
         if self.momentum and self.opt == "adam":
@@ -88,7 +93,7 @@ class Settings:
             model=model,
             hidden=(self.hidden or (30,)) if model == "mlp" else (),
             schedule=schedule,
-            init=self.init or ("kaiming" if model == "mlp" else "zeros"),
+            init=self.init or ("zeros" if model == "linear" else "kaiming"),
         )
 
     def changed(self, given: Mapping[str, Any]) -> Self:
@@ -96,6 +101,13 @@ class Settings:
         other = {"model", "hidden"} & given.keys()
         free = {name: getattr(type(self)(), name) for name in ("model", "init", *_OF_HIDDEN_LAYERS)} if other else {}
         return replace(self, **{**free, **given})
+
+    def _check_resnet(self) -> None:
+        for name in _OF_MLP:
+            if getattr(self, name):
+                raise UsageError(f"{_option(name)} is for an MLP, and a resnet18 has layers of its own; leave it out")
+        if self.init not in (None, "kaiming"):
+            raise UsageError(f"--init {self.init}: a resnet18 starts from kaiming, or from --weights; leave it out")
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:

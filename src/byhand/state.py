@@ -1,11 +1,11 @@
 """All that decides how a training run goes on: from such a state the same bits come as if it had never been left.
 
-    model.NAME       the weights
+    model.NAME       the weights, and the running averages of batch norms
     good.NAME        those at the end of the last finished epoch, to which a broken loss goes back
     opt.NAME         the optimizer's averages
     random.loader    the state that the order of the epoch under way was drawn from, or the next one's will be
     random.layers.I  the generators that dropout draws from
-    random.torch     torch's global generator
+    random.torch     torch's global generator, which a torch.nn.Module draws from
 
 and the history, whose length tells the epoch, and the number of steps that were made in it.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from byhand import weights
 from byhand.data.loader import DataLoader, random_state, set_random_state
@@ -42,7 +42,10 @@ class State:
 
 
 def capture(learn: Learner) -> State:
-    """The state of a learner of one of our models on our loaders, from its callback or between two fits."""
+    """The state of a learner on our loaders, of one of our models or a module that keeps all in its ``state_dict``.
+
+    From the learner's callback, or between two fits.
+    """
     model, dl = _own(learn)
     step = 0 if learn.step is None else learn.step + 1
     drawn_from = dl.drawn_from if step else None
@@ -79,11 +82,11 @@ def take_up(learn: Learner, state: State) -> None:
     learn.skip, learn.good = state.step, parts["good"]
 
 
-def _own(learn: Learner) -> tuple[Sequential, DataLoader]:
-    dl = learn.dls.train
-    if not isinstance(learn.model, Sequential) or not isinstance(dl, DataLoader) or dl.generator is None:
-        raise ValueError("only a model of byhand's on a loader of byhand's with a generator of its own has a state")
-    return learn.model, dl
+def _own(learn: Learner) -> tuple[Sequential | nn.Module, DataLoader]:
+    model, dl = learn.model, learn.dls.train
+    if not isinstance(model, Sequential | nn.Module) or not isinstance(dl, DataLoader) or dl.generator is None:
+        raise ValueError("only a model with a state_dict on a loader of byhand's with its own generator has a state")
+    return model, dl
 
 
 def _part(tensors: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
@@ -91,7 +94,9 @@ def _part(tensors: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
-def _generators(model: Sequential) -> list[torch.Generator]:
-    """Those of the model's layers, each once, in the layers' order."""
+def _generators(model: Sequential | nn.Module) -> list[torch.Generator]:
+    """Those of the model's layers, each once, in the layers' order; a module draws from torch's global one."""
+    if isinstance(model, nn.Module):
+        return []
     found = [layer.generator for layer in model.layers if isinstance(layer, Dropout) and layer.generator is not None]
     return list({id(generator): generator for generator in found}.values())

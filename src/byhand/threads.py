@@ -1,11 +1,11 @@
-"""How many threads a product is worth, and when it must be one."""
+"""How many threads a product is worth, when it must be one, and with how many bits it may be made."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
 
-__all__ = ["few_threads", "same_bits"]
+__all__ = ["few_threads", "multiplies_bfloat16", "same_bits"]
 
 _SMALL = 10_000_000  # multiplications of a product that one thread makes as fast as two
 
@@ -44,3 +44,14 @@ def same_bits(wanted: bool) -> Generator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether products of bfloat16 are faster there than those of float32.
+
+    On a processor with AVX-512's instructions for them, or with AMX; on a GPU that has them at all.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in names)

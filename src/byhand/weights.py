@@ -6,7 +6,7 @@ found where the gradient would go: from one prediction back along autograd's gra
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -23,9 +23,22 @@ from byhand.tensor_file import head
 from byhand.text import brief
 from byhand.wide import is_wide
 
-__all__ = ["leaves", "load", "load_checked", "parameters", "restore", "save", "snapshot", "spare", "state", "texts"]
+__all__ = [
+    "leaves",
+    "load",
+    "load_checked",
+    "load_unspoilt",
+    "parameters",
+    "restore",
+    "save",
+    "snapshot",
+    "spare",
+    "state",
+    "texts",
+]
 
 _ENTRY: Final = "byhand"
+_NAMES: Final = 4  # shown of those that do not fit; of a wrong file it can be all
 _TYPES: Final = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.complex64: "C64",
     torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.bool: "BOOL",
@@ -91,8 +104,7 @@ def restore(model: object, params: dict[str, Tensor], saved: dict[str, Tensor]) 
     """
     mine = state(model, params)
     if mine.keys() != saved.keys():
-        missing, unknown = sorted(mine.keys() - saved.keys()), sorted(saved.keys() - mine.keys())
-        raise ValueError(f"missing {', '.join(missing) or 'nothing'}, unknown {', '.join(unknown) or 'nothing'}")
+        raise ValueError(f"missing {_some(mine.keys() - saved.keys())}, unknown {_some(saved.keys() - mine.keys())}")
     copy_numbers(mine, saved)
 
 
@@ -146,6 +158,15 @@ def load_checked(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, told["about"]
 
 
+def load_unspoilt(file: str | Path) -> dict[str, Tensor]:
+    """Read the tensors of any safetensors file, of one that ``save`` wrote only if every bit is as it was written.
+
+    Raises:
+        DataError: as ``load`` and ``load_checked``.
+    """
+    return load_checked(file)[0] if _told(file) else load(file)
+
+
 def texts(file: str | Path) -> dict[str, str]:
     """The texts that stand beside the tensors, unchecked: only the head of the file is read.
 
@@ -153,6 +174,12 @@ def texts(file: str | Path) -> dict[str, str]:
         DataError: the file cannot be read, or was not written by ``save``.
     """
     return _told(file).get("about", {})
+
+
+def _some(names: Collection[str]) -> str:
+    """The first of the names, in order, and how many more there are."""
+    shown, more = [brief(name, 60) for name in sorted(names)[:_NAMES]], len(names) - _NAMES
+    return (", ".join(shown) or "nothing") + (f" and {more} more" if more > 0 else "")
 
 
 def _told(file: str | Path) -> dict[str, Any]:

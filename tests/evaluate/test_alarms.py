@@ -14,6 +14,7 @@ from byhand.evaluate.alarms import find_alarms
 from byhand.evaluate.evaluation import PARTS, evaluate
 from byhand.evaluate.landmarks import find_landmarks, linear_optimum
 from byhand.evaluate.results import Evaluation, Landmarks
+from byhand.settings import MODELS
 
 Train = Callable[..., Path]
 MNIST = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
@@ -40,8 +41,8 @@ def test_training_images_in_the_test_part_are_counted_whatever_their_labels(land
     images[-count:] = data.train.images[:count]
     labels[-count:] = (data.train.labels[:count] + 1) % 10
     leaky = replace(data, test=Part(images, labels, data.classes, "h"))
-    for linear in (True, False):
-        alarms = find_alarms(np.ones(359, np.bool_), linear, leaky, landmarks, None)
+    for model in MODELS:
+        alarms = find_alarms(np.ones(359, np.bool_), model, leaky, landmarks, None)
         assert len(alarms) == 1
         assert f"{count} of the 359 test images stand among the training images too" in alarms[0]
 
@@ -76,12 +77,12 @@ def test_a_linear_model_that_learnt_the_test_images_beats_the_ceiling(train_run:
     hits = evaluate(run, save(tmp_path / "judge.npz", data.train, data.test), skip=PARTS).probs.argmax(axis=1)
     hits = hits == data.test.labels
     assert hits.mean() > known.ceiling.accuracy.value + 0.05
-    alarms = find_alarms(hits, True, data, known, optimum)
+    alarms = find_alarms(hits, "linear", data, known, optimum)
     assert len(alarms) == 1
     assert f"better than the best linear layer ({100 * known.ceiling.accuracy.value:.1f} %)" in alarms[0]
     assert "not by luck" in alarms[0]
-    assert find_alarms(hits, False, data, known, optimum) == ()  # a network may
-    assert find_alarms(hits, True, data, known, None) == ()
+    assert find_alarms(hits, "mlp", data, known, optimum) == ()  # a network may
+    assert find_alarms(hits, "linear", data, known, None) == ()
 
 
 def test_a_lead_that_luck_can_give_raises_no_alarm() -> None:
@@ -96,10 +97,10 @@ def test_a_lead_that_luck_can_give_raises_no_alarm() -> None:
     for more, expected in ((0, 0), (14, 0), (15, 1)):  # 2 · 2^-14 is above 1e-4, 2 · 2^-15 is below
         hits = best.copy()
         hits[wrong[:more]] = True
-        assert len(find_alarms(hits, True, data, known, optimum)) == expected
+        assert len(find_alarms(hits, "linear", data, known, optimum)) == expected
     hits = best.copy()
     hits[np.flatnonzero(best)[:60]] = False
-    assert find_alarms(hits, True, data, known, optimum) == ()  # worse is no alarm
+    assert find_alarms(hits, "linear", data, known, optimum) == ()  # worse is no alarm
 
 
 def mnist_like(landmarks: Landmarks, right: int) -> tuple[NDArray[np.bool_], Dataset, Landmarks]:
@@ -112,18 +113,27 @@ def mnist_like(landmarks: Landmarks, right: int) -> tuple[NDArray[np.bool_], Dat
 
 
 @pytest.mark.parametrize(
-    ("right", "linear", "alarm"),
-    [(9350, True, False), (9351, True, True), (9930, False, False), (9931, False, True), (9700, False, False)],
+    ("right", "model", "alarm"),
+    [
+        (9350, "linear", False),
+        (9351, "linear", True),
+        (9930, "mlp", False),
+        (9931, "mlp", True),
+        (9700, "mlp", False),
+        (9985, "resnet18", False),
+        (9986, "resnet18", True),
+    ],
 )
 def test_what_nobody_is_known_to_reach_on_mnist_raises_an_alarm(
-    landmarks: Landmarks, right: int, linear: bool, alarm: bool
+    landmarks: Landmarks, right: int, model: str, alarm: bool
 ) -> None:
     hits, data, counted = mnist_like(landmarks, right)
-    alarms = find_alarms(hits, linear, data, counted, None)
+    alarms = find_alarms(hits, model, data, counted, None)
     assert len(alarms) == alarm
     if alarm:
-        assert f"{right / 100:.1f} % is too good for {'one linear layer' if linear else 'an MLP'}" in alarms[0]
-    assert find_alarms(hits, linear, data, replace(counted, counts=MNIST[::-1]), None) == ()
+        kind = {"linear": "one linear layer", "mlp": "an MLP", "resnet18": "one convolutional network"}[model]
+        assert f"{right / 100:.1f} % is too good for {kind}" in alarms[0]
+    assert find_alarms(hits, model, data, replace(counted, counts=MNIST[::-1]), None) == ()
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
@@ -140,4 +150,4 @@ def test_clean_mnist_has_no_image_in_both_parts(mnist_path: Path, landmarks: Lan
     counts = tuple(np.bincount(data.test.labels).tolist())
     assert counts == MNIST
     hits = np.arange(10_000) < 9260
-    assert find_alarms(hits, True, data, replace(landmarks, counts=counts), None) == ()
+    assert find_alarms(hits, "linear", data, replace(landmarks, counts=counts), None) == ()

@@ -37,7 +37,7 @@ def explain(
     ] = None,
     n: Annotated[int | None, typer.Option("--n", help="Images that it was measured on.  [the test part's]")] = None,
     loss: Annotated[float | None, typer.Option(help="The mean loss, −log p, in nats.")] = None,
-    model: Annotated[str, typer.Option(help="What gave it: linear or mlp.")] = "linear",
+    model: Annotated[str, typer.Option(help="What gave it: linear, mlp or resnet18.")] = "linear",
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the verdict only.")] = False,
 ) -> None:

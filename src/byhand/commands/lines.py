@@ -8,7 +8,7 @@ from byhand.data.dataset import Dataset
 from byhand.data.shards import Sharded
 
 if TYPE_CHECKING:
-    from byhand.model import Sequential
+    from byhand.networks import Network
     from byhand.settings import Settings
 
 __all__ = ["data_line", "model_line", "paragraph"]
@@ -23,12 +23,11 @@ def data_line(data: Dataset | Sharded, source: str | None) -> str:
     return f"data   {one_line(data.source)}: {sizes}" + (other.get(data.source, "") if source is None else "")
 
 
-def model_line(settings: "Settings", model: "Sequential") -> str:
+def model_line(settings: "Settings", model: "Network") -> str:
     """The model, its layers' sizes and its start."""
     numbers = sum(p.numel() for p in model.parameters())
-    return (
-        f"model  {settings.model} {'-'.join(map(str, model.sizes))}: {numbers:,} numbers, started from {settings.init}"
-    )
+    start = settings.init if settings.weights is None else one_line(settings.weights)
+    return f"model  {settings.model} {'-'.join(map(str, model.sizes))}: {numbers:,} numbers, started from {start}"
 
 
 def paragraph(text: str, first: str = "") -> str:

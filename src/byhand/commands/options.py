@@ -17,17 +17,22 @@ Data = Annotated[
         metavar="[DATA]", help="A name (byhand data list), a folder, a .csv, .npz or .parquet file. [MNIST or digits]"
     ),
 ]
-Model = Annotated[str | None, typer.Option(help="linear or mlp.  [linear]")]
+Model = Annotated[str | None, typer.Option(help="linear, mlp or resnet18.  [linear]")]
 Hidden = Annotated[str | None, typer.Option(metavar="N[,N...]", help="Units of the MLP's hidden layers.  [30]")]
 Epochs = Annotated[
-    int | None, typer.Option(help="Passes over the training part.  [linear: 20, mlp: 30; more for few images]")
+    int | None,
+    typer.Option(help="Passes over the training part.  [linear: 20, mlp: 30, resnet18: 10; more for few images]"),
 ]
 Lr = Annotated[
-    str | None, typer.Option(metavar="auto|X", help="Learning rate; auto finds it as byhand lr-find does.  [auto]")
+    str | None,
+    typer.Option(
+        metavar="auto|X",
+        help="Learning rate; auto finds it as byhand lr-find does; of resnet18 it is the usual one.  [auto]",
+    ),
 ]
 BatchSize = Annotated[int | None, typer.Option(help="Images a step.  [256]")]
 Opt = Annotated[str | None, typer.Option(help="sgd or adam.  [sgd]")]
-Schedule = Annotated[str | None, typer.Option(help="constant, flat-cos or one-cycle.  [flat-cos]")]
+Schedule = Annotated[str | None, typer.Option(help="constant, flat-cos or one-cycle.  [flat-cos; resnet18: one-cycle]")]
 Momentum = Annotated[float | None, typer.Option(help="Of SGD.  [0]")]
 WeightDecay = Annotated[float | None, typer.Option(help="L2 penalty.  [0]")]
 Dropout = Annotated[float | None, typer.Option(help="Part of the hidden units left out of a step.  [0]")]
@@ -40,9 +45,15 @@ Valid = Annotated[float | None, typer.Option(help="Part of the training images k
 Seed = Annotated[int | None, typer.Option(help="Of the split, the start and the order.  [42]")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ... or auto.  [auto]")]
 Init = Annotated[
-    str | None, typer.Option(metavar="INIT", help="zeros, normal:STD or kaiming.  [linear: zeros, mlp: kaiming]")
+    str | None, typer.Option(metavar="INIT", help="zeros, normal:STD or kaiming.  [linear: zeros, others: kaiming]")
 ]
-Weights = Annotated[str | None, typer.Option(metavar="FILE", help="Start from these .safetensors weights.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|imagenet",
+        help="Start from these .safetensors weights; imagenet fetches resnet18's published ones.",
+    ),
+]
 Freeze = Annotated[bool | None, typer.Option("--freeze", help="Train the last layer only.")]
 Size = Annotated[int | None, typer.Option(help="Resize image files to SIZE x SIZE.")]
 Grayscale = Annotated[bool | None, typer.Option("--grayscale", help="Make image files grey.")]

@@ -54,7 +54,7 @@ def train(
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the run's folder only.")] = False,
 ) -> None:
-    """Train a linear model or an MLP, written by hand, and save the run.
+    """Train a linear model, an MLP or a ResNet-18, written by hand, and save the run.
 
     The test part of the data stays closed: the table shows the training part and the part kept to judge by.
     """

@@ -29,6 +29,7 @@ def fetch(
     folder: Path,
     quiet: bool = False,
     timeout: float = 20,
+    instead: str = "name a folder that has them in $BYHAND_DATA, or use digits, which needs no download",
 ) -> None:
     """Brings files into a folder, each from the first mirror that has it.
 
@@ -39,6 +40,7 @@ def fetch(
         folder: made if it does not exist.
         quiet: shows no progress. It is shown on standard error, and only in a terminal.
         timeout: seconds without an answer after which a mirror counts as dead.
+        instead: what else can be done where no mirror gives it, for the message.
 
     Raises:
         DataError: no mirror gave a file that fits its SHA-256, or the folder cannot be written to.
@@ -51,8 +53,7 @@ def fetch(
                 if reasons:
                     raise DataError(
                         f"{name}: cannot be downloaded ({'; '.join(reasons)}): put {', '.join(f for f, _, _ in files)} "
-                        f"into {shown(folder)} by hand, name a folder that has them in $BYHAND_DATA, or use digits, "
-                        "which needs no download"
+                        f"into {shown(folder)} by hand, {instead}"
                     )
                 progress.done(size)
     except OSError as error:

@@ -14,12 +14,16 @@ __all__ = ["find_alarms"]
 
 # What no honest model without augmentation is known to pass on MNIST; facts from published results.
 _MNIST: Final = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)  # test images of each class
-_LINEAR, _MLP = 0.935, 0.993
+_KNOWN: Final = {
+    "linear": (0.935, "one linear layer"),
+    "mlp": (0.993, "an MLP without augmented images"),
+    "resnet18": (0.9985, "one convolutional network"),
+}
 
 
 def find_alarms(
     hits: NDArray[np.bool_],
-    linear: bool,
+    model: str,
     data: Dataset,
     landmarks: Landmarks,
     optimum: NDArray[np.float64] | None,
@@ -31,7 +35,7 @@ def find_alarms(
 
     Args:
         hits: (N,) whether the model names each test image right.
-        linear: whether the model is one linear layer.
+        model: its kind, as ``--model`` has it.
         data: what it learnt from and is judged by.
         landmarks: of these data.
         optimum: the ceiling's weights (C, P + 1), if they are known.
@@ -44,14 +48,13 @@ def find_alarms(
             "the model has seen them with their labels"
         )
     accuracy = float(hits.mean())
-    limit = _LINEAR if linear else _MLP
+    limit, kind = _KNOWN[model]
     if landmarks.counts == _MNIST and accuracy > limit:
-        kind = "one linear layer" if linear else "an MLP without augmented images"
         alarms.append(
-            f"{100 * accuracy:.1f} % is too good for {kind} on MNIST, where more than {100 * limit:.1f} % is not known "
+            f"{100 * accuracy:.1f} % is too good for {kind} on MNIST, where more than {100 * limit:.4g} % is not known "
             "to be reached honestly: has it seen the test images?"
         )
-    elif linear and optimum is not None:
+    elif model == "linear" and optimum is not None:
         best = _hits(optimum, data.test)
         won, lost = int((hits & ~best).sum()), int((best & ~hits).sum())
         if won > lost and mcnemar(won, lost) < CHANCE_LEVEL:

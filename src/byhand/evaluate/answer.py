@@ -118,6 +118,8 @@ def advice(found: Evaluation) -> tuple[str, ...]:
         )
     if below:
         return ("A network below one linear layer is not trained yet: another rate (byhand lr-find), more epochs.",)
+    if settings["model"] == "resnet18":
+        return (_of_resnet(found, f"{again} --model resnet18"), *_more_images(found.curve))
     hidden = ",".join(str(2 * units) for units in settings["hidden"])
     if found.overfitting.low > _WORTH:
         return (
@@ -128,6 +130,14 @@ def advice(found: Evaluation) -> tuple[str, ...]:
         f"It is as good on new images as on its own, so a larger one may help: {again} --hidden {hidden}",
         *_more_images(found.curve),
     )
+
+
+def _of_resnet(found: Evaluation, again: str) -> str:
+    """What to do next with a ResNet-18 that is above one linear layer."""
+    if found.overfitting is not None and found.overfitting.low > _WORTH:
+        return "It knows its own images better than new ones: try --weight-decay 5e-4, or more images."
+    epochs = 2 * max(1, found.record["settings"]["epochs"] or 1)
+    return f"It is about as good on new images as on its own, so a longer run may help: {again} --epochs {epochs}"
 
 
 def _certified(ceiling: Ceiling) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -14,11 +14,12 @@ from byhand.data.load import load
 from byhand.errors import DataError
 from byhand.loss import softmax
 from byhand.model import Sequential
+from byhand.networks import Network
 from byhand.settings import Settings
 
 __all__ = ["Opened", "open_test", "predict_probs"]
 
-_ROWS: Final = 4096  # at a time
+_ROWS, _FEW_ROWS = 4096, 256  # at a time, of a model of ours and of a module, whose activations are many
 
 
 @final
@@ -29,7 +30,7 @@ class Opened:
     folder: Path
     record: dict[str, Any]
     settings: Settings
-    model: Sequential
+    model: Network
     data: Dataset
     probs: NDArray[np.float64]  # (N, C), for the test part
 
@@ -93,11 +94,12 @@ def open_test(run: str | Path, source: str | None = None) -> Opened:
     return Opened(Path(run), record, settings, model, data, probs)
 
 
-def predict_probs(model: Sequential, part: Part) -> NDArray[np.float64]:
+def predict_probs(model: Network, part: Part) -> NDArray[np.float64]:
     """Probabilities (N, C) of a part's images."""
     rows = torch.as_tensor(part.images.reshape(len(part), -1))  # (N, P)
+    size = _ROWS if isinstance(model, Sequential) else _FEW_ROWS
     with torch.inference_mode():
-        probs = [softmax(model(rows[i : i + _ROWS]).double()) for i in range(0, len(rows), _ROWS)]
+        probs = [softmax(model(rows[i : i + size]).double()) for i in range(0, len(rows), size)]
     return torch.cat(probs).numpy()
 
 

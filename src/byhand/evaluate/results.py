@@ -149,7 +149,7 @@ class Evaluation:
     parts: ErrorParts | None  # of a linear model on its own data only
     confusion: NDArray[np.int64]  # (C, C), true × predicted
     calibration: Calibration
-    weights: NDArray[np.float32] | None  # (K, H, W): a picture a class, or a hidden unit
+    weights: NDArray[np.float32] | None  # (K, H, W): a picture a class, a hidden unit, or a channel
     suspects: tuple[Suspect, ...] | None
     curve: Curve | None
     skipped: Mapping[str, str]  # a part that is missing, and why

@@ -50,7 +50,8 @@ def carry(model: object, shape: tuple[int, int]) -> Carried:
     model = folded(model) if isinstance(model, Sequential) else model
     if not isinstance(model, Sequential) or not _is_perceptron(model):
         raise UsageError(
-            f"the page cannot carry a {kind}: it has to be linear, or an MLP with ReLUs; draw in byhand play"
+            f"the page cannot carry a {kind}: it has to be linear, or an MLP with ReLUs; byhand predict says what it "
+            "sees"
         )
     if max(shape) > _LONGEST:
         raise UsageError(

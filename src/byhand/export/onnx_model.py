@@ -21,8 +21,9 @@ from byhand.export.onnx_run import answers, onnx_package
 from byhand.files import write_atomically
 from byhand.json_text import json_text
 from byhand.loss import softmax
-from byhand.model import Sequential
+from byhand.networks import Network
 from byhand.recipe import load_run
+from byhand.resnet import ResNet18
 from byhand.text import one_line
 
 __all__ = ["IR_VERSION", "OPSET", "Exported", "export", "onnx_bytes"]
@@ -54,6 +55,8 @@ def export(run: str | Path, file: str | Path) -> Exported:
         UsageError: the model cannot be written as ONNX; why, in one line.
     """
     model, record = load_run(run)
+    if isinstance(model, ResNet18):
+        model.mixed = False  # the file's products are in float32
     content = onnx_bytes(model, record)
     pictures = made_up(tuple(record["data"]["shape"]))
     told = answers(content, pictures)
@@ -69,7 +72,7 @@ def export(run: str | Path, file: str | Path) -> Exported:
     )
 
 
-def onnx_bytes(model: Sequential, record: dict[str, Any]) -> bytes:
+def onnx_bytes(model: Network, record: dict[str, Any]) -> bytes:
     """The ONNX model of a run's model and record, checked by ``onnx.checker``. Equal runs give equal bytes.
 
     Args:
@@ -118,7 +121,7 @@ def _told(onnx: Any, name: str, kind: str, shape: list[str | int]) -> Any:
     return onnx.helper.make_tensor_value_info(name, getattr(onnx.TensorProto, kind), shape)
 
 
-def _about(model: Sequential, data: dict[str, Any]) -> str:
+def _about(model: Network, data: dict[str, Any]) -> str:
     height, width = data["shape"]
     return (
         f"A classifier {'-'.join(map(str, model.sizes))}, trained by byhand on {_name(data)}. images: (N, {height}, "

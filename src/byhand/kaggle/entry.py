@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from byhand.data.dataset import Part
 from byhand.errors import DataError
 from byhand.evaluate.statistics import Proportion, next_accuracy, wilson
-from byhand.model import Sequential
+from byhand.networks import Network
 
 __all__ = ["FLOOR_CHANCE", "PUBLIC_SHARE", "Score", "judge", "name_images"]
 
@@ -38,7 +38,7 @@ class Score:
     rows: int  # the images that are taken to count
 
 
-def name_images(model: Sequential, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+def name_images(model: Network, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The likeliest class of each image (N, H, W), as an index into the classes: (N,).
 
     Raises:
@@ -57,7 +57,7 @@ def name_images(model: Sequential, images: NDArray[np.uint8]) -> NDArray[np.int6
     return np.concatenate(named)
 
 
-def judge(model: Sequential, valid: Part, rows: int) -> tuple[Proportion, Score] | None:
+def judge(model: Network, valid: Part, rows: int) -> tuple[Proportion, Score] | None:
     """The accuracy on the images kept aside with Wilson's interval, and the score that follows from it.
 
     ``next_accuracy`` says how. It asks that chance decided which images went to the test table, as Kaggle has it, and

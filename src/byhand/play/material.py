@@ -89,8 +89,14 @@ def of_run(run: Path, source: str | None) -> Material:
 
     Raises:
         DataError: the run cannot be read.
+        UsageError: its model is not made of layers that the page can show.
     """
     model, record = recipe.load_run(run)
+    if not isinstance(model, Sequential):
+        raise UsageError(
+            f"the page shows linear models and MLPs, and {run} is a {type(model).__name__}; byhand predict says what "
+            "it sees"
+        )
     model = folded(model)
     settings, about = Settings.of(record), dict(record["data"])
     data, reason = _data(settings, about, source)

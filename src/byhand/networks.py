@@ -1,0 +1,90 @@
+"""What a run asks of its model, by kind: how it is made, started from a file, and how large it is.
+
+A ``Sequential`` carries its gradients in its own layers; a ``ResNet18`` is a ``torch.nn.Module``, which ``Learner``
+trains through autograd. Of both a run uses no more than what torch.nn's modules have (``state_dict``, ``parameters``,
+``train``, ``eval``, ``to``, and the call on pixels (B, P), of which ``uint8`` stands for x / 255), and ``sizes``.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from operator import index
+
+import torch
+
+from byhand import published, weights
+from byhand.errors import DataError, UsageError
+from byhand.model import Sequential
+from byhand.resnet import BODY, FEATURES, ResNet18
+from byhand.settings import Settings
+from byhand.wide import WIDE
+
+__all__ = ["Network", "check", "make_resnet", "numbers", "start_from", "usual_lr"]
+
+Network = Sequential | ResNet18
+"""The models that a run can have."""
+
+
+def make_resnet(settings: Settings, shape: Sequence[int], classes: int) -> ResNet18:
+    """The network for images of ``shape`` (H, W), its random numbers drawn from the seed.
+
+    Raises:
+        TypeError, ValueError: that is no shape of an image.
+    """
+    height, width = map(index, shape)
+    if min(height, width) < 1:
+        raise ValueError(f"images of {height} × {width} pixels")
+    return ResNet18((height, width), classes, torch.Generator().manual_seed(settings.seed))
+
+
+def numbers(settings: Settings, pixels: int, classes: int) -> int:
+    """How many numbers make the model of these settings what it is."""
+    if settings.model == "resnet18":
+        return BODY + (FEATURES + 1) * classes
+    sizes = [pixels, *(settings.hidden or ()), classes]
+    norms = sum(4 * units + 1 for units in sizes[1:-1]) if settings.batch_norm else 0
+    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes)) + norms
+
+
+def check(settings: Settings, pixels: int, classes: int) -> None:
+    """Refuse what does not fit into memory, before it is made.
+
+    Raises:
+        UsageError: averages of a layer too wide for them.
+    """
+    if settings.model == "resnet18":
+        return
+    sizes = [pixels, *(settings.hidden or ()), classes]
+    widest = max(inputs * outputs for inputs, outputs in pairwise(sizes))
+    if widest > WIDE and (settings.momentum or settings.opt != "sgd"):
+        option = "--momentum" if settings.momentum else f"--opt {settings.opt}"
+        raise UsageError(
+            f"{option}: beside {widest:,} weights in a layer ({4 * widest / 1e9:.1f} GB) there is no room for averages "
+            "of them; take --opt sgd without momentum"
+        )
+
+
+def start_from(model: Network, file: str, quiet: bool = False) -> None:
+    """Take over the weights of a file, or, for ``imagenet``, of the published one.
+
+    Raises:
+        DataError: they cannot be had, are damaged, or do not fit.
+    """
+    saved = weights.load_unspoilt(published.imagenet(quiet) if file == published.IMAGENET else file)
+    try:
+        weights.restore(model, {}, published.fitted(saved, model) if isinstance(model, ResNet18) else saved)
+    except ValueError as error:
+        raise DataError(f"--weights {file} does not fit the model: {error}") from error
+
+
+def usual_lr(settings: Settings) -> tuple[float, str] | None:
+    """The rate for a network whose batch norms learn, and why; None for any other, whose rate is tried out.
+
+    In the few steps of a trial the running averages of a batch norm do not yet stand for the batches, so the loss on
+    rows set aside says little about the rate. SGD has 0.1 · B/256 at momentum 0.9 (Goyal et al., arXiv 1706.02677,
+    2017), which moves as fast as (1 − momentum) · B/256 at another; Adam has its authors' 0.001.
+    """
+    if settings.freeze or not (settings.batch_norm or settings.model == "resnet18"):
+        return None
+    if settings.opt == "adam":
+        return 0.001, "as Adam's authors have it"
+    return (1 - settings.momentum) * settings.batch_size / 256, "usual for networks with batch norms"
