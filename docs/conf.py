@@ -58,8 +58,10 @@ def _is_text(lines: list[str]) -> bool:
     return bool(said) and not said[-1].startswith(" ") and not re.fullmatch(r"[A-Z][a-z]+:", said[-1])
 
 
-def _fields_say_nothing(app: object, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
-    """The fields of a named tuple are told in its comments, if at all."""
+def _not_told(app: object, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
+    """Fields of a named tuple are told in its comments, if at all; ``set_fit_request`` and its like by scikit-learn."""
+    if re.fullmatch(r"set_\w+_request", name):
+        return True
     return True if (getattr(obj, "__doc__", "") or "").startswith("Alias for field number") else None
 
 
@@ -67,4 +69,4 @@ def setup(app: object) -> None:
     """Called by Sphinx."""
     connect = app.connect  # type: ignore[attr-defined]
     connect("autodoc-process-docstring", _formulas_as_they_stand, priority=100)  # before napoleon
-    connect("autodoc-skip-member", _fields_say_nothing)
+    connect("autodoc-skip-member", _not_told)
