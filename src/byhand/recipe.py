@@ -33,7 +33,7 @@ from byhand.text import brief
 from byhand.threads import same_bits
 from byhand.wide import WIDE
 
-__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "resume", "train"]
+__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "resume", "train", "usual_epochs"]
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": constant,
@@ -122,7 +122,7 @@ def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> t
         opt_func = partial(SGD, momentum=settings.momentum, weight_decay=settings.weight_decay)
     learn = Learner(dls, model.to(device), opt_func=opt_func, metrics=accuracy, quiet=quiet)
     if settings.epochs is None:
-        settings = replace(settings, epochs=_epochs(settings, len(dls.train)))
+        settings = replace(settings, epochs=usual_epochs(settings.model == "linear", len(dls.train)))
     return settings, model, learn
 
 
@@ -307,9 +307,9 @@ def _check_width(settings: Settings, pixels: int, classes: int) -> None:
         )
 
 
-def _epochs(settings: Settings, steps: int) -> int:
-    """20 for a linear model and 30 for an MLP; up to 200, where fewer would make less than 2,000 steps."""
-    return max(20 if settings.model == "linear" else 30, min(200, math.ceil(2000 / steps)))
+def usual_epochs(linear: bool, steps: int) -> int:
+    """20 for a linear model and 30 for an MLP; up to 200, where fewer would make less than 2,000 ``steps``."""
+    return max(20 if linear else 30, min(200, math.ceil(2000 / steps)))
 
 
 def _start_from(model: Sequential, file: str) -> None:
