@@ -32,7 +32,7 @@ from byhand.state import State, capture, take_up
 from byhand.text import brief
 from byhand.threads import same_bits
 
-__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "resume", "train"]
+__all__ = ["Recipe", "build", "build_model", "find_lr", "fit", "load_run", "prepare", "resume", "train", "usual_epochs"]
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": constant,
@@ -134,7 +134,7 @@ def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> t
         opt_func = partial(SGD, momentum=settings.momentum, weight_decay=settings.weight_decay)
     learn = Learner(dls, model.to(device), opt_func=opt_func, metrics=accuracy, quiet=quiet)
     if settings.epochs is None:
-        settings = replace(settings, epochs=_epochs(settings, len(dls.train)))
+        settings = replace(settings, epochs=usual_epochs(settings.model, len(dls.train)))
     return settings, model, learn
 
 
@@ -324,9 +324,9 @@ def _share(settings: Settings, world: World) -> None:
         )
 
 
-def _epochs(settings: Settings, steps: int) -> int:
-    """20 (linear), 30 (MLP) or 10 (ResNet-18); up to 200, where fewer would make less than 2,000 steps."""
-    return max(_EPOCHS[settings.model or "mlp"], min(200, math.ceil(2000 / steps)))
+def usual_epochs(model: str | None, steps: int) -> int:
+    """20 (linear), 30 (MLP) or 10 (ResNet-18); up to 200, where fewer would make less than 2,000 ``steps``."""
+    return max(_EPOCHS[model or "mlp"], min(200, math.ceil(2000 / steps)))
 
 
 def _device(name: str) -> torch.device:

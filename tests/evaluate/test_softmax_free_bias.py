@@ -1,7 +1,6 @@
 """Softmax regression of numbers with a free bias: the certificate against a bound from the other side, the dual."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -24,14 +23,6 @@ from byhand.evaluate.softmax_sparse import SparseNumbers
 Array = NDArray[np.float64]
 KINDS = ["noise", "unequal columns", "far from zero", "rare class", "separable", "constant column", "wide", "sparse"]
 seeds = st.integers(0, 10**6)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @final

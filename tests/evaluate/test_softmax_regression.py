@@ -1,7 +1,6 @@
 """The certificate holds on random problems, and the optimum is Newton's own and scikit-learn's."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -21,14 +20,6 @@ Array = NDArray[np.float64]
 KINDS = ["noise", "separable", "rare class", "absent class", "constant pixels", "rows twice", "all zero", "sparse"]
 ROUNDING = 1e-14  # nats, of an objective in float64
 seeds = st.integers(0, 10**6)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @final

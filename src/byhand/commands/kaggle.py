@@ -11,7 +11,7 @@ import typer
 
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import model_line, paragraph
-from byhand.commands.running import rate_line, run
+from byhand.commands.running import rate_line, run, run_fields
 from byhand.data.competition import Competition, open_competition
 from byhand.data.content import shared
 from byhand.errors import UsageError
@@ -170,15 +170,7 @@ def _fields(
         "sample": files.sample,
         "run": folder,
         "data": {name: record["data"][name] for name in ("source", "train", "valid", "hash")},
-        "model": plan.settings.model,
-        "hidden": plan.settings.hidden,
-        "parameters": record["parameters"],
-        "lr": plan.lr,
-        "lr_rule": plan.reason,
-        "epochs": plan.learn.history,
-        "status": record["status"],
-        "stopped": record["stopped"],
-        "seconds": record["seconds"],
+        **run_fields(plan, record),
     }
 
 

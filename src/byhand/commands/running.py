@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from byhand.recipe import Recipe
     from byhand.state import State
 
-__all__ = ["rate_line", "run"]
+__all__ = ["rate_line", "run", "run_fields"]
 
 
 def rate_line(plan: "Recipe") -> str:
@@ -47,3 +47,18 @@ def run(plan: "Recipe", folder: Path, state: "State | None", command: str = "byh
         if not (folder / "run.json").exists():
             raise
         raise DataError(f"{error}; then {again}") from error
+
+
+def run_fields(plan: "Recipe", record: dict[str, Any]) -> dict[str, object]:
+    """What ``--json`` has of a run, whatever it was made for."""
+    return {
+        "model": plan.settings.model,
+        "hidden": plan.settings.hidden,
+        "parameters": record["parameters"],
+        "lr": plan.lr,
+        "lr_rule": plan.reason,
+        "epochs": plan.learn.history,
+        "status": record["status"],
+        "stopped": record["stopped"],
+        "seconds": record["seconds"],
+    }

@@ -8,7 +8,7 @@ import typer
 
 from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import data_line, model_line
-from byhand.commands.running import rate_line, run
+from byhand.commands.running import rate_line, run, run_fields
 from byhand.data.load import open_data
 from byhand.distributed import joined, restarts
 from byhand.errors import UsageError
@@ -122,15 +122,7 @@ def _fields(folder: Path, plan: "Recipe", record: dict[str, Any]) -> dict[str, o
     return {
         "run": folder,
         "data": {name: record["data"][name] for name in ("source", "train", "valid", "test", "hash")},
-        "model": plan.settings.model,
-        "hidden": plan.settings.hidden,
-        "parameters": record["parameters"],
-        "lr": plan.lr,
-        "lr_rule": plan.reason,
-        "epochs": plan.learn.history,
-        "status": record["status"],
-        "stopped": record["stopped"],
-        "seconds": record["seconds"],
+        **run_fields(plan, record),
     }
 
 

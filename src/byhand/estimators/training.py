@@ -10,7 +10,6 @@ counts 2 is the same as the row twice.
 Shapes: N rows, P features, B batch, C classes.
 """
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
@@ -28,6 +27,7 @@ from byhand.learner import Learner
 from byhand.lr_find.finder import auto_lr
 from byhand.model import Sequential
 from byhand.optim import SGD, constant, flat_cos
+from byhand.recipe import usual_epochs
 
 __all__ = ["Plan", "learn", "learn_once"]
 
@@ -53,7 +53,7 @@ def learn(model: Sequential, x: Any, labels: NDArray[np.int64], counts: Any, pla
     The rate stays for three quarters of the run and then falls to zero.
     """
     learner = _learner(model, x, labels, counts, plan)
-    epochs = plan.epochs or _epochs(len(model.sizes) == 2, len(learner.dls.train))
+    epochs = plan.epochs or usual_epochs("linear" if len(model.sizes) == 2 else "mlp", len(learner.dls.train))
     lr = plan.lr or auto_lr(learner, epochs, flat_cos).lr
     learner.fit_schedule(epochs, flat_cos(lr))
     return lr, _losses(learner)
@@ -71,11 +71,6 @@ def learn_once(
 
 def _losses(learner: Learner) -> list[float]:
     return [float(row["train_loss"] or 0.0) for row in learner.history[1:]]
-
-
-def _epochs(linear: bool, steps: int) -> int:
-    """As many as ``byhand train`` makes: 20 or 30, and up to 200 where fewer would be less than 2,000 steps."""
-    return max(20 if linear else 30, min(200, math.ceil(2000 / steps)))
 
 
 def _learner(model: Sequential, x: Any, labels: NDArray[np.int64], counts: Any, plan: Plan) -> Learner:
