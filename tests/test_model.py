@@ -182,12 +182,65 @@ def test_dropout_keeps_the_expectation_and_sends_the_gradient_through_the_same_m
     layer = Dropout(p, seeded(1))
     y = layer.forward(torch.ones(n))
     kept = y != 0
-    assert torch.equal(y[kept], torch.full_like(y[kept], 1 / (1 - p)))
+    stay = round((1 - p) * 65536) / 65536
+    assert torch.equal(y[kept], torch.full_like(y[kept], 1 / stay))
     five_sigma = 5 * math.sqrt(p * (1 - p) / n)
     assert float(kept.double().mean()) == pytest.approx(1 - p, abs=five_sigma)
     assert float(y.double().mean()) == pytest.approx(1, abs=five_sigma / (1 - p))
     assert torch.equal(layer.backward(torch.ones(n)), y)
     assert not torch.equal(layer.forward(torch.ones(n)), y)
+
+
+@settings(deadline=None)
+@given(rows=st.integers(1, 9), columns=st.integers(1, 9), p=st.floats(0, 0.999999), turned=st.booleans())
+def test_dropout_takes_any_shape_in_either_order_of_memory(rows: int, columns: int, p: float, turned: bool) -> None:
+    x = torch.rand(columns, rows).t() if turned else torch.rand(rows, columns)
+    layer = Dropout(p, seeded(1))
+    y = layer.forward(x)
+    assert y.shape == x.shape
+    stay = max(1, round((1 - p) * 65536)) / 65536
+    torch.testing.assert_close(y[y != 0], x[y != 0] / stay)
+
+
+def test_neighbours_of_a_mask_know_nothing_of_each_other() -> None:
+    """Four of them come from one draw: none of the four says anything of the other three."""
+    kept = (Dropout(0.5, seeded(3)).forward(torch.ones(400_000)) != 0).double().reshape(-1, 4)  # (D, 4)
+    table = torch.corrcoef(kept.t()) - torch.eye(4)
+    assert table.abs().max() < 5 / math.sqrt(len(kept))
+
+
+@pytest.mark.parametrize("pixels", [False, True])
+def test_a_mixed_layer_that_learns_is_that_of_torchs_autocast(pixels: bool) -> None:
+    layer, x = Linear(50, 20, generator=seeded(1)), torch.randint(0, 256, (30, 50), dtype=torch.uint8)
+    x = x if pixels else x / 255 - 0.5
+    grad = torch.randn(30, 20, generator=seeded(2))
+    layer.mixed = True
+    module = nn.Linear(50, 20)
+    module.load_state_dict(dict(layer.named_parameters()))
+    there = (x / 255 if pixels else x).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = module(there)
+    expected.backward(grad.to(expected.dtype))
+    z, back = layer.forward(x), layer.backward(grad)
+    for ours, theirs in (
+        (z, expected),
+        (back, there.grad),
+        (layer.weight.grad, module.weight.grad),
+        (layer.bias.grad, module.bias.grad),
+    ):
+        assert ours is not None
+        assert theirs is not None
+        assert ours.dtype == torch.float32
+        assert (ours - theirs).norm() < 2**-7 * theirs.norm()
+    exact = nn.functional.linear(x.double() / (255 if pixels else 1), layer.weight.double(), layer.bias.double())
+    assert 0 < (z - exact).norm() < 2**-7 * exact.norm()
+
+
+def test_a_mixed_layer_answers_in_float32() -> None:
+    x = torch.rand(9, 20)
+    mixed, plain = Linear(20, 5, generator=seeded(1)), Linear(20, 5, generator=seeded(1))
+    mixed.mixed, mixed.training = True, False
+    assert torch.equal(mixed.forward(x), plain.forward(x))
 
 
 def test_dropout_does_nothing_while_evaluating_and_again_what_it_did_when_training() -> None:

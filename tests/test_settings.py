@@ -79,6 +79,8 @@ def test_numbers_must_lie_in_their_range(name: str, wrong: list[Any], right: lis
         ({"batch_norm": True}, "--batch-norm"),
         ({"hidden": (9,), "batch_norm": True, "batch_size": 1}, "--batch-norm"),
         ({"freeze": True}, "--freeze"),
+        ({"precision": "bfloat16"}, "--precision bfloat16"),
+        ({"hidden": (9,), "precision": "float8"}, "--precision float8"),
         ({"model": "mlp", "init": "zeros"}, "--init"),
         ({"opt": "adam", "momentum": 0.9}, "--momentum"),
     ],

@@ -68,9 +68,14 @@ class Linear:
     A batch of ``uint8`` is a batch of pixels and stands for x / 255: the products are made on the raw numbers, and
     1/255 is multiplied into their result, which is far smaller than the batch.
 
+    A ``mixed`` layer that learns has its three products made in bfloat16, 8 bits a number, which some processors
+    multiply twice as fast: 0..255 are exact there, all else is rounded by at most 0.4 %. The sums within a product, the
+    weights and the gradients that are kept have float32's 24 bits, and so has all when it evaluates.
+
     Attributes:
         weight: (O, I), as PyTorch keeps it.
         bias: (O,).
+        mixed: whether products are made in bfloat16 while training; False at first.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class Linear:
             ValueError: for an ``init`` that is none of these.
         """
         self.training = True
+        self.mixed = False
         self.weight = torch.zeros(out_features, in_features)  # (O, I)
         self.bias = torch.zeros(out_features)  # (O,)
         kind, _, std = init.partition(":")
@@ -111,15 +117,20 @@ class Linear:
         if self._wide:
             self._x = x  # (B, I)
             return product(self.bias, self.weight, x, self._scale)  # (B, O)
-        self._x = x = x.to(self.weight.dtype)  # (B, I)
+        dtype = torch.bfloat16 if self.mixed and self.training else self.weight.dtype
+        self._x = x = x.to(dtype)  # (B, I)
+        self._factor = self.weight.to(dtype)  # (O, I)
         # W xᵀ, transposed back: with ten outputs this product takes half the time of x Wᵀ, and the loss then reduces
         # over the classes along whole rows of memory.
+        if dtype != self.weight.dtype:
+            return torch.add(self.bias.unsqueeze(1), self._factor @ x.t(), alpha=self._scale).t()  # (B, O)
         return torch.addmm(self.bias.unsqueeze(1), self.weight, x.t(), alpha=self._scale).t()  # (B, O)
 
     def backward(self, grad: Tensor) -> Tensor:
         """(B, O) → (B, I), and the parameters' gradients."""
         self.backward_parameters(grad)
-        return torch.mm(self.weight.t(), grad.t()).t()  # (B, I)
+        weight = self.weight if self._wide else self._factor  # (O, I)
+        return torch.mm(weight.t(), grad.t().to(weight.dtype)).t().to(grad.dtype)  # (B, I)
 
     def backward_parameters(self, grad: Tensor) -> None:
         """The parameters' gradients alone: what the lowest layer needs, since nobody asks for ∂L/∂pixels."""
@@ -127,7 +138,7 @@ class Linear:
         if self._wide:
             keep_thin(self.weight, ThinGradient(grad, self._x, self._scale))
             return
-        weight_grad = torch.mm(grad.t(), self._x)  # (O, I)
+        weight_grad = torch.mm(grad.t().to(self._x.dtype), self._x).to(grad.dtype)  # (O, I)
         if self._scale != 1.0:
             weight_grad *= self._scale
         accumulate(self.weight, weight_grad)
@@ -153,8 +164,8 @@ class ReLU:
         return self._y
 
     def backward(self, grad: Tensor) -> Tensor:
-        """∂L/∂x = ∂L/∂y · [y > 0]."""
-        return grad * (self._y > 0)
+        """∂L/∂x = ∂L/∂y · [y > 0], which is the sign of y, since no y is negative."""
+        return grad * self._y.sign()
 
     def backward_parameters(self, grad: Tensor) -> None:
         """There are none."""
@@ -190,13 +201,24 @@ class Dropout:
         if not self.training or self.p == 0:
             self._mask = None
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        self._mask = keep / (1 - self.p)
+        self._mask = self._draw(x)
         return x * self._mask
 
     def backward(self, grad: Tensor) -> Tensor:
         """∂L/∂x = ∂L/∂y · m."""
         return grad if self._mask is None else grad * self._mask
+
+    def _draw(self, x: Tensor) -> Tensor:
+        """m, as x lies in memory: four numbers from each draw of 64 bits, which takes a third of four draws' time.
+
+        So 1 − p is rounded to a multiple of 1/65,536, and what stays is divided by just that.
+        """
+        mask = torch.empty_like(x)
+        bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+        draws = bits.random_(-(2**63), None, generator=self.generator).view(torch.int16)  # 4 numbers of each
+        stay = max(1, round((1 - self.p) * 65536))
+        torch.lt(draws.as_strided(x.shape, mask.stride()), stay - 32768, out=mask)
+        return mask.mul_(65536 / stay)
 
     def backward_parameters(self, grad: Tensor) -> None:
         """There are none."""

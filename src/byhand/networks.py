@@ -13,12 +13,16 @@ import torch
 
 from byhand import published, weights
 from byhand.errors import DataError, UsageError
+from byhand.layers import Linear
 from byhand.model import Sequential
 from byhand.resnet import BODY, FEATURES, ResNet18
 from byhand.settings import Settings
+from byhand.threads import multiplies_bfloat16
 from byhand.wide import WIDE
 
-__all__ = ["Network", "check", "make_resnet", "numbers", "start_from", "usual_lr"]
+__all__ = ["Network", "check", "make_resnet", "mix", "numbers", "precision", "start_from", "usual_lr"]
+
+_LARGE = 2**16  # weights: with fewer, converting takes what multiplying faster saves
 
 Network = Sequential | ResNet18
 """The models that a run can have."""
@@ -74,6 +78,29 @@ def start_from(model: Network, file: str, quiet: bool = False) -> None:
         weights.restore(model, {}, published.fitted(saved, model) if isinstance(model, ResNet18) else saved)
     except ValueError as error:
         raise DataError(f"--weights {file} does not fit the model: {error}") from error
+
+
+def precision(settings: Settings, pixels: int, device: torch.device) -> str:
+    """``float32`` or ``bfloat16``: what the products of a network's hidden layers are made in.
+
+    Unless told, bfloat16 where it is multiplied faster and the layers are large enough for that to count. A linear
+    model has no such layers.
+    """
+    if settings.precision or settings.model == "linear" or not multiplies_bfloat16(device):
+        return settings.precision or "float32"
+    sizes = [pixels, *(settings.hidden or ())]
+    large = settings.model == "resnet18" or max(a * b for a, b in pairwise(sizes)) >= _LARGE
+    return "bfloat16" if large else "float32"
+
+
+def mix(model: Network, precision: str) -> None:
+    """Make the products of the hidden layers in that precision: an MLP's as it learns, a ResNet-18's as it answers."""
+    mixed = precision == "bfloat16"
+    if isinstance(model, ResNet18):
+        model.mixed = mixed
+        return
+    for layer in [layer for layer in model.layers if isinstance(layer, Linear)][:-1]:
+        layer.mixed = mixed
 
 
 def usual_lr(settings: Settings) -> tuple[float, str] | None:

@@ -62,12 +62,14 @@ class BatchNorm1d:
         if self._of_batch:
             if len(x) == 1:
                 raise ValueError("batch norm has one row to learn from, and one has no variance: give it two or more")
-            var, mean = torch.var_mean(x, dim=0, correction=0)  # (H,), (H,)
+            mean = x.mean(dim=0)  # (H,)
+            centred = x - mean  # (B, H)
+            var = (centred * centred).mean(dim=0)  # (H,)
             self._track(mean.detach(), var.detach(), len(x))
         else:
-            var, mean = self.running_var, self.running_mean
+            centred, var = x - self.running_mean, self.running_var
         self._slope = (var + self.eps).rsqrt()  # (H,)
-        self._normal = (x - mean) * self._slope  # (B, H), x̂
+        self._normal = centred * self._slope  # (B, H), x̂
         return self._normal * self.weight + self.bias
 
     def backward(self, grad: Tensor) -> Tensor:

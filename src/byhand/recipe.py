@@ -112,7 +112,7 @@ def prepare(settings: Settings, data: Dataset | Sharded, quiet: bool = False, wo
 
 
 def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> tuple[Settings, Network, Learner]:
-    """The model and the learner of resolved settings, and the settings with the number of epochs chosen.
+    """The model and the learner of resolved settings, and the settings with precision and number of epochs chosen.
 
     Raises:
         UsageError: a device that this machine lacks, or averages of a layer too wide for them.
@@ -126,6 +126,8 @@ def build(settings: Settings, data: Dataset | Sharded, quiet: bool = False) -> t
     if settings.freeze:
         for p in list(model.parameters())[:-2]:  # all but the last layer's weight and bias
             p.requires_grad_(False)
+    settings = replace(settings, precision=networks.precision(settings, math.prod(data.shape), device))
+    networks.mix(model, settings.precision or "float32")
     drop_last = settings.batch_norm and len(data.train) % settings.batch_size == 1  # one image has no variance
     dls = loaders(data.train, data.valid, settings.batch_size, settings.seed, device, settings.augment, drop_last)
     if settings.opt == "adam":
@@ -296,6 +298,7 @@ def load_run(folder: str | Path) -> tuple[Network, dict[str, Any]]:
         if wanted != (held := sum(tensor.numel() for tensor in saved.values())):  # before a model of that size is made
             raise ValueError(f"{wanted:,} weights, and the file holds {held:,}")
         model = _network(settings, shape, classes)
+        networks.mix(model, settings.precision or "float32")
         weights.restore(model, {}, saved)
     except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
         raise DataError(

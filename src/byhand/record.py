@@ -15,9 +15,7 @@ from byhand.data.drawing import ink_box
 from byhand.data.shards import Sharded
 from byhand.learner import Learner
 from byhand.networks import Network
-from byhand.resnet import ResNet18
 from byhand.settings import Settings
-from byhand.threads import multiplies_bfloat16
 
 __all__ = ["describe", "machine", "record", "unlike"]
 
@@ -45,7 +43,6 @@ def record(
 def machine(learn: Learner) -> dict[str, Any]:
     """What the bits of a run hang on besides its settings and data."""
     device = _parameters(learn)[0].device
-    products = {"bfloat16": multiplies_bfloat16(device)} if isinstance(learn.model, ResNet18) else {}
     return {
         "versions": {"byhand": byhand.__version__, "torch": torch.__version__, "numpy": np.__version__}
         | {"python": platform.python_version(), "platform": platform.platform()},
@@ -53,7 +50,6 @@ def machine(learn: Learner) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": str(device),
         "cpu": torch.backends.cpu.get_cpu_capability(),  # what its kernels are compiled for
-        **products,
     }
 
 
@@ -64,7 +60,7 @@ def _parameters(learn: Learner) -> list[Tensor]:
 def unlike(told: Mapping[str, Any], learn: Learner) -> list[str]:
     """In words, where this machine is not that of a run's record: what may cost a repetition its equal bits."""
     here = machine(learn)
-    names = ["processes", "threads", "device", "cpu", "bfloat16"]
+    names = ["processes", "threads", "device", "cpu"]
     settings: dict[str, Any] = told.get("settings") or {}
     if settings.get("reproducible"):
         names.remove("threads")

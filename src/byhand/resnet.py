@@ -29,8 +29,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from byhand.threads import multiplies_bfloat16
-
 __all__ = ["BODY", "FEATURES", "BatchNorm", "Block", "ResNet18", "stem"]
 
 FEATURES: Final = 512
@@ -94,13 +92,13 @@ class Block(nn.Module):
 class ResNet18(nn.Module):
     """A stem, four stages of two blocks, the mean over what is left of the image, and a linear layer.
 
-    When it answers, and the processor multiplies bfloat16 fast, stem and stages work with its 8 bits; the weights, the
-    batch norms' averages, the mean and the last layer have float32's 24, and so has all when it learns.
+    When a ``mixed`` network answers, stem and stages work with bfloat16's 8 bits; the weights, the batch norms'
+    averages, the mean and the last layer have float32's 24, and so has all when it learns.
 
     Attributes:
         shape: (H, W).
         pools: whether a max pool belongs to the stem.
-        mixed: whether its answers' products may be made in bfloat16.
+        mixed: whether its answers' products are made in bfloat16; False at first.
     """
 
     def __init__(self, shape: tuple[int, int], num_classes: int, generator: torch.Generator | None = None) -> None:
@@ -123,12 +121,12 @@ class ResNet18(nn.Module):
             self.layer4 = _stage(256, FEATURES, 2)
             self.fc = nn.Linear(FEATURES, num_classes)
         self._start(generator)
-        self.mixed = True
+        self.mixed = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H·W) → (B, C), the logits. ``uint8`` stands for x / 255."""
         x = (x / 255 if x.dtype == torch.uint8 else x).reshape(len(x), 1, *self.shape)  # (B, 1, H, W)
-        mixed = self.mixed and not self.training and x.dtype == torch.float32 and multiplies_bfloat16(x.device)
+        mixed = self.mixed and not self.training and x.dtype == torch.float32
         with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed):
             x = self.bn1(self.conv1(x)).relu_()  # (B, 64, H / stride, W / stride)
             x = F.max_pool2d(x, 3, 2, 1) if self.pools else x  # (B, 64, h, w)

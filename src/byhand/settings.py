@@ -7,11 +7,12 @@ from typing import Any, Self, final, get_type_hints
 from byhand.errors import DataError, UsageError
 from byhand.text import brief
 
-__all__ = ["MODELS", "OPTIMIZERS", "SCHEDULES", "Settings"]
+__all__ = ["MODELS", "OPTIMIZERS", "PRECISIONS", "SCHEDULES", "Settings"]
 
 MODELS = ("linear", "mlp", "resnet18")
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("constant", "flat-cos", "one-cycle")
+PRECISIONS = ("float32", "bfloat16")
 
 _OF_MLP = ("hidden", "dropout", "input_dropout", "batch_norm")
 _OF_HIDDEN_LAYERS = (*_OF_MLP, "freeze")
@@ -38,6 +39,7 @@ class Settings:
     valid: float = 0.1
     seed: int = 42
     device: str = "auto"
+    precision: str | None = None  # float32 | bfloat16, of products
     init: str | None = None  # zeros | normal:STD | kaiming
     weights: str | None = None  # a file | imagenet
     freeze: bool = False
@@ -51,7 +53,8 @@ class Settings:
 
         ``hidden`` alone asks for an MLP, and an MLP has 30 units unless told. The rate stays for three quarters of the
         run and then falls to zero, so that the noise of the last batches is averaged away; that of a ResNet-18 rises
-        first, from a small one. The number of epochs stays open until the number of steps in one is known.
+        first, from a small one. The number of epochs stays open until the number of steps in one is known, and the
+        precision of products until the device is.
 
         Raises:
             UsageError: a choice that does not exist, or two that exclude each other.
@@ -67,10 +70,14 @@ class Settings:
                     raise UsageError(
                         f"{_option(name)} is for hidden layers, and --model linear has none; leave one of the two out"
                     )
+            if self.precision == "bfloat16":
+                raise UsageError("--precision bfloat16 is for hidden layers, and --model linear has none; leave it out")
         if model == "resnet18":
             self._check_resnet()
         elif self.weights == "imagenet":
             raise UsageError("--weights imagenet is for --model resnet18; a file of that name is ./imagenet")
+        if self.precision is not None:
+            _one_of("--precision", self.precision, PRECISIONS)
         if model == "mlp" and self.init == "zeros":
             raise UsageError("--init zeros: hidden units that start alike stay alike; take kaiming or normal:STD")
         if self.momentum and self.opt == "adam":
@@ -100,6 +107,8 @@ class Settings:
         """The same but for what is given; a new model or its layers leave what depends on them open again."""
         other = {"model", "hidden"} & given.keys()
         free = {name: getattr(type(self)(), name) for name in ("model", "init", *_OF_HIDDEN_LAYERS)} if other else {}
+        if other or "device" in given:
+            free["precision"] = None
         return replace(self, **{**free, **given})
 
     def _check_resnet(self) -> None:

@@ -300,6 +300,7 @@ def test_every_option_reaches_the_run(capfd: pytest.CaptureFixture[str]) -> None
         "schedule": "one-cycle", "momentum": 0.0, "weight_decay": 0.001, "dropout": 0.25, "valid": 0.2, "seed": 5,
         "device": "cpu", "init": "normal:0.1", "weights": None, "freeze": True, "size": 8, "grayscale": True,
         "reproducible": True, "save_every": 5, "input_dropout": 0.125, "batch_norm": True, "augment": True,
+            "precision": "float32",
     }  # fmt: skip
     assert not (run / "state.safetensors").exists()  # the run is over
 

@@ -54,6 +54,7 @@ def kaggle(
     valid: options.Valid = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    precision: options.Precision = None,
     init: options.Init = None,
     weights: options.Weights = None,
     freeze: options.Freeze = None,

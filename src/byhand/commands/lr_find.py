@@ -38,6 +38,7 @@ def lr_find(
     valid: options.Valid = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    precision: options.Precision = None,
     init: options.Init = None,
     weights: options.Weights = None,
     freeze: options.Freeze = None,

@@ -44,6 +44,10 @@ Augment = Annotated[
 Valid = Annotated[float | None, typer.Option(help="Part of the training images kept to judge by.  [0.1]")]
 Seed = Annotated[int | None, typer.Option(help="Of the split, the start and the order.  [42]")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ... or auto.  [auto]")]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="Of hidden layers' products: float32 or bfloat16.  [bfloat16 where it is faster]"),
+]
 Init = Annotated[
     str | None, typer.Option(metavar="INIT", help="zeros, normal:STD or kaiming.  [linear: zeros, others: kaiming]")
 ]

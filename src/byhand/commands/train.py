@@ -39,6 +39,7 @@ def train(
     valid: options.Valid = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    precision: options.Precision = None,
     init: options.Init = None,
     weights: options.Weights = None,
     freeze: options.Freeze = None,

@@ -83,6 +83,7 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
         input_dropout=0.0,
         batch_norm=False,
         augment=False,
+        precision="float32",
         init=controls.init,
         weights=None,
         freeze=False,
