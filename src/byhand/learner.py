@@ -12,13 +12,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
 
 from byhand import weights
 from byhand.batches import batches, draw, is_shuffled
+from byhand.capture import Captured, can_capture
 from byhand.data.loader import Batches, DataLoader, DataLoaders
 from byhand.distributed import World
 from byhand.errors import DataError
@@ -97,6 +98,7 @@ class Learner:
         self.step: int | None = None
         self.loss = math.nan
         self._params: dict[str, Tensor] | None = None
+        self._captured: Captured | None = None
         self.good: dict[str, Tensor] = {}
         self.skip = 0
         self.world = World()
@@ -125,6 +127,14 @@ class Learner:
         opt.step()
         opt.zero_grad()
         return loss.detach()
+
+    def _quick_step(self, opt: Any) -> Callable[[Any, Tensor, Tensor], Tensor]:
+        """``_step``; on a GPU, where all of it is ours, recorded (``capture``)."""
+        if not (self.by_hand and self.world.size == 1 and can_capture(self.model, opt, self.dls.train)):
+            return self._step
+        if self._captured is None:
+            self._captured = Captured(self._step, cast(Sequential, self.model).generators())
+        return self._captured
 
     # Fitting.
 
@@ -186,12 +196,13 @@ class Learner:
     def _epoch(self, opt: Any, epoch: int, rate: Schedule, table: Table) -> None:
         """One pass over the training part, a step a batch."""
         total, skip, self.skip = len(self.dls.train), self.skip, 0
+        make_step = self._quick_step(opt)
         self._mode(training=True)
         with self._threads(), torch.inference_mode(self.by_hand):
             for step, (xb, yb) in enumerate(self._batches(self.dls.train, skip=skip), start=skip):
                 self.step = step
                 set_lr(opt, rate(step / total))
-                self.loss = self._step(opt, xb, yb).item()
+                self.loss = make_step(opt, xb, yb).item()
                 if not math.isfinite(self.loss):
                     self._stop(self.loss, f"at step {step + 1}", epoch)
                     return

@@ -169,7 +169,8 @@ def _is_plain(
 ) -> bool:
     """Is this the case of every training step, where gather itself finds an ignored row or a wrong class?
 
-    On other devices than the CPU it would not: it stops the device. Asked 235 times an epoch, so before all the checks.
+    On other devices than the CPU it would not: it stops the device. Only while a GPU records a step (``capture``),
+    whose labels are known to be right, may it be asked nothing. Asked 235 times an epoch, so before all the checks.
     """
     return (
         weight is None
@@ -182,8 +183,7 @@ def _is_plain(
         and input.dtype in _WIDE
         and input.dim() == 2
         and target.shape == input.shape[:1]
-        and input.is_cpu
-        and target.is_cpu
+        and ((input.is_cpu and target.is_cpu) or (input.is_cuda and torch.cuda.is_current_stream_capturing()))
         and input.numel() > 0
     )
 

@@ -59,6 +59,11 @@ class Sequential:
         """Numbers that belong to the model and are not learnt by gradients: the running averages of batch norm."""
         return [b for layer in self.layers for _, b in _named_buffers(layer)]
 
+    def generators(self) -> list[torch.Generator]:
+        """What its layers draw random numbers from, besides torch's own generator."""
+        drawn_from = (layer.generator for layer in self.layers if isinstance(layer, Dropout))
+        return list({id(generator): generator for generator in drawn_from if generator is not None}.values())
+
     def state_dict(self) -> dict[str, Tensor]:
         """Parameters and buffers by name, layer by layer as ``torch.nn.Sequential``'s, detached but not copied."""
         return {

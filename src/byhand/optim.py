@@ -19,7 +19,7 @@ __all__ = ["SGD", "Adam", "Optimizer", "Schedule", "constant", "fitting", "flat_
 class Optimizer(Protocol):
     """What ``Learner`` asks of an optimizer."""
 
-    lr: float
+    lr: Any
 
     def step(self) -> object:
         """Change the parameters by their gradients."""
@@ -77,7 +77,7 @@ class SGD:
         if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError("Nesterov needs momentum above 0 and no dampening")
         self.params = list(params)
-        self.lr = lr
+        self.lr: float | Tensor = lr
         self.momentum = momentum
         self.dampening = dampening
         self.weight_decay = weight_decay
@@ -101,14 +101,17 @@ class SGD:
                 v = g.clone() if v is None else v.mul_(self.momentum).add_(g, alpha=1 - self.dampening)
                 self.velocity[i] = v
                 g = g.add(v, alpha=self.momentum) if self.nesterov else v
-            p.sub_(g, alpha=self.lr)
+            if isinstance(self.lr, Tensor):  # a number that stays on the device (``capture``)
+                p.addcmul_(g, self.lr, value=-1)
+            else:
+                p.sub_(g, alpha=self.lr)
 
     def _step_thin(self, p: Tensor, gradients: list[ThinGradient]) -> None:
         """The same where the gradient is kept as its factors: w ← (1 − lr · weight_decay) · w − lr · g (``wide``)."""
         if self.weight_decay:
-            p.mul_(1 - self.lr * self.weight_decay)
+            p.mul_(1 - float(self.lr) * self.weight_decay)
         for gradient in gradients:
-            gradient.add_to(p, -self.lr)
+            gradient.add_to(p, -float(self.lr))
 
     def zero_grad(self) -> None:
         """Forget the gradients; otherwise the next ``backward`` would add to them."""

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from byhand import weights
 from byhand.data.loader import DataLoader, random_state, set_random_state
-from byhand.layers import Dropout
 from byhand.learner import Learner
 from byhand.model import Sequential
 
@@ -54,7 +53,10 @@ def capture(learn: Learner) -> State:
         tensors |= {f"good.{name}": p for name, p in learn.good.items()}
     opt: Any = learn.optimizer()
     tensors |= {f"opt.{name}": tensor.clone().contiguous() for name, tensor in opt.state_dict().items()}
-    tensors |= {f"random.layers.{i}": g.get_state() for i, g in enumerate(_generators(model))}
+    tensors |= {
+        f"random.layers.{i}": g.get_state()
+        for i, g in enumerate(model.generators() if isinstance(model, Sequential) else [])
+    }
     tensors["random.loader"] = random_state(dl.generator) if drawn_from is None else drawn_from
     tensors["random.torch"] = torch.get_rng_state()
     return State(tensors, [dict(row) for row in learn.history], step)
@@ -72,7 +74,7 @@ def take_up(learn: Learner, state: State) -> None:
     opt: Any = learn.optimizer()
     try:
         opt.load_state_dict(parts["opt"])
-        for i, generator in enumerate(_generators(model)):
+        for i, generator in enumerate(model.generators() if isinstance(model, Sequential) else []):
             generator.set_state(parts["random"][f"layers.{i}"])
         set_random_state(dl.generator, parts["random"]["loader"])
         torch.set_rng_state(parts["random"]["torch"])
@@ -92,11 +94,3 @@ def _own(learn: Learner) -> tuple[Sequential | nn.Module, DataLoader]:
 def _part(tensors: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
     start = f"{kind}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
-
-
-def _generators(model: Sequential | nn.Module) -> list[torch.Generator]:
-    """Those of the model's layers, each once, in the layers' order; a module draws from torch's global one."""
-    if isinstance(model, nn.Module):
-        return []
-    found = [layer.generator for layer in model.layers if isinstance(layer, Dropout) and layer.generator is not None]
-    return list({id(generator): generator for generator in found}.values())

@@ -99,6 +99,12 @@ class DataLoader:
         batches = self._rows / self.batch_size
         return math.floor(batches) if self.drop_last else math.ceil(batches)
 
+    def has_classes_below(self, classes: int) -> bool:
+        """Whether all rows are in memory, and their labels are known to lie in 0..classes − 1."""
+        if self._shards is not None or self.y.dtype != torch.int64 or not len(self.y):
+            return False
+        return int(self.y.min()) >= 0 and int(self.y.max()) < classes
+
     def __iter__(self) -> Iterator[Batch]:
         """One pass: ``xb`` (B, ...) and ``yb`` (B,); pixels come as float32 from 0 to 1."""
         return self.batches()
