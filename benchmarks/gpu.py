@@ -3,8 +3,8 @@
 Both keep all images on the GPU, draw the same batches of 256, follow the same rate, and look at the 10,000 test images
 after each epoch, only to see when to stop the clock; byhand at the training images too, as it always does. byhand's
 steps are recorded (``byhand.capture``); the plain loop is the one that tutorials teach, a ``torch.nn`` model under
-autograd and ``torch.optim.SGD``. Each way warms up for an epoch of a model that is thrown away. Without a GPU nothing is
-measured, and the table says so; ``--device cpu --epochs 1`` runs the same lines anywhere.
+autograd and ``torch.optim.SGD``. Each way warms up for an epoch of a model that is thrown away. Without a GPU nothing
+is measured, and the table says so; ``--device cpu --epochs 1`` runs the same lines anywhere.
 """
 
 import argparse
