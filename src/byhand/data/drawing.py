@@ -48,8 +48,14 @@ def ink_box(images: NDArray[np.uint8]) -> int | None:
     border = np.concatenate([some[:, 0], some[:, -1], some[:, :, 0], some[:, :, -1]], axis=1)  # (n, 2H + 2W)
     if not len(some) or some.shape[1] != some.shape[2] or np.median(border) > 0:
         return None
-    longer = [max(np.ptp(np.flatnonzero(lit)) for lit in (ink.any(0), ink.any(1))) + 1 for ink in some > 0 if ink.any()]
-    return int(np.median(longer)) if longer else None
+    ink = some > 0  # (n, H, W)
+    longer = np.maximum(_span(ink.any(axis=1)), _span(ink.any(axis=2)))[ink.any(axis=(1, 2))]  # (≤ n,)
+    return int(np.median(longer)) if len(longer) else None
+
+
+def _span(lit: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """From the first to the last True of each row, (n,); what a row without any gives means nothing."""
+    return lit.shape[1] - lit[:, ::-1].argmax(axis=1) - lit.argmax(axis=1)
 
 
 def as_mnist(image: NDArray[Any] | Image.Image | str | Path, side: int = 28, box: int = 20) -> Drawn:
