@@ -28,7 +28,7 @@ import byhand
 from byhand.data.loader import DataLoader
 from byhand.evaluate.baselines import MajorityClass, NearestMean
 from byhand.evaluate.ceiling import find_ceiling
-from byhand.recipe import load_run
+from byhand.runs import load_run
 
 Model = Callable[[Tensor], Tensor]
 

@@ -15,7 +15,7 @@ import measure
 import torch
 
 import byhand
-from byhand.recipe import load_run
+from byhand.runs import load_run
 
 THREADS = (1, 2, 4, 8)
 REPEATS = 20

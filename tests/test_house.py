@@ -27,9 +27,9 @@ ROOMS = [
     {"data"},
     {"loss", "layers", "norm", "model", "fold", "resnet", "optim", "metrics"}
     | {"weights", "published", "progress", "threads", "wide"},
-    {"batches", "learner", "lr_find", "state", "distributed", "flat", "rendezvous"},
+    {"batches", "capture", "learner", "lr_find", "state", "distributed", "flat", "rendezvous"},
     {"checkpoint"},
-    {"settings", "networks", "record", "recipe", "predict"},
+    {"settings", "networks", "record", "recipe", "runs", "predict"},
     {"evaluate"},
     {"estimators", "export", "kaggle", "play", "doctor"},
     {"classroom"},

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from byhand import checkpoint, recipe
+from byhand import checkpoint, recipe, runs
 from byhand.data.load import load
 from byhand.record import unlike
 from byhand.settings import Settings
@@ -38,7 +38,7 @@ def trained(folder: Path, **given: Any) -> dict[str, bytes]:
     settings = Settings(**given).resolved()
     folder.mkdir()
     plan = recipe.prepare(settings, load("digits"), quiet=True)
-    recipe.train(plan, folder)
+    runs.train(plan, folder)
     return contents(folder) | {"lr": repr(checkpoint.read_run(folder)["lr"]).encode()}
 
 

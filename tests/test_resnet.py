@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from byhand import DataError, ResNet18, UsageError, checkpoint, recipe, weights
+from byhand import DataError, ResNet18, UsageError, checkpoint, recipe, runs, weights
 from byhand.data.dataset import Dataset, Part
 from byhand.data.load import load
 from byhand.distributed import World
@@ -268,7 +268,7 @@ def run(folder: Path, callback: Callable[[Any], object] | None = None, **given: 
     plan = recipe.prepare(chosen(**given), few(), quiet=True)
     if callback is not None:
         plan.learn.cbs.append(callback)
-    return recipe.train(plan, folder)
+    return runs.train(plan, folder)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -323,12 +323,12 @@ def test_a_run_is_written_left_resumed_and_read(tmp_path: Path) -> None:
 
     with pytest.raises(_Left):
         run(tmp_path / "part", leave, momentum=0.9, save_every=1)
-    plan, state, damaged = recipe.resume(tmp_path / "part", few(), quiet=True)
+    plan, state, damaged = runs.resume(tmp_path / "part", few(), quiet=True)
     assert state is not None
     assert (state.epochs, state.step, damaged) == (1, 1, [])
-    recipe.train(plan, tmp_path / "part", state)
+    runs.train(plan, tmp_path / "part", state)
     assert files(tmp_path / "part") == files(tmp_path / "whole")
-    model, _ = recipe.load_run(tmp_path / "whole")
+    model, _ = runs.load_run(tmp_path / "whole")
     assert isinstance(model, ResNet18)
     assert not model.training
     x = torch.as_tensor(few().valid.images.reshape(-1, 64))
@@ -339,7 +339,7 @@ def test_a_run_is_written_left_resumed_and_read(tmp_path: Path) -> None:
         change(told)
         (tmp_path / "part" / "run.json").write_text(json.dumps(told))
         with pytest.raises(DataError, match="damaged") as caught:
-            recipe.load_run(tmp_path / "part")
+            runs.load_run(tmp_path / "part")
         assert "\n" not in str(caught.value)
 
 
@@ -392,7 +392,7 @@ def test_what_does_not_go_with_it_is_refused(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "run" / "run.json").read_text()) | {"status": "interrupted"}
     (tmp_path / "run" / "run.json").write_text(json.dumps(told))
     with pytest.raises(UsageError, match="batch norm learns in one process"):
-        recipe.resume(tmp_path / "run", few(), quiet=True, world=World(0, 2))
+        runs.resume(tmp_path / "run", few(), quiet=True, world=World(0, 2))
 
 
 def test_the_usual_rate_follows_batch_and_momentum() -> None:

@@ -9,7 +9,7 @@ On any other device the recording is played by calling the step on those same pl
 all but the graph itself is tested where there is no GPU.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, final
 
 import torch
@@ -26,6 +26,10 @@ _DEVICES: Final = ("cuda",)  # where it pays
 _FIRST: Final = 3  # steps that are made as they are: they make the momenta, and CUDA loads what it needs at first use
 
 
+Step = Callable[[Any, Tensor, Tensor], Tensor]
+"""From optimizer, inputs and labels to the loss, ()."""
+
+
 def can_capture(model: object, opt: object, dl: object) -> bool:
     """Whether steps of this model, optimizer and loader on a GPU can be recorded: nothing in them asks for a number.
 
@@ -40,26 +44,30 @@ def can_capture(model: object, opt: object, dl: object) -> bool:
 
 @final
 class Captured:
-    """``step(opt, xb, yb)``, made as it is for three batches, and from then on played for each batch of that size.
+    """A step, made as it is for three batches, and from then on played for each batch of that size.
 
     What is recorded holds for an optimizer with the numbers and the memory that it has then; when these are others, it
     is recorded anew.
     """
 
-    def __init__(
-        self, step: Callable[[Any, Tensor, Tensor], Tensor], generators: Iterable[torch.Generator] = ()
-    ) -> None:
+    def __init__(self, step: Step) -> None:
         """Nothing is recorded yet.
 
         Args:
-            step: from optimizer, inputs and labels to the loss, (). It must not ask the device for a number.
-            generators: what it draws random numbers from, besides torch's own.
+            step: a training step that does not ask the device for a number.
         """
         self._step = step
-        self._generators = tuple(generators)
+        self._generators: list[torch.Generator] = []
         self._made = 0
         self._about: tuple[object, ...] = ()
         self._play: Callable[[], None] | None = None
+
+    def step_for(self, model: object, opt: object, dl: object) -> Step:
+        """This one where it can be captured, else the step as it is."""
+        if not can_capture(model, opt, dl):
+            return self._step
+        self._generators = model.generators() if isinstance(model, Sequential) else []
+        return self
 
     def __call__(self, opt: SGD, xb: Tensor, yb: Tensor) -> Tensor:
         """Make one step; the loss, (), before it."""

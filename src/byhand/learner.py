@@ -12,14 +12,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from byhand import weights
 from byhand.batches import batches, draw, is_shuffled
-from byhand.capture import Captured, can_capture
+from byhand.capture import Captured
 from byhand.data.loader import Batches, DataLoader, DataLoaders
 from byhand.distributed import World
 from byhand.errors import DataError
@@ -98,7 +98,7 @@ class Learner:
         self.step: int | None = None
         self.loss = math.nan
         self._params: dict[str, Tensor] | None = None
-        self._captured: Captured | None = None
+        self._captured = Captured(self._step)
         self.good: dict[str, Tensor] = {}
         self.skip = 0
         self.world = World()
@@ -127,14 +127,6 @@ class Learner:
         opt.step()
         opt.zero_grad()
         return loss.detach()
-
-    def _quick_step(self, opt: Any) -> Callable[[Any, Tensor, Tensor], Tensor]:
-        """``_step``; on a GPU, where all of it is ours, recorded (``capture``)."""
-        if not (self.by_hand and self.world.size == 1 and can_capture(self.model, opt, self.dls.train)):
-            return self._step
-        if self._captured is None:
-            self._captured = Captured(self._step, cast(Sequential, self.model).generators())
-        return self._captured
 
     # Fitting.
 
@@ -174,7 +166,7 @@ class Learner:
             self._end_epoch(0, time.perf_counter(), table)
         first = len(self.history) - done
         if not self.skip:
-            self.good = self._snapshot()
+            self.good = weights.spare(self.model, self._parameters())
         try:
             for epoch in range(first + done, first + n_epoch):
                 start, over = time.perf_counter(), epoch - first
@@ -196,7 +188,8 @@ class Learner:
     def _epoch(self, opt: Any, epoch: int, rate: Schedule, table: Table) -> None:
         """One pass over the training part, a step a batch."""
         total, skip, self.skip = len(self.dls.train), self.skip, 0
-        make_step = self._quick_step(opt)
+        alone = self.by_hand and self.world.size == 1
+        make_step = self._captured.step_for(self.model, opt, self.dls.train) if alone else self._step
         self._mode(training=True)
         with self._threads(), torch.inference_mode(self.by_hand):
             for step, (xb, yb) in enumerate(self._batches(self.dls.train, skip=skip), start=skip):
@@ -215,16 +208,15 @@ class Learner:
         self.step = None
         measured = names(self.metrics)
         row: dict[str, float | None] = {"epoch": epoch}
-        for name, train in zip(measured, self.validate(self.dls.train), strict=True):
-            row[f"train_{name}"] = train
-        for name, valid in zip(measured, self.validate() if self.dls.valid else [None] * len(measured), strict=True):
-            row[f"valid_{name}"] = valid
+        row |= {f"train_{name}": value for name, value in zip(measured, self.validate(self.dls.train), strict=True)}
+        valid = self.validate() if self.dls.valid else [None] * len(measured)
+        row |= {f"valid_{name}": value for name, value in zip(measured, valid, strict=True)}
         row["seconds"] = time.perf_counter() - start
         loss = row["train_loss"]
         if epoch and loss is not None and not math.isfinite(loss):
             self._stop(loss, "after the last step", epoch)
             return
-        good = self._snapshot()
+        good = weights.spare(self.model, self._parameters())
         self.history.append({name: row[name] for name in columns(self.metrics)})
         self.good = good  # before the callbacks: if one of them raises, the weights are those of the row
         table.row(self.history[-1])
@@ -324,9 +316,6 @@ class Learner:
             self._restore(saved)
         except ValueError as error:
             raise DataError(f"the weights {file} do not fit the model: {error}") from error
-
-    def _snapshot(self) -> dict[str, Tensor]:
-        return weights.spare(self.model, self._parameters())
 
     def _restore(self, saved: dict[str, Tensor]) -> None:
         weights.restore(self.model, self._parameters(), saved)

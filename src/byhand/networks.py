@@ -5,6 +5,7 @@ trains through autograd. Of both a run uses no more than what torch.nn's modules
 ``train``, ``eval``, ``to``, and the call on pixels (B, P), of which ``uint8`` stands for x / 255), and ``sizes``.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from operator import index
@@ -14,18 +15,59 @@ import torch
 from byhand import published, weights
 from byhand.errors import DataError, UsageError
 from byhand.layers import Linear
-from byhand.model import Sequential
+from byhand.model import MLP, LinearClassifier, Sequential
 from byhand.resnet import BODY, FEATURES, ResNet18
 from byhand.settings import Settings
+from byhand.text import brief
 from byhand.threads import multiplies_bfloat16
 from byhand.wide import WIDE
 
-__all__ = ["Network", "check", "make_resnet", "mix", "numbers", "precision", "start_from", "usual_lr"]
+__all__ = [
+    "Network",
+    "build_model",
+    "check",
+    "make",
+    "make_resnet",
+    "mix",
+    "numbers",
+    "precision",
+    "start_from",
+    "usual_lr",
+]
 
 _LARGE = 2**16  # weights: with fewer, converting takes what multiplying faster saves
 
 Network = Sequential | ResNet18
 """The models that a run can have."""
+
+
+def build_model(settings: Settings, pixels: int, classes: int) -> Sequential:
+    """The linear model or MLP of resolved settings, its random numbers drawn from their seed.
+
+    Raises:
+        UsageError: ``init`` is none that there is.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+    init = settings.init or "kaiming"
+    try:
+        if settings.model == "linear":
+            return LinearClassifier(pixels, classes, init, generator)
+        return MLP(
+            pixels,
+            settings.hidden or (),
+            classes,
+            settings.dropout,
+            init,
+            generator,
+            input_dropout=settings.input_dropout,
+            batch_norm=settings.batch_norm,
+        )
+    except ValueError as error:
+        raise UsageError(f"--init {brief(init)}: {brief(error)}") from error
+    except RuntimeError as error:  # torch's way to say that memory is refused, in several lines
+        raise UsageError(
+            f"--hidden {settings.hidden}: such a model does not fit into memory; take fewer units"
+        ) from error
 
 
 def make_resnet(settings: Settings, shape: Sequence[int], classes: int) -> ResNet18:
@@ -40,6 +82,13 @@ def make_resnet(settings: Settings, shape: Sequence[int], classes: int) -> ResNe
     return ResNet18((height, width), classes, torch.Generator().manual_seed(settings.seed))
 
 
+def make(settings: Settings, shape: Sequence[int], classes: int) -> Network:
+    """The model of resolved settings for images of ``shape`` (H, W)."""
+    if settings.model == "resnet18":
+        return make_resnet(settings, shape, classes)
+    return build_model(settings, math.prod(shape), classes)
+
+
 def numbers(settings: Settings, pixels: int, classes: int) -> int:
     """How many numbers make the model of these settings what it is."""
     if settings.model == "resnet18":
@@ -49,12 +98,17 @@ def numbers(settings: Settings, pixels: int, classes: int) -> int:
     return sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes)) + norms
 
 
-def check(settings: Settings, pixels: int, classes: int) -> None:
-    """Refuse what does not fit into memory, before it is made.
+def check(settings: Settings, pixels: int, classes: int, processes: int = 1) -> None:
+    """Refuse what does not fit into memory, or cannot be shared by ``processes``, before it is made.
 
     Raises:
-        UsageError: averages of a layer too wide for them.
+        UsageError: averages of a layer too wide for them, or batch norm in several processes.
     """
+    if processes > 1 and (settings.batch_norm or settings.model == "resnet18"):
+        raise UsageError(
+            "batch norm learns in one process: of several, each would norm its own part of a batch by itself; start it "
+            "without torchrun"
+        )
     if settings.model == "resnet18":
         return
     sizes = [pixels, *(settings.hidden or ()), classes]

@@ -10,7 +10,7 @@ import torch
 from byhand.data.drawing import as_mnist
 from byhand.data.picture import read_picture, resized, to_grey
 from byhand.loss import softmax
-from byhand.recipe import load_run
+from byhand.runs import load_run
 
 __all__ = ["Prediction", "predict"]
 

@@ -25,7 +25,7 @@ _SOME = 1000  # images of shards that stand for all
 def record(
     settings: Settings, data: Dataset | Sharded, learn: Learner, lr: float, status: str, seconds: float
 ) -> dict[str, Any]:
-    """What ``run.json`` holds of a run of one of our models; ``recipe.train`` says what ``status`` may be."""
+    """What ``run.json`` holds of a run of one of our models; ``runs.train`` says what ``status`` may be."""
     return {
         "status": status,
         "settings": asdict(settings),

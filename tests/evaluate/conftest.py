@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from byhand import checkpoint, recipe
+from byhand import checkpoint, recipe, runs
 from byhand.data.load import load
 from byhand.evaluate.calibration import calibration
 from byhand.evaluate.evaluation import evaluate
@@ -177,7 +177,7 @@ def train(folder: Path, source: str = "digits", **given: object) -> Path:
     """A run of a few epochs at a fixed rate, in a new folder."""
     settings = Settings(**{"epochs": 30, "lr": 1.0} | given).resolved()
     plan = recipe.prepare(settings, load(source, settings.valid, settings.seed), quiet=True)
-    recipe.train(plan, checkpoint.new_run(folder))
+    runs.train(plan, checkpoint.new_run(folder))
     return folder
 
 

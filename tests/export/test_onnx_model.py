@@ -23,7 +23,7 @@ from byhand.export.onnx_layers import Graph, add
 from byhand.export.onnx_model import IR_VERSION, OPSET, export, onnx_bytes
 from byhand.layers import Dropout, Linear, ReLU
 from byhand.model import MLP, LinearClassifier, Sequential
-from byhand.recipe import load_run
+from byhand.runs import load_run
 
 
 def model(

@@ -18,7 +18,7 @@ from torch import Tensor
 from byhand import checkpoint, weights
 from byhand.data.dataset import Dataset, Part
 from byhand.errors import ByhandError, DataError
-from byhand.recipe import load_run, resume
+from byhand.runs import load_run, resume
 from byhand.settings import Settings
 from byhand.state import State
 from tests.fuzz import bombs
@@ -178,7 +178,7 @@ def sound_run() -> bytes:
 
 @cache
 def model() -> bytes:
-    from byhand.recipe import build_model
+    from byhand.networks import build_model
 
     made = build_model(Settings.of(record()), 9, 3)
     return written(lambda folder: checkpoint.write_weights(folder, weights.snapshot(made, {})), "model.safetensors")

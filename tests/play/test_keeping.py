@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from byhand import checkpoint, recipe
+from byhand import checkpoint, runs
 from byhand.data.load import load
 from byhand.metrics import accuracy
 from byhand.play import training
@@ -32,7 +32,7 @@ def said(*words: str) -> str:
 
 def valid_accuracy(run: str) -> float:
     """Of the run's model, on pixels as they come."""
-    model, _ = recipe.load_run(run)
+    model, _ = runs.load_run(run)
     valid = load("digits").valid
     return accuracy(model(torch.as_tensor(valid.images.reshape(-1, 64))), torch.as_tensor(valid.labels)).item()
 

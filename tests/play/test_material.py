@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from byhand import recipe
+from byhand import recipe, runs
 from byhand.data.load import load
 from byhand.errors import DataError, UsageError
 from byhand.fold import folded
@@ -22,7 +22,7 @@ from tests.play._studios import flat, image_folder, numbers, studio, until
 def run(folder: Path, source: str = "digits", **given: Any) -> Path:
     settings = Settings(**{"epochs": 2, "lr": 0.5} | given).resolved()
     folder.mkdir()
-    recipe.train(recipe.prepare(settings, load(source, settings.valid, settings.seed), quiet=True), folder)
+    runs.train(recipe.prepare(settings, load(source, settings.valid, settings.seed), quiet=True), folder)
     return folder
 
 
@@ -38,7 +38,7 @@ def run(folder: Path, source: str = "digits", **given: Any) -> Path:
 )
 def test_a_run_goes_on_where_it_was(given: dict[str, Any], tmp_path: Path) -> None:
     folder = run(tmp_path / "run", **given)
-    model, record = recipe.load_run(folder)
+    model, record = runs.load_run(folder)
     with studio(of_run(folder, None)) as made:
         state = made.state()
         assert torch.equal(numbers(made), flat(folded(model).parameters()))
@@ -89,7 +89,7 @@ def test_what_a_run_learnt_with_and_is_not_played_is_said_until_it_plays(
 def test_data_that_are_gone_or_changed_leave_the_weights(tmp_path: Path) -> None:
     source = image_folder(tmp_path, 3, (6, 5), rows=20)
     folder = run(tmp_path / "run", source)
-    model, _ = recipe.load_run(folder)
+    model, _ = runs.load_run(folder)
     kept = tmp_path / "kept.npz"
     shutil.copy(source, kept)
     with np.load(source) as arrays:

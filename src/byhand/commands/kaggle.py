@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from byhand.commands import emit_json, new_app, one_line, options
-from byhand.commands.lines import model_line, paragraph
-from byhand.commands.running import rate_line, run, run_fields
+from byhand.commands.lines import paragraph
+from byhand.commands.running import run_fields, trained
 from byhand.data.competition import Competition, open_competition
 from byhand.data.content import shared
 from byhand.errors import UsageError
@@ -90,35 +89,23 @@ def kaggle(
     for warning in _warnings(seen, len(images), files, weights):
         typer.echo(f"byhand: {one_line(warning)}", err=True)
 
-    from byhand import checkpoint, recipe  # after the first line, because they import torch
-    from byhand.kaggle.entry import judge, name_images
-
-    with ExitStack() as lock:
-        state = None
-        if resume is None:
-            plan = recipe.prepare(settings, data, quiet=not talk)
-        else:
-            lock.enter_context(checkpoint.held(resume))
-            plan, state, damaged = recipe.resume(resume, data, quiet=not talk)
-            for line in damaged:
-                typer.echo(f"byhand: {one_line(line)}; the state before it is used", err=True)
-        if talk:
-            typer.echo(f"{model_line(plan.settings, plan.model)}\n{rate_line(plan)}\n")
-        folder = resume or checkpoint.new_run(out)
-        if resume is None:
-            lock.enter_context(checkpoint.held(folder, new=True))
-        record = run(plan, folder, state, _command(files, output))
+    plan, folder, record = trained(
+        settings, data, resume=resume, like=like, out=out, talk=talk, command=_command(files, output)
+    )
     if plan.learn.stopped:
         if json:
             emit_json("kaggle", _fields(None, entered, files, folder, plan, record) | _judged(None, seen))
         name = one_line(str(folder))
         typer.echo(f"byhand: {plan.learn.stopped}; no submission is written, the run is kept in {name}", err=True)
         raise typer.Exit(1)
+    from byhand.checkpoint import change_run  # it imports torch
+    from byhand.kaggle.entry import judge, name_images
+
     labels = [data.classes[int(place)] for place in name_images(plan.model, images)]
     judged = judge(plan.model, data.valid, len(images))
     write_submission(target, labels, data.classes)
     found = _judged(judged, seen)
-    checkpoint.change_run(folder, {"kaggle": {"submission": target, "test": files.test, "rows": len(images)} | found})
+    change_run(folder, {"kaggle": {"submission": target, "test": files.test, "rows": len(images)} | found})
     if json:
         emit_json("kaggle", _fields(target, entered, files, folder, plan, record) | found)
     elif quiet:

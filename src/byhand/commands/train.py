@@ -1,14 +1,13 @@
 """``byhand train``: from image files to a saved model."""
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from byhand.commands import emit_json, new_app, one_line, options
-from byhand.commands.lines import data_line, model_line
-from byhand.commands.running import rate_line, run, run_fields
+from byhand.commands.lines import data_line
+from byhand.commands.running import run_fields, trained
 from byhand.data.load import open_data
 from byhand.distributed import joined, restarts
 from byhand.errors import UsageError
@@ -76,36 +75,10 @@ def train(
     if table:
         typer.echo(data_line(parts, source))
 
-    from byhand import checkpoint, recipe  # after the first line, because they import torch
-    from byhand.record import unlike
-
-    with ExitStack() as lock:
-        state = None
-        if resume is None:
-            plan = recipe.prepare(settings, parts, quiet=not table, world=world)
-        else:
-            if world.restarted and checkpoint.read_run(resume)["status"] == "finished":
-                world.in_order = True
-                return
-            with world.together():
-                if world.rank == 0:
-                    lock.enter_context(checkpoint.held(resume))
-            plan, state, damaged = recipe.resume(resume, parts, quiet=not table, world=world)
-            for line in damaged if world.rank == 0 else []:
-                typer.echo(f"byhand: {one_line(line)}; the state before it is used", err=True)
-        if like is not None and world.rank == 0:
-            other = unlike(checkpoint.read_run(like), plan.learn)
-            if other:
-                typer.echo(
-                    f"byhand: the bits may be others than those of {one_line(str(like))}: {'; '.join(other)}", err=True
-                )
-        if table:
-            typer.echo(f"{model_line(plan.settings, plan.model)}\n{rate_line(plan)}\n")
-        with world.together():
-            folder = resume or (checkpoint.new_run(out) if world.rank == 0 else Path())
-            if resume is None and world.rank == 0:
-                lock.enter_context(checkpoint.held(folder, new=True))
-        record = run(plan, folder, state)
+    if resume is not None and world.restarted and _is_finished(resume):
+        world.in_order = True
+        return
+    plan, folder, record = trained(settings, parts, resume=resume, like=like, out=out, talk=table, world=world)
     if world.rank:
         raise typer.Exit(1 if plan.learn.stopped else 0)
     if json:
@@ -117,6 +90,12 @@ def train(
     if plan.learn.stopped:
         typer.echo(f"byhand: {plan.learn.stopped}", err=True)
         raise typer.Exit(1)
+
+
+def _is_finished(run: Path) -> bool:
+    from byhand.checkpoint import read_run
+
+    return read_run(run)["status"] == "finished"
 
 
 def _fields(folder: Path, plan: "Recipe", record: dict[str, Any]) -> dict[str, object]:

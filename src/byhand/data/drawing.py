@@ -49,7 +49,8 @@ def ink_box(images: NDArray[np.uint8]) -> int | None:
     if not len(some) or some.shape[1] != some.shape[2] or np.median(border) > 0:
         return None
     ink = some > 0  # (n, H, W)
-    longer = np.maximum(_span(ink.any(axis=1)), _span(ink.any(axis=2)))[ink.any(axis=(1, 2))]  # (≤ n,)
+    columns, rows = np.any(ink, axis=1), np.any(ink, axis=2)  # (n, W), (n, H)
+    longer = np.maximum(_span(columns), _span(rows))[np.any(rows, axis=1)]  # (≤ n,)
     return int(np.median(longer)) if len(longer) else None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from byhand import checkpoint, recipe
+from byhand import checkpoint, runs
 from byhand.data.dataset import Dataset, Part
 from byhand.data.load import load
 from byhand.errors import DataError
@@ -56,7 +56,7 @@ def open_test(run: str | Path, source: str | None = None) -> Opened:
         DataError: the run or its data cannot be read, the data have changed since, or they do not fit the model,
             or its answers are no numbers.
     """
-    model, record = recipe.load_run(run)
+    model, record = runs.load_run(run)
     _check(record)
     settings, about = Settings.of(record), record["data"]
     if source is None and about.get("test") == 0:

@@ -16,7 +16,7 @@ from byhand.export.bundle import bundle, static_text
 from byhand.export.carry import Carried, carry
 from byhand.files import write_atomically
 from byhand.json_text import json_text
-from byhand.recipe import load_run
+from byhand.runs import load_run
 from byhand.templates import environment
 
 __all__ = ["export", "render"]

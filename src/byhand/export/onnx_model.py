@@ -22,8 +22,8 @@ from byhand.files import write_atomically
 from byhand.json_text import json_text
 from byhand.loss import softmax
 from byhand.networks import Network
-from byhand.recipe import load_run
 from byhand.resnet import ResNet18
+from byhand.runs import load_run
 from byhand.text import one_line
 
 __all__ = ["IR_VERSION", "OPSET", "Exported", "export", "onnx_bytes"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
-from byhand import checkpoint, recipe
+from byhand import checkpoint, runs
 from byhand.data.dataset import Dataset
 from byhand.data.load import load
 from byhand.errors import ByhandError, DataError, UsageError
@@ -91,7 +91,7 @@ def of_run(run: Path, source: str | None) -> Material:
         DataError: the run cannot be read.
         UsageError: its model is not made of layers that the page can show.
     """
-    model, record = recipe.load_run(run)
+    model, record = runs.load_run(run)
     if not isinstance(model, Sequential):
         raise UsageError(
             f"the page shows linear models and MLPs, and {run} is a {type(model).__name__}; byhand predict says what "

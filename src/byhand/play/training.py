@@ -15,12 +15,12 @@ from byhand.loss import cross_entropy
 from byhand.lr_find.trials import first_guess
 from byhand.metrics import accuracy
 from byhand.model import Sequential
+from byhand.networks import build_model
 from byhand.optim import SGD
 from byhand.play.controls import Controls
 from byhand.play.curve import Curve, rounded
 from byhand.play.faults import EpsilonLoss
 from byhand.play.rows import Rows
-from byhand.recipe import build_model
 from byhand.settings import Settings
 from byhand.weights import restore, snapshot
 

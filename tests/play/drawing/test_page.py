@@ -12,7 +12,7 @@ import torch
 from byhand.data.drawing import as_mnist
 from byhand.export.digit_page import export
 from byhand.model import MLP, LinearClassifier
-from byhand.recipe import load_run
+from byhand.runs import load_run
 
 VIEW = """
 () => {
