@@ -1,12 +1,13 @@
 """JSON as byhand writes it, to files and to standard output, and reads it: nothing that only Python would take."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final, cast
 
-__all__ = ["json_text", "parsed"]
+__all__ = ["digest", "json_text", "parsed"]
 
 
 def json_text(value: object, indent: int | None = None) -> str:
@@ -18,6 +19,14 @@ def json_text(value: object, indent: int | None = None) -> str:
         TypeError: a value that has no place in JSON.
     """
     return json.dumps(_plain(value), indent=indent, allow_nan=False)
+
+
+def digest(value: object, *more: memoryview) -> str:
+    """SHA-256 of the value as JSON, in whatever order its names stand, and of the bytes after it."""
+    found = hashlib.sha256(json.dumps(_plain(value), sort_keys=True, allow_nan=False).encode())
+    for part in more:
+        found.update(part)
+    return found.hexdigest()
 
 
 def parsed(text: str | bytes) -> Any:

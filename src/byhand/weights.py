@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from byhand.errors import DataError
 from byhand.files import write_atomically
-from byhand.json_text import parsed
+from byhand.json_text import digest, parsed
 from byhand.model import Sequential, copy_numbers
 from byhand.tensor_file import head
 from byhand.text import brief
@@ -120,7 +120,7 @@ def save(file: str | Path, saved: Mapping[str, Tensor], about: Mapping[str, str]
     """
     path = Path(file)
     told = {"about": dict(about or {}), "tensors": {name: _digest(name, tensor) for name, tensor in saved.items()}}
-    entry = json.dumps(told | {"all": _digest_of_all(told)}, sort_keys=True)
+    entry = json.dumps(told | {"all": digest(told)}, sort_keys=True)
     write_atomically(path, lambda file: _write(file, saved, {_ENTRY: entry}))
     return path
 
@@ -147,7 +147,7 @@ def load_checked(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors, told = load(file), _told(file)
     try:
         digests, of_all = told["tensors"], told.pop("all")
-        whole = digests.keys() == tensors.keys() and of_all == _digest_of_all(told)
+        whole = digests.keys() == tensors.keys() and of_all == digest(told)
     except (KeyError, AttributeError) as error:
         raise DataError(f"{file} is damaged: it has no checksums; train again") from error
     wrong = [name for name, tensor in tensors.items() if whole and digests[name] != _digest(name, tensor)]
@@ -214,10 +214,6 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 def _digest(name: str, tensor: Tensor) -> str:
     """SHA-256 of a tensor: its name, its type and shape, and its numbers."""
-    digest = hashlib.sha256(f"{name}\n{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-    digest.update(_bytes(tensor))
-    return digest.hexdigest()
-
-
-def _digest_of_all(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    found = hashlib.sha256(f"{name}\n{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+    found.update(_bytes(tensor))
+    return found.hexdigest()

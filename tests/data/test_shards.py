@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from byhand import DataLoader, Dataset, Sharded, load, open_data
 from byhand.data import load as loading
-from byhand.data import manifest, sharding, stretches
+from byhand.data import sharding, stretches
 from byhand.data import shards as shards_module
 from byhand.data.load import make_shards
 from byhand.data.sharding import Choices
 from byhand.errors import DataError, UsageError
+from byhand.json_text import digest
 from tests.data.conftest import Writers
 
 PIXELS = 36
@@ -279,7 +280,7 @@ def test_a_manifest_with_one_other_value_is_refused(made: Path, data: Any) -> No
 
 def signed(told: dict[str, Any]) -> str:
     """A manifest whose checksum is right."""
-    return json.dumps({**told, "sha256": manifest._digest({key: told[key] for key in told if key != "sha256"})})
+    return json.dumps({**told, "sha256": digest({key: told[key] for key in told if key != "sha256"})})
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -1,6 +1,5 @@
 """``shards.json``: what a folder of shards holds, written last and read first."""
 
-import hashlib
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from byhand.data.npy_header import read_header
 from byhand.data.shards import MANIFEST, Column, Sharded, Shards, changed
 from byhand.errors import DataError
 from byhand.files import read_at_most
-from byhand.json_text import json_text, parsed
+from byhand.json_text import digest, json_text, parsed
 from byhand.text import brief
 
 _SCHEMA: Final = "byhand.shards/1"
@@ -43,7 +42,7 @@ def open_shards(source: str, path: Path) -> Sharded:
             told: Any = parsed(read_at_most(file, _MOST))
         if told["schema"] != _SCHEMA:
             raise ValueError(f"its schema is not {_SCHEMA!r}")
-        if told.pop("sha256") != _digest(told):
+        if told.pop("sha256") != digest(told):
             raise ValueError("its checksum is another")
         height, width = map(_whole_number, told["shape"])
         classes = tuple(_text(name) for name in told["classes"])
@@ -80,12 +79,7 @@ def manifest(
         name: {"hash": digest, "counts": counts, "shards": shards} for name, (digest, counts, shards) in parts.items()
     }
     told = {"schema": _SCHEMA, "shape": shape, "classes": classes, "hash": whole, "origin": origin, "parts": described}
-    return json_text(told | {"sha256": _digest(told)}, indent=1).encode() + b"\n"
-
-
-def _digest(told: Mapping[str, object]) -> str:
-    """SHA-256 of all that a manifest says but this."""
-    return hashlib.sha256(json_text({name: told[name] for name in sorted(told)}).encode()).hexdigest()
+    return json_text(told | {"sha256": digest(told)}, indent=1).encode() + b"\n"
 
 
 def _part(path: Path, told: Any, shape: tuple[int, int], classes: tuple[str, ...]) -> Shards:

@@ -10,10 +10,8 @@ Reading maps the images copy-on-write: nothing is copied, a write to the array n
 not warn of an array that it must not write to.
 """
 
-import hashlib
 import json
 import mmap
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 
 from byhand.data.content import Content, row_digests
 from byhand.data.dataset import Raw, Rows
+from byhand.json_text import digest
 from byhand.tensor_file import head
 
 _MAX_HEADER: Final = 1 << 20
@@ -42,7 +41,7 @@ def write_stored(file: BinaryIO, key: str, content: Content) -> None:
     about = {"key": key, "hash": whole, "classes": json.dumps(raw.classes), "parts": json.dumps(lengths)}
     images = (count, *raw.train.images.shape[1:])
     arrays = [[part.labels for part in rows], digests, [part.images for part in rows]]
-    about["check"] = _check(about, map(_bytes, arrays[0] + arrays[1]))
+    about["check"] = digest(about, *map(_bytes, arrays[0] + arrays[1]))
     file.write(head({"labels": ("I64", (count,)), "digests": ("U8", (count, 32)), "images": ("U8", images)}, about))
     for several in arrays:
         file.writelines(map(_bytes, several))
@@ -71,7 +70,7 @@ def read_stored(path: Path, key: str) -> Content | None:
         ends = np.cumsum([length or 0 for length in lengths]).tolist()
         sound = (
             about["key"] == key
-            and about.pop("check") == _check(about, [_bytes(labels), _bytes(digests)])
+            and about.pop("check") == digest(about, _bytes(labels), _bytes(digests))
             and labels.nbytes + digests.nbytes + images.nbytes == len(data)
             and len(lengths) == 3
             and lengths[0] is not None
@@ -94,14 +93,6 @@ def read_stored(path: Path, key: str) -> Content | None:
     if train is None:
         return None
     return Content(Raw(train, valid, test, classes), [digests[cut] for cut in cuts if cut is not None], about["hash"])
-
-
-def _check(about: Mapping[str, str], arrays: Iterable[memoryview]) -> str:
-    """SHA-256 of all that is not pixels: the texts, and the bytes of the labels and of the digests."""
-    check = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for array in arrays:
-        check.update(array)
-    return check.hexdigest()
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:
