@@ -20,7 +20,7 @@ from byhand.distributed import World
 from byhand.networks import numbers, usual_lr
 from byhand.resnet import BODY, BatchNorm, Block, stem
 from byhand.settings import Settings
-from byhand.state import State, capture, take_up
+from byhand.state import State, get_state, set_state
 
 # The parameters of torchvision's resnet18, as its releases have had them since 0.1 (models/resnet.py); bn is a batch
 # norm, of so many channels.
@@ -288,7 +288,7 @@ def test_left_and_taken_up_at_any_step_it_ends_with_the_same_bits(kind: dict[str
         nonlocal calls
         calls += 1
         if calls in (3, 5, 7):  # in the first epoch, between the two, in the second: a state has 135 MB
-            states.append(capture(learn))
+            states.append(get_state(learn))
 
     whole.cbs.append(take)
     whole.fit_schedule(2, lambda done: 0.02 * (1 - done))
@@ -297,7 +297,7 @@ def test_left_and_taken_up_at_any_step_it_ends_with_the_same_bits(kind: dict[str
     assert [(state.epochs, state.step) for state in states] == [(0, 2), (1, 0), (1, 2)]
     for state in states:
         again = learner()
-        take_up(again, state)
+        set_state(again, state)
         again.fit_schedule(2, lambda done: 0.02 * (1 - done), done=state.epochs)
         assert all(torch.equal(end[name], t) for name, t in weights.snapshot(again.model, {}).items())
 

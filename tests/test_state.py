@@ -12,7 +12,7 @@ from byhand.data.load import load
 from byhand.learner import Learner
 from byhand.optim import Schedule, one_cycle
 from byhand.settings import Settings
-from byhand.state import State, capture, take_up
+from byhand.state import State, get_state, set_state
 
 KINDS: dict[str, dict[str, Any]] = {
     "linear": {},
@@ -63,14 +63,14 @@ def plain(history: list[dict[str, float | None]]) -> list[dict[str, float | None
 def test_left_and_taken_up_at_each_step_it_ends_with_the_same_bits(data: Dataset, kind: str) -> None:
     whole = learner(data, kind)
     states: list[State] = []
-    whole.cbs.append(lambda learn: states.append(capture(learn)))
+    whole.cbs.append(lambda learn: states.append(get_state(learn)))
     whole.fit_schedule(EPOCHS, course())
     end = weights.snapshot(whole.model, {})
     assert len(states) == 1 + EPOCHS * (len(whole.dls.train) + 1)
     for state in states:
         again = learner(data, kind)
         torch.manual_seed(1)  # another past
-        take_up(again, state)
+        set_state(again, state)
         again.fit_schedule(EPOCHS, course(), done=state.epochs)
         assert all(torch.equal(end[name], p) for name, p in weights.snapshot(again.model, {}).items())
         assert plain(again.history) == plain(whole.history)

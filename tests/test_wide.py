@@ -22,7 +22,7 @@ from byhand.loss import cross_entropy_with_grad
 from byhand.model import Sequential
 from byhand.recipe import build
 from byhand.settings import Settings
-from byhand.state import capture, take_up
+from byhand.state import get_state, set_state
 from byhand.wide import ThinGradient, forget_thin, is_wide, thin_gradients
 
 
@@ -141,7 +141,7 @@ def test_no_copy_is_kept_and_a_broken_loss_says_that_the_weights_are_lost() -> N
     learn = learner()
     learn.fit(2, 0.1)
     assert learn.good == {}
-    state = capture(learn)
+    state = get_state(learn)
     weight = learn.model.parameters()[0]  # type: ignore[union-attr]
     assert state.tensors["model.0.weight"].data_ptr() == weight.data_ptr()
     with torch.no_grad():
@@ -159,7 +159,7 @@ def test_it_is_taken_up_to_the_bit() -> None:
     whole.fit(4, 0.1)
     first.fit(2, 0.1)
     second = learner()
-    take_up(second, capture(first))
+    set_state(second, get_state(first))
     second.fit(2, 0.1)
     assert all(map(torch.equal, whole.model.parameters(), second.model.parameters()))  # type: ignore[union-attr]
 

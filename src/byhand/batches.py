@@ -11,7 +11,7 @@ from byhand.data.loader import Batches, DataLoader
 __all__ = ["HELD", "batches", "draw", "is_shuffled"]
 
 HELD = 2048  # rows to judge a rate by, at most: the loss within 2 %, and differences between rates far better
-_EVALUATION_ROWS = 1024  # a batch of our own models when nothing is learnt: more no longer fits into fast memory
+_EVALUATION_ROWS = 1024  # a batch when a model trained by hand is judged: more no longer fits into fast memory
 _MEMORY = 256 * 2**20  # bytes of drawn batches, about
 
 
@@ -20,8 +20,8 @@ def batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One pass of a loader, without its first ``skip`` batches.
 
-    Our own models get raw pixels (``raw``), and when nothing is learnt (not ``shuffled``), large slices in order. With
-    ``flat_labels``, labels of shape (B, 1), as the seeds have them, become (B,).
+    Models trained by hand get raw pixels (``raw``), and when nothing is learnt (not ``shuffled``), large slices in
+    order. With ``flat_labels``, labels of shape (B, 1), as the seeds have them, become (B,).
     """
     if isinstance(dl, DataLoader):
         rows = _EVALUATION_ROWS if raw else dl.batch_size

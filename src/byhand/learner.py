@@ -148,8 +148,8 @@ class Learner:
         pct_start: float = 0.25,
     ) -> None:
         """Train for ``n_epoch`` passes with the rate going up to ``lr_max`` and down again, as fastai does."""
-        course = partial(one_cycle, pct_start=pct_start, div=div, div_final=div_final)
-        self.fit_schedule(n_epoch, course(auto_lr(self, n_epoch, course).lr if lr_max is None else lr_max))
+        schedule = partial(one_cycle, pct_start=pct_start, div=div, div_final=div_final)
+        self.fit_schedule(n_epoch, schedule(auto_lr(self, n_epoch, schedule).lr if lr_max is None else lr_max))
 
     def fit_schedule(self, n_epoch: int, schedule: Schedule, done: int = 0) -> None:
         """Train for ``n_epoch`` passes, the rate being ``schedule(part of the run that is done)``.
@@ -179,7 +179,7 @@ class Learner:
             self.step = None
             if len(self.history) < first + n_epoch:
                 if self.good:
-                    self._restore(self.good)
+                    weights.restore(self.model, self._parameters(), self.good)
                 opt.zero_grad()  # what an unfinished step left would be added to the next fit's first gradient
         if self.stopped:
             self.opt = None  # its averages hold the gradients that broke the weights
@@ -206,18 +206,13 @@ class Learner:
     def _end_epoch(self, epoch: int, start: float, table: Table) -> None:
         """Measure both parts with the weights as they are now, and write the row."""
         self.step = None
-        measured = names(self.metrics)
-        row: dict[str, float | None] = {"epoch": epoch}
-        row |= {f"train_{name}": value for name, value in zip(measured, self.validate(self.dls.train), strict=True)}
-        valid = self.validate() if self.dls.valid else [None] * len(measured)
-        row |= {f"valid_{name}": value for name, value in zip(measured, valid, strict=True)}
-        row["seconds"] = time.perf_counter() - start
+        row = self.measure(epoch, start)
         loss = row["train_loss"]
         if epoch and loss is not None and not math.isfinite(loss):
             self._stop(loss, "after the last step", epoch)
             return
         good = weights.spare(self.model, self._parameters())
-        self.history.append({name: row[name] for name in columns(self.metrics)})
+        self.history.append(row)
         self.good = good  # before the callbacks: if one of them raises, the weights are those of the row
         table.row(self.history[-1])
         for cb in self.cbs:
@@ -248,6 +243,15 @@ class Learner:
                 yield Rehearsal(self.model, params, new_opt, self._step, self.loss_func, rows, shuffled)
 
     # Judging.
+
+    def measure(self, epoch: int, start: float) -> dict[str, float | None]:
+        """A row of the history: both parts, measured with the weights as they are now; seconds since ``start``."""
+        train = self.validate(self.dls.train)
+        valid = self.validate() if self.dls.valid else [None] * len(train)
+        row: dict[str, float | None] = {"epoch": epoch}
+        for name, on_train, on_valid in zip(names(self.metrics), train, valid, strict=True):
+            row |= {f"train_{name}": on_train, f"valid_{name}": on_valid}
+        return row | {"seconds": time.perf_counter() - start}
 
     def validate(self, dl: Batches | None = None) -> list[float]:
         """The mean loss and each metric over the validation part, or over ``dl``, weighted by count.
@@ -313,12 +317,9 @@ class Learner:
         """
         saved = weights.load(file)
         try:
-            self._restore(saved)
+            weights.restore(self.model, self._parameters(), saved)
         except ValueError as error:
             raise DataError(f"the weights {file} do not fit the model: {error}") from error
-
-    def _restore(self, saved: dict[str, Tensor]) -> None:
-        weights.restore(self.model, self._parameters(), saved)
 
     def _parameters(self) -> dict[str, Tensor]:
         """The parameters that learn; a plain function is asked for one prediction to find them, once."""

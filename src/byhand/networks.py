@@ -1,8 +1,7 @@
 """What a run asks of its model, by kind: how it is made, started from a file, and how large it is.
 
 A ``Sequential`` carries its gradients in its own layers; a ``ResNet18`` is a ``torch.nn.Module``, which ``Learner``
-trains through autograd. Of both a run uses no more than what torch.nn's modules have (``state_dict``, ``parameters``,
-``train``, ``eval``, ``to``, and the call on pixels (B, P), of which ``uint8`` stands for x / 255), and ``sizes``.
+trains through autograd.
 """
 
 import math
@@ -39,6 +38,19 @@ _LARGE = 2**16  # weights: with fewer, converting takes what multiplying faster 
 
 Network = Sequential | ResNet18
 """The models that a run can have."""
+
+
+def make(settings: Settings, shape: Sequence[int], classes: int) -> Network:
+    """The model of resolved settings for images of ``shape`` (H, W), its products in the precision that they name.
+
+    Raises:
+        UsageError: ``init`` is none that there is.
+        TypeError, ValueError: that is no shape of an image.
+    """
+    resnet = settings.model == "resnet18"
+    model = make_resnet(settings, shape, classes) if resnet else build_model(settings, math.prod(shape), classes)
+    mix(model, settings.precision or "float32")
+    return model
 
 
 def build_model(settings: Settings, pixels: int, classes: int) -> Sequential:
@@ -82,13 +94,6 @@ def make_resnet(settings: Settings, shape: Sequence[int], classes: int) -> ResNe
     return ResNet18((height, width), classes, torch.Generator().manual_seed(settings.seed))
 
 
-def make(settings: Settings, shape: Sequence[int], classes: int) -> Network:
-    """The model of resolved settings for images of ``shape`` (H, W)."""
-    if settings.model == "resnet18":
-        return make_resnet(settings, shape, classes)
-    return build_model(settings, math.prod(shape), classes)
-
-
 def numbers(settings: Settings, pixels: int, classes: int) -> int:
     """How many numbers make the model of these settings what it is."""
     if settings.model == "resnet18":
@@ -127,7 +132,7 @@ def start_from(model: Network, file: str, quiet: bool = False) -> None:
     Raises:
         DataError: they cannot be had, are damaged, or do not fit.
     """
-    saved = weights.load_unspoilt(published.imagenet(quiet) if file == published.IMAGENET else file)
+    saved = weights.load(published.imagenet(quiet) if file == published.IMAGENET else file)
     try:
         weights.restore(model, {}, published.fitted(saved, model) if isinstance(model, ResNet18) else saved)
     except ValueError as error:

@@ -1,11 +1,11 @@
-"""From settings and data to all that a run needs: the model, the loaders, the learner, the rate and its course."""
+"""From settings and data to all that a run needs: the model, the loaders, the learner, the rate and its schedule."""
 
 import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 
@@ -25,7 +25,7 @@ from byhand.settings import Settings
 from byhand.text import brief
 from byhand.threads import same_bits
 
-__all__ = ["Recipe", "build", "course", "find_lr", "fit", "prepare", "usual_epochs"]
+__all__ = ["Recipe", "build", "find_lr", "fit", "prepare", "schedule_of", "usual_epochs"]
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": constant,
@@ -63,7 +63,7 @@ def prepare(settings: Settings, data: Dataset | Sharded, quiet: bool = False, wo
     elif settings.lr is None:
         with world.together(), same_bits(settings.reproducible):
             if world.rank == 0:
-                choice = auto_lr(learn, settings.epochs, course(settings))
+                choice = auto_lr(learn, settings.epochs, schedule_of(settings))
                 lr, reason = choice.lr, choice.rule
         lr = world.number_of_first(lr)
     world.must_agree("data or settings", f"{data.hash} {settings}")
@@ -82,14 +82,13 @@ def build(
     """
     device = _device(settings.device)
     networks.check(settings, math.prod(data.shape), len(data.classes), processes)
+    settings = replace(settings, precision=networks.precision(settings, math.prod(data.shape), device))
     model = networks.make(settings, data.shape, len(data.classes))
     if settings.weights:
         networks.start_from(model, settings.weights, quiet)
     if settings.freeze:
         for p in list(model.parameters())[:-2]:  # all but the last layer's weight and bias
             p.requires_grad_(False)
-    settings = replace(settings, precision=networks.precision(settings, math.prod(data.shape), device))
-    networks.mix(model, settings.precision or "float32")
     drop_last = settings.batch_norm and len(data.train) % settings.batch_size == 1  # one image has no variance
     dls = loaders(data.train, data.valid, settings.batch_size, settings.seed, device, settings.augment, drop_last)
     if settings.opt == "adam":
@@ -107,7 +106,7 @@ def fit(settings: Settings, data: Dataset) -> Network:
     settings, model, learn = build(settings, data, quiet=True)
     with warnings.catch_warnings(), same_bits(settings.reproducible):
         warnings.simplefilter("ignore", RuntimeWarning)  # a loss that is no number leaves the last good weights
-        learn.fit_schedule(settings.epochs or 0, course(settings)(settings.lr or 0.0))
+        learn.fit_schedule(settings.epochs or 0, schedule_of(settings)(settings.lr or 0.0))
     return model.eval()
 
 
@@ -118,12 +117,12 @@ def find_lr(settings: Settings, learn: Learner) -> LRFound:
         DataError: the loss is no number from the start, or no rate makes it fall.
     """
     with same_bits(settings.reproducible):
-        return learn.lr_find(show_plot=False, n_epoch=settings.epochs, schedule=course(settings))
+        return learn.lr_find(show_plot=False, n_epoch=settings.epochs, schedule=schedule_of(settings))
 
 
-def course(settings: Settings) -> Callable[[float], Schedule]:
-    """The rate's course over a run with these settings, as a function of its highest rate."""
-    return _SCHEDULES[settings.schedule or "constant"]
+def schedule_of(settings: Settings) -> Callable[[float], Schedule]:
+    """The schedule of a run with these settings, as a function of its highest rate."""
+    return _SCHEDULES[cast(str, settings.schedule)]
 
 
 def usual_epochs(model: str | None, steps: int) -> int:

@@ -14,11 +14,11 @@ from byhand.distributed import World, draw_own_masks, share_work
 from byhand.errors import DataError, UsageError
 from byhand.learner import Learner
 from byhand.networks import Network
-from byhand.recipe import Recipe, build, course
+from byhand.recipe import Recipe, build, schedule_of
 from byhand.record import record
 from byhand.settings import Settings
 from byhand.signals import stop_on_signals
-from byhand.state import State, capture, take_up
+from byhand.state import State, get_state, set_state
 from byhand.text import brief
 from byhand.threads import same_bits
 
@@ -60,7 +60,7 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
 
     def save() -> None:
         if world.rank == 0:
-            checkpoint.write_state(folder, replace(capture(learn), seconds=seconds()))
+            checkpoint.write_state(folder, replace(get_state(learn), seconds=seconds()))
 
     def keep(took: float, with_weights: bool = True) -> None:
         nonlocal kept
@@ -94,7 +94,7 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
             checkpoint.write_run(folder, told("running", seconds()))
         draw_own_masks(world, model, settings.seed, steps)
         try:
-            learn.fit_schedule(settings.epochs or 0, course(settings)(recipe.lr), state.epochs if state else 0)
+            learn.fit_schedule(settings.epochs or 0, schedule_of(settings)(recipe.lr), state.epochs if state else 0)
             status = "stopped" if learn.stopped else "finished"
         finally:
             took = seconds()
@@ -142,7 +142,7 @@ def resume(
     state, damaged = checkpoint.read_state(folder)
     if state is not None:
         try:
-            take_up(learn, state)
+            set_state(learn, state)
         except ValueError as error:
             raise DataError(f"the state of {folder} does not fit its run.json: {error}; train anew") from error
     place = (state.epochs, state.step) if state else None
@@ -165,7 +165,6 @@ def load_run(folder: str | Path) -> tuple[Network, dict[str, Any]]:
         if wanted != (held := sum(tensor.numel() for tensor in saved.values())):  # before a model of that size is made
             raise ValueError(f"{wanted:,} weights, and the file holds {held:,}")
         model = networks.make(settings, shape, classes)
-        networks.mix(model, settings.precision or "float32")
         weights.restore(model, {}, saved)
     except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
         raise DataError(

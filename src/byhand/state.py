@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from byhand import weights
-from byhand.data.loader import DataLoader, random_state, set_random_state
+from byhand.data.loader import DataLoader
 from byhand.learner import Learner
 from byhand.model import Sequential
 
-__all__ = ["State", "capture", "take_up"]
+__all__ = ["State", "get_state", "set_state"]
 
 
 @final
@@ -40,12 +40,12 @@ class State:
         return len(self.history) - 1
 
 
-def capture(learn: Learner) -> State:
+def get_state(learn: Learner) -> State:
     """The state of a learner on our loaders, of one of our models or a module that keeps all in its ``state_dict``.
 
     From the learner's callback, or between two fits.
     """
-    model, dl = _own(learn)
+    model, dl, generator = _own(learn)
     step = 0 if learn.step is None else learn.step + 1
     drawn_from = dl.drawn_from if step else None
     tensors = {f"model.{name}": p for name, p in (weights.spare(model, {}) or weights.state(model, {})).items()}
@@ -53,30 +53,27 @@ def capture(learn: Learner) -> State:
         tensors |= {f"good.{name}": p for name, p in learn.good.items()}
     opt: Any = learn.optimizer()
     tensors |= {f"opt.{name}": tensor.clone().contiguous() for name, tensor in opt.state_dict().items()}
-    tensors |= {
-        f"random.layers.{i}": g.get_state()
-        for i, g in enumerate(model.generators() if isinstance(model, Sequential) else [])
-    }
-    tensors["random.loader"] = random_state(dl.generator) if drawn_from is None else drawn_from
+    tensors |= {f"random.layers.{i}": of_layers.get_state() for i, of_layers in enumerate(_generators(model))}
+    tensors["random.loader"] = generator.get_state() if drawn_from is None else drawn_from
     tensors["random.torch"] = torch.get_rng_state()
     return State(tensors, [dict(row) for row in learn.history], step)
 
 
-def take_up(learn: Learner, state: State) -> None:
+def set_state(learn: Learner, state: State) -> None:
     """Put a learner that was made alike into a state; ``fit_schedule(n_epoch, schedule, done=state.epochs)`` goes on.
 
     Raises:
         ValueError: the tensors are not those of such a learner.
     """
-    model, dl = _own(learn)
+    model, _, generator = _own(learn)
     parts = {kind: _part(state.tensors, kind) for kind in ("model", "good", "opt", "random")}
     weights.restore(model, {}, parts["model"])
     opt: Any = learn.optimizer()
     try:
         opt.load_state_dict(parts["opt"])
-        for i, generator in enumerate(model.generators() if isinstance(model, Sequential) else []):
-            generator.set_state(parts["random"][f"layers.{i}"])
-        set_random_state(dl.generator, parts["random"]["loader"])
+        for i, of_layers in enumerate(_generators(model)):
+            of_layers.set_state(parts["random"][f"layers.{i}"])
+        generator.set_state(parts["random"]["loader"])
         torch.set_rng_state(parts["random"]["torch"])
     except (KeyError, RuntimeError) as error:
         raise ValueError(f"the state lacks {error}") from error
@@ -84,11 +81,15 @@ def take_up(learn: Learner, state: State) -> None:
     learn.skip, learn.good = state.step, parts["good"]
 
 
-def _own(learn: Learner) -> tuple[Sequential | nn.Module, DataLoader]:
+def _own(learn: Learner) -> tuple[Sequential | nn.Module, DataLoader, torch.Generator]:
     model, dl = learn.model, learn.dls.train
     if not isinstance(model, Sequential | nn.Module) or not isinstance(dl, DataLoader) or dl.generator is None:
         raise ValueError("only a model with a state_dict on a loader of byhand's with its own generator has a state")
-    return model, dl
+    return model, dl, dl.generator
+
+
+def _generators(model: Sequential | nn.Module) -> list[torch.Generator]:
+    return model.generators() if isinstance(model, Sequential) else []
 
 
 def _part(tensors: dict[str, Tensor], kind: str) -> dict[str, Tensor]:

@@ -27,7 +27,6 @@ __all__ = [
     "leaves",
     "load",
     "load_checked",
-    "load_unspoilt",
     "parameters",
     "restore",
     "save",
@@ -126,16 +125,12 @@ def save(file: str | Path, saved: Mapping[str, Tensor], about: Mapping[str, str]
 
 
 def load(file: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of any safetensors file.
+    """Read the tensors of any safetensors file, of one that ``save`` wrote only if every bit is as it was written.
 
     Raises:
-        DataError: the file cannot be read, or is no safetensors file.
+        DataError: the file cannot be read, is no safetensors file, or is damaged (``load_checked``).
     """
-    try:
-        return safetensors.torch.load(Path(file).read_bytes())
-    except (OSError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else brief(error)
-        raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
+    return load_checked(file)[0] if _told(file) else _read(file)
 
 
 def load_checked(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -144,7 +139,7 @@ def load_checked(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         DataError: the file cannot be read, is damaged (the message names the tensor), or was not written by ``save``.
     """
-    tensors, told = load(file), _told(file)
+    tensors, told = _read(file), _told(file)
     try:
         digests, of_all = told["tensors"], told.pop("all")
         whole = digests.keys() == tensors.keys() and of_all == digest(told)
@@ -156,15 +151,6 @@ def load_checked(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"{file} is damaged: the checksum of {wrong[0] if wrong else 'its head'} is another; train again"
         )
     return tensors, told["about"]
-
-
-def load_unspoilt(file: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of any safetensors file, of one that ``save`` wrote only if every bit is as it was written.
-
-    Raises:
-        DataError: as ``load`` and ``load_checked``.
-    """
-    return load_checked(file)[0] if _told(file) else load(file)
 
 
 def texts(file: str | Path) -> dict[str, str]:
@@ -180,6 +166,14 @@ def _some(names: Collection[str]) -> str:
     """The first of the names, in order, and how many more there are."""
     shown, more = [brief(name, 60) for name in sorted(names)[:_NAMES]], len(names) - _NAMES
     return (", ".join(shown) or "nothing") + (f" and {more} more" if more > 0 else "")
+
+
+def _read(file: str | Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(Path(file).read_bytes())
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else brief(error)
+        raise DataError(f"cannot read the weights {file}: {reason}; give a .safetensors file") from error
 
 
 def _told(file: str | Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Content(NamedTuple):
 
 def digest(raw: Raw) -> Content:
     """Computes the digests and the hash of what a reader found."""
-    digests = [row_digests(rows, raw.classes) for rows in raw[:3] if rows is not None]
+    digests = [row_digests(rows, raw.classes) for rows in raw.parts().values()]
     return Content(raw, digests, content_hash(np.concatenate(digests), raw.classes))
 
 

@@ -25,6 +25,11 @@ class Raw(NamedTuple):
     test: Rows | None
     classes: tuple[str, ...]
 
+    def parts(self) -> dict[str, Rows]:
+        """Those that the source has, by name, the training part first."""
+        found = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {name: rows for name, rows in found.items() if rows is not None}
+
 
 @final
 @dataclass(frozen=True, slots=True)

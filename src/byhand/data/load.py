@@ -1,7 +1,6 @@
 """From a name or a path to a data set: ``load`` in memory, ``open_data`` larger than memory; ``make_shards``."""
 
 import difflib
-import importlib.util
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -53,7 +52,7 @@ def load(
         seed: for the draw of the validation part; nothing else depends on it.
         size: image files are resized to ``size`` × ``size``; every other source must have that size.
         grayscale: image files in colour are made grey.
-        sample: of shards, take the first 256 MiB of training images only, which are a random sample.
+        sample: of shards, take the first 256 MiB of the training part, a random sample, and of the validation part.
 
     Raises:
         UsageError: no data set of that name, or an argument out of range.
@@ -138,7 +137,7 @@ def _locate(source: str | Path) -> Path:
     with faults(path):
         # A bare word that is no file was meant as a name.
         if isinstance(source, str) and path.name == source and not path.suffix and not (source and path.exists()):
-            names = sorted({_EMBEDDED, *sources.NAMES})
+            names = sorted(sources.NAMES)
             near = difflib.get_close_matches(source.lower(), names, n=2, cutoff=0.5)
             meant = f"did you mean {' or '.join(near)}? " if near else ""
             raise UsageError(
@@ -180,11 +179,7 @@ def _read_digits() -> Content:
 
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI repository, its test part.
     """
-    found = importlib.util.find_spec("sklearn")  # does not import it: a second of time that a cached copy saves
-    if found is None or found.origin is None:
-        raise DataError("digits: scikit-learn is not installed, which holds them; pip install scikit-learn")
-    file = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    return cached([file], {"reader": _EMBEDDED, "version": 1}, _decode_digits)
+    return cached([sources.get(_EMBEDDED)], {"reader": _EMBEDDED, "version": 1}, _decode_digits)
 
 
 def _decode_digits() -> Raw:

@@ -23,7 +23,7 @@ from byhand.data.dataset import Part
 from byhand.data.shards import Shards
 from byhand.data.stretches import Stretch, in_order, length, shuffled
 
-__all__ = ["Batches", "DataLoader", "DataLoaders", "loaders", "part_of", "random_state", "set_random_state"]
+__all__ = ["Batches", "DataLoader", "DataLoaders", "loaders", "part_of"]
 
 Batch = tuple[Tensor, Tensor]
 Piece = tuple[Tensor, Tensor, Tensor | None]  # inputs and labels of M rows, and the order (M,) to take them in
@@ -115,7 +115,7 @@ class DataLoader:
         The first ``skip`` batches are left out: a pass that is taken up again where it ended goes on with the next.
         """
         if self.shuffle or self.augment:
-            self.drawn_from = random_state(self.generator)
+            self.drawn_from = (self.generator or torch.default_generator).get_state()
         pieces, skip, passed = self._shuffled(skip) if self.shuffle else self._as_they_stand(skip)
         taken = self._taken(pieces, skip, passed)
         for xb, yb in self._deformed(taken) if self.augment else ((xb, yb) for xb, yb, _ in taken):
@@ -187,16 +187,6 @@ def part_of(start: int, stop: int, share: tuple[int, int]) -> slice:
     """Rows ⌊r·n/W⌋ to ⌊(r+1)·n/W⌋ of the n from ``start`` to ``stop``: process r's of W. Each row is in one part."""
     (r, w), n = share, stop - start
     return slice(start + r * n // w, start + (r + 1) * n // w)
-
-
-def random_state(generator: torch.Generator | None) -> Tensor:
-    """The state of a generator, or of torch's global one: uint8."""
-    return torch.get_rng_state() if generator is None else generator.get_state()
-
-
-def set_random_state(generator: torch.Generator | None, state: Tensor) -> None:
-    """Put a generator, or torch's global one, into a state."""
-    torch.set_rng_state(state) if generator is None else generator.set_state(state)
 
 
 Batches = DataLoader | TorchDataLoader[Any]

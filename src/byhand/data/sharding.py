@@ -244,17 +244,9 @@ def _assign(
         bare = {name: Rows(pool.images[0][:0], pool.labels) for name, pool in pools.items()}
         raw = index_labels(source, bare["train"], bare.get("test"), bare.get("valid"))
         classes = raw.classes
-        labels = {
-            name: rows.labels
-            for name, rows in zip(("train", "valid", "test"), raw[:3], strict=True)
-            if rows is not None
-        }
-    if len(classes) < 2:
-        raise DataError(f"{shown(source)}: all images are of one class ({', '.join(classes)}); a classifier needs two")
+        labels = {name: rows.labels for name, rows in raw.parts().items()}
     own = "valid" in pools, "test" in pools
-    part = assign(
-        source, labels["train"], pools["train"].digests, len(classes), own, choices.valid, choices.seed
-    )  # (N,)
+    part = assign(source, labels["train"], pools["train"].digests, classes, own, choices.valid, choices.seed)  # (N,)
     parts: dict[str, _Dealt] = {}
     for name, number in _PARTS:
         where = name if name in pools else "train"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from byhand.data.loader import DataLoaders
 
 MANIFEST: Final = "shards.json"
-_SAMPLE: Final = 256 << 20  # bytes of training images that stand for all of them
+_SAMPLE: Final = 256 << 20  # bytes of a part that are taken for a sample
 _PIECE: Final = 1 << 24  # bytes that are checked at a time
 
 

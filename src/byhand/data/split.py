@@ -1,6 +1,7 @@
 """From what a reader found to training, validation and test parts."""
 
 import math
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -38,16 +39,12 @@ def split(source: str, content: Content, valid: float = 0.1, seed: int = 42) -> 
     check_settings(valid, seed)
     raw = content.raw
     classes = raw.classes
-    if len(classes) < 2:
-        raise DataError(
-            f"{shown(source)}: all images are of one class ({', '.join(map(shown, classes))}); a classifier needs two"
-        )
     found = iter(content.digests)
     pool = _Keyed(raw.train, next(found))
     own_valid = None if raw.valid is None else _Keyed(raw.valid, next(found))
     own_test = None if raw.test is None else _Keyed(raw.test, next(found))
     own = own_valid is not None, own_test is not None
-    parts = assign(source, pool.rows.labels, pool.digests, len(classes), own, valid, seed)  # (N,)
+    parts = assign(source, pool.rows.labels, pool.digests, classes, own, valid, seed)  # (N,)
     own_test = own_test or pool.take(parts == TEST)
     own_valid = own_valid or pool.take(parts == VALID)
     if parts.any():
@@ -66,7 +63,7 @@ def assign(
     source: str,
     labels: NDArray[np.int64],
     digests: NDArray[np.uint8],
-    classes: int,
+    classes: Sequence[str],
     own: tuple[bool, bool],
     valid: float,
     seed: int,
@@ -77,22 +74,26 @@ def assign(
         source: what to call it in messages.
         labels: (N,), an index into the classes.
         digests: (N, 32), of the rows.
-        classes: C.
+        classes: the C names.
         own: whether the source has a validation part of its own, and a test part; none is drawn then.
         valid: the share to validate on.
         seed: for that draw.
 
     Raises:
         UsageError: no row would be left for training.
-        DataError: too few rows to keep a fifth for the test part.
+        DataError: one class only, or too few rows to keep a fifth for the test part.
     """
+    if len(classes) < 2:
+        raise DataError(
+            f"{shown(source)}: all images are of one class ({', '.join(map(shown, classes))}); a classifier needs two"
+        )
     own_valid, own_test = own
     parts = np.full(len(labels), TRAIN, np.int8)  # (N,)
     if not own_test:
-        in_test = choose(labels, sort_order(digests), classes, TEST_SHARE)
+        in_test = choose(labels, sort_order(digests), len(classes), TEST_SHARE)
         if not in_test.any():
             raise DataError(
-                f"{shown(source)}: {len(labels)} images of {classes} classes are too few to test on a fifth"
+                f"{shown(source)}: {len(labels)} images of {len(classes)} classes are too few to test on a fifth"
             )
         parts[in_test] = TEST
     if not own_valid:
@@ -100,7 +101,7 @@ def assign(
         if round_half_up(valid * len(left)) >= len(left):
             raise UsageError(f"valid={valid} of {len(left)} images leaves none for training; give less")
         order = np.random.Generator(np.random.PCG64(seed)).permutation(len(left))
-        parts[left[choose(labels[left], order, classes, valid)]] = VALID
+        parts[left[choose(labels[left], order, len(classes), valid)]] = VALID
     return parts
 
 

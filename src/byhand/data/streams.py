@@ -53,8 +53,8 @@ def open_stream(path: Path, size: int | None, grayscale: bool) -> Stream | None:
 
 def of_memory(files: list[Path], raw: Raw) -> Stream:
     """The stream of what was read whole."""
-    parts = {name: rows for name, rows in zip(("train", "valid", "test"), raw[:3], strict=True) if rows is not None}
-    return Stream(files, {name: _from(lambda rows=rows: iter([rows])) for name, rows in parts.items()}, raw.classes)
+    parts = {name: _from(lambda rows=rows: iter([rows])) for name, rows in raw.parts().items()}
+    return Stream(files, parts, raw.classes)
 
 
 def _parquet(parts: dict[str, list[Path]], size: int | None, grayscale: bool) -> Stream:

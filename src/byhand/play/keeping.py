@@ -9,7 +9,6 @@ from typing import cast, final
 from torch import Tensor
 
 from byhand import checkpoint
-from byhand.learner import Learner
 from byhand.model import Sequential
 from byhand.play.controls import Controls
 from byhand.play.rows import Rows
@@ -64,10 +63,10 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
     controls = kept.controls
     learn = make_learner(controls, rows, None, (), lambda: None)
     cast(Sequential, learn.model).load_state_dict(dict(kept.weights))
-    row = kept.row or _measured(learn, kept.finished)
+    row = kept.row or learn.measure(kept.finished, time.perf_counter())
     learn.history = list(kept.history) or [row]
     if kept.is_rough:
-        learn.history[0] = _measured(make_learner(controls, rows, None, (), lambda: None), 0)
+        learn.history[0] = make_learner(controls, rows, None, (), lambda: None).measure(0, time.perf_counter())
     settings = replace(
         settings,
         model="mlp" if controls.hidden else "linear",
@@ -104,14 +103,3 @@ def keep(kept: Kept, rows: Rows, settings: Settings) -> Path:
     checkpoint.write_weights(folder, model_of(kept).state_dict())
     checkpoint.write_run(folder, told)
     return folder
-
-
-def _measured(learn: Learner, epoch: int) -> dict[str, float | None]:
-    """The row of a history: both parts as a whole, measured now."""
-    start = time.perf_counter()
-    train = learn.validate(learn.dls.train)
-    valid = learn.validate() if learn.dls.valid else [None, None]
-    row: dict[str, float | None] = {"epoch": epoch}
-    for name, on_train, on_valid in zip(("loss", "accuracy"), train, valid, strict=True):
-        row |= {f"train_{name}": on_train, f"valid_{name}": on_valid}
-    return row | {"seconds": time.perf_counter() - start}
