@@ -29,7 +29,7 @@ from byhand.wide import ThinGradient, forget_thin, is_wide, thin_gradients
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every weight of more than 20 numbers counts as wide, and strips are a few columns."""
-    for module in ("byhand.wide", "byhand.layers", "byhand.recipe"):
+    for module in ("byhand.wide", "byhand.layers", "byhand.networks"):
         monkeypatch.setattr(f"{module}.WIDE", 20)
     monkeypatch.setattr("byhand.wide._STRIP", 100)
 
