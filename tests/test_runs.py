@@ -1,7 +1,6 @@
 """From settings and data to a run on the disk and back: the same bits from the same seed, and a folder in order."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,15 +17,7 @@ from byhand.data.dataset import Dataset, Part
 from byhand.data.load import load
 from byhand.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def global_settings() -> Iterator[None]:
-    """One thread, as the batches are small; and PyTorch's global settings back afterwards."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @cache
