@@ -1,6 +1,5 @@
 """A run that is left at any step and taken up again ends with the same bits as one that was not."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -35,12 +34,7 @@ def data() -> Dataset:
     return load("digits")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class _Left(Exception):

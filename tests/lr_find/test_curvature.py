@@ -2,7 +2,6 @@
 
 import gzip
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,13 +14,7 @@ from torch import Tensor
 from byhand import DataLoader, DataLoaders, Learner, LinearClassifier
 from byhand.lr_find.curvature import curvature
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def exact(x: np.ndarray) -> tuple[float, float]:

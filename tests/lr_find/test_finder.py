@@ -30,13 +30,7 @@ from byhand import (
 from byhand.lr_find.finder import auto_lr
 from byhand.lr_find.range_test import minimum, slide, steep, valley
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @cache
