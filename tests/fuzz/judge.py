@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import torch
+
 from byhand.errors import ByhandError
 
 __all__ = ["Reader", "Report", "campaign", "judged"]
@@ -164,6 +166,7 @@ def _work(
     stop_at: int,
 ) -> None:
     warnings.simplefilter("error")
+    torch.set_num_threads(1)  # the parent's other threads are not in a forked child, which would wait for them for ever
     pages, resident = (int(word) * resource.getpagesize() for word in Path("/proc/self/statm").read_text().split()[:2])
     most = pages + 2 * reader.cap + _SLACK
     resource.setrlimit(resource.RLIMIT_AS, (most, most))

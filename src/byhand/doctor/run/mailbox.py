@@ -78,10 +78,13 @@ def take(folder: Path, name: str = LINE) -> dict[str, Any] | None:
     """
     file = folder / name
     try:
-        try:
-            text = read_at_most(file, _LONGEST)
-        finally:
-            file.unlink()
+        text = read_at_most(file, _LONGEST)
+    except FileNotFoundError:  # one that comes from here on is left for the next time
+        return None
+    except (OSError, ValueError):
+        text = b""  # no run has left that
+    try:
+        file.unlink()
         line: Any = parsed(text) if text.count(b",") < _PARTS else None
     except (OSError, ValueError):
         return None
