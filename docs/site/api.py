@@ -17,6 +17,7 @@ import byhand
 __all__ = ["Module", "index", "modules", "page"]
 
 _BLOCK: Final = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FOREIGN: Final = "object, tuple, BaseEstimator, ClassifierMixin, Module"  # what these hand down is told at their homes
 
 
 class Module(NamedTuple):
@@ -71,6 +72,7 @@ def page(module: Module) -> str:
             kind = _kind(getattr(importlib.import_module(prefix), name))
             lines += ["", f".. auto{kind}:: {prefix}.{name}"]
             lines += ["   :members:"] if kind in ("class", "exception") else []
+            lines += [f"   :inherited-members: {_FOREIGN}"] if kind == "class" else []
             lines += ["   :no-value:"] if kind == "data" else []
     return "\n".join([*lines, "```"]) + "\n"
 

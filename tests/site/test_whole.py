@@ -48,6 +48,9 @@ def test_it_is_built_without_a_warning_and_its_links_are_whole(site: Path) -> No
     text = (site / "api" / "byhand.learner.html").read_text("utf-8")
     assert 'id="byhand.Learner.fit"' in text
     assert 'id="byhand.Learner.lr_find"' in text
+    estimators = (site / "api" / "byhand.estimators.html").read_text("utf-8")
+    assert 'id="byhand.estimators.LinearClassifier.predict_proba"' in estimators  # inherited, and ours
+    assert "get_metadata_routing" not in estimators  # scikit-learn's
 
 
 @pytest.mark.full
