@@ -133,7 +133,7 @@ def _climb(
     top: int,
     limit: Callable[[dict[int, float]], float],
 ) -> dict[int, float]:
-    """The losses at powers of √2 around ``at`` that are below the start's.
+    """The losses at powers of √2 around ``at`` that are below the start's by more than nothing.
 
     Upwards, to ``top``, as long as that helps or nothing has moved yet; then downwards, as long as that is a tie with
     the best (within the ``limit``) or all were too high.
@@ -151,7 +151,7 @@ def _climb(
     while power - stride >= -_FAR and (found[power] <= limit(found) or min(found.values()) >= start):
         power -= stride
         found[power] = loss(power)
-    return {power: loss for power, loss in found.items() if loss < start}
+    return {power: loss for power, loss in found.items() if start - loss > _FLAT * abs(start)}
 
 
 def _edge(losses: dict[int, float], power: int, way: int, limit: float) -> float:
