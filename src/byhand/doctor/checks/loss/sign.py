@@ -36,8 +36,8 @@ def loss_of_wrong_sign(evidence: Evidence) -> Iterator[Finding]:
     runs: dict[int | None, list[tuple[Reading, float]]] = {}
     for reading in readings(evidence.trace):
         exact = cross_entropy(reading) if reading.train else None
-        if exact is not None and reading.tape.forward is not None:
-            runs.setdefault(evidence.trace.forwards[reading.tape.forward].training, []).append((reading, exact))
+        if exact is not None and reading.forward is not None:
+            runs.setdefault(reading.forward.training, []).append((reading, exact))
     seen: set[Place | None] = set()
     for training, pairs in runs.items():
         start, end = pairs[0][1], pairs[-1][1]

@@ -54,8 +54,8 @@ def loss_summed_not_averaged(evidence: Evidence) -> Iterator[Finding]:
     yield from _by_paper(evidence)
     runs: dict[int | None, list[Reading]] = {}
     for reading in readings(evidence.trace):
-        if reading.train and reading.tape.loss is not None and reading.tape.forward is not None:
-            runs.setdefault(evidence.trace.forwards[reading.tape.forward].training, []).append(reading)
+        if reading.train and reading.tape.loss is not None and reading.forward is not None:
+            runs.setdefault(reading.forward.training, []).append(reading)
     seen: set[Place | None] = set()
     for tapes in runs.values():
         if len(tapes) < _SURE or _accumulates(evidence.trace):
@@ -86,14 +86,8 @@ def _by_paper(evidence: Evidence) -> Iterator[Finding]:
     """A gradient by hand: each step is N times the rate times the mean gradient of its rows."""
     program, trace = evidence.program, evidence.trace
     for index, training in enumerate(trace.trainings):
-        mine = [
-            reading
-            for reading in readings(trace)
-            if reading.train and reading.tape.forward is not None
-            if trace.forwards[reading.tape.forward].training == index
-        ]
         rate, places = rate_of(program, trace, training), rate_places(program, trace, training)
-        found = strides(mine)
+        found = strides([reading for reading in readings(trace) if reading.train and reading.of(index)])
         if not rate or not training.hand or len(found) < 2 or min(stride.n for stride in found) < 3:
             continue
         if any(abs(stride.times / (rate * stride.n) - 1) > 0.01 for stride in found):

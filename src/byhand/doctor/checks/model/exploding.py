@@ -125,8 +125,7 @@ def _chains(evidence: Evidence, index: int) -> Iterator[_Growth]:
     latest = trace.trainings[index].first + (0 if trace.backwards else 1)  # without autograd the first update tells
     seen: dict[int, list[float]] = {}
     for reading in readings(trace):
-        forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-        if forward is None or forward.training != index or forward.clock > latest:
+        if not reading.of(index) or reading.tape.clock > latest:
             continue  # a recurrence that reads rows at each step is several forwards
         halved = halved or any(name_of(op) in _HALVES for op in reading.tape.ops)
         for product in products(reading):

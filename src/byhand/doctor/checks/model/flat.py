@@ -72,13 +72,10 @@ def _layers(evidence: Evidence, kinds: Sequence[str]) -> Iterator[_Layer]:
     found: defaultdict[int, list[tuple[int, Hidden]]] = defaultdict(list)
     biases: dict[int, int] = {}
     for reading in readings(trace):
-        forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-        if forward is None or forward.training != index:
-            continue
-        for layer in hidden(reading):
+        for layer in hidden(reading) if reading.of(index) else ():
             weight = layer.before.weight
             if weight is not None and layer.units.kind in kinds:
-                found[weight].append((forward.clock, layer))
+                found[weight].append((reading.tape.clock, layer))
                 added = [i for i in layer.before.op.inputs[2:] if reading.value(i).parameter is not None]
                 sums = [op for op in reading.tape.ops if op.name == "add" and layer.before.op.output in op.inputs]
                 added += [i for op in sums for i in op.inputs if reading.value(i).parameter is not None]

@@ -17,7 +17,7 @@ from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Parameter, Sample
 
-__all__ = ["layers_in_order", "vanishing_gradients"]
+__all__ = ["vanishing_gradients"]
 
 _GOOD: Final = 0.95  # an accuracy that lost gradients have not kept a model from
 _LOST: Final = 1e-4  # of the last layer's gradient, both as shares of their weights
@@ -34,7 +34,7 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
         return
     if end is not None and end.accuracy is not None and end.accuracy >= _GOOD:
         return
-    layers = layers_in_order(evidence, index)
+    layers = _layers_in_order(evidence, index)
     if len(layers) < _DEEP or not how.first > 0:
         return
     first, last = layers[0], layers[-1]
@@ -63,17 +63,12 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def layers_in_order(evidence: Evidence, index: int) -> list[Parameter]:
+def _layers_in_order(evidence: Evidence, index: int) -> list[Parameter]:
     """The trained weights of a training's model in the order in which a forward uses them."""
-    trace = evidence.trace
-    for reading in readings(trace):
-        forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-        if forward is None or forward.training != index:
-            continue
-        order = dict.fromkeys(layer.weight for layer in products(reading) if layer.weight is not None)
-        found = [trace.parameters[i] for i in order]
-        return [p for p in found if p.training == index and not p.frozen and p.samples]
-    return []
+    reading = next((one for one in readings(evidence.trace) if one.of(index)), None)
+    order = dict.fromkeys(layer.weight for layer in products(reading) if layer.weight is not None) if reading else ()
+    found = [evidence.trace.parameters[i] for i in order]
+    return [p for p in found if p.training == index and not p.frozen and p.samples]
 
 
 def _size(sample: Sample) -> float | None:
@@ -92,17 +87,12 @@ def _ratio(first: Sample, last: Sample) -> float | None:
 
 def _bent(evidence: Evidence, index: int) -> Edits:
     """ReLUs in the place of the hidden layers' sigmoids and tanhs, all of them or none."""
-    trace = evidence.trace
-    if not trace.backwards:
+    reading = next((one for one in readings(evidence.trace) if one.of(index)), None)
+    if reading is None or not evidence.trace.backwards:
         return ()
-    for reading in readings(trace):
-        forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-        if forward is None or forward.training != index:
-            continue
-        flat = [layer for layer in hidden(reading) if layer.units.kind in ("sigmoid", "tanh")]
-        all_ = [op for op in reading.tape.ops if name_of(op) in ("sigmoid", "tanh")]
-        return _replaced(evidence, flat) if flat and len(flat) == len(all_) else ()
-    return ()
+    flat = [layer for layer in hidden(reading) if layer.units.kind in ("sigmoid", "tanh")]
+    all_ = [op for op in reading.tape.ops if name_of(op) in ("sigmoid", "tanh")]
+    return _replaced(evidence, flat) if flat and len(flat) == len(all_) else ()
 
 
 def _replaced(evidence: Evidence, flat: Sequence[Hidden]) -> Edits:

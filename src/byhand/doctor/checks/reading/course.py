@@ -84,7 +84,7 @@ def _exact(evidence: Evidence, index: int) -> list[tuple[int, float]]:
     places = {
         op.place for one in looked for op in one.tape.ops if op.place and one.train and one.probabilities(op.output)
     }
-    batches = [point for reading in looked if (point := _of_batch(evidence.trace, reading, index, places))]
+    batches = [point for reading in looked if (point := _of_batch(reading, index, places))]
     for points in (found, _of_choices(evidence.trace, index)):
         if len(points) >= _FEW:
             return [*[point for point in batches[:1] if point[0] < points[0][0]], *points]
@@ -112,21 +112,21 @@ def _of_choices(trace: Trace, index: int) -> list[tuple[int, float]]:
     return found
 
 
-def _of_batch(trace: Trace, reading: Reading, index: int, places: Collection[Place | None]) -> tuple[int, float] | None:
+def _of_batch(reading: Reading, index: int, places: Collection[Place | None]) -> tuple[int, float] | None:
     """The cross-entropy of the probabilities that a batch got, where the program computed some.
 
     They may all be 0 or 1 by now, where those of other batches come from the same of these places.
     """
-    forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-    if forward is None or not reading.train or forward.training != index or not len(reading.labels):
+    clock = reading.tape.clock
+    if not reading.train or not reading.of(index) or not len(reading.labels):
         return None
     if reading.tape.cost is not None:
-        return forward.clock, reading.tape.cost
+        return clock, reading.tape.cost
     for op in reversed(reading.tape.ops):
         p = reading.rows(op.output) if op.place in places or reading.probabilities(op.output) else None
         if p is not None and _sums_to_one(p) and reading.labels.max() < p.shape[1]:
             own = p[np.arange(len(p)), reading.labels]
-            return forward.clock, float(-np.log(np.maximum(own, 1e-12)).mean())
+            return clock, float(-np.log(np.maximum(own, 1e-12)).mean())
     return None
 
 

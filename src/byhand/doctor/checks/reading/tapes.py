@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.tape import Op, Tape, Value
-from byhand.doctor.trace import Trace
+from byhand.doctor.trace import Forward, Trace
 
 __all__ = ["PICKS", "PRODUCTS", "SMALL", "THROUGH", "Reading", "exact_losses", "name_of", "numbers", "readings"]
 
@@ -54,6 +54,7 @@ class Reading:
     """A tape, the labels of its forward, and an index of what made each value."""
 
     tape: Tape
+    forward: Forward | None  # that the tape is of, where it is known
     n: int  # N; 0 where unknown
     labels: NDArray[np.int64]  # (N,); (0,) where unknown
     makers: Mapping[int, Op]
@@ -62,6 +63,10 @@ class Reading:
     def train(self) -> bool:
         """Whether an update came of the forward."""
         return self.tape.kind == "train"
+
+    def of(self, training: int | None) -> bool:
+        """Whether it is of a forward of this training's model."""
+        return self.forward is not None and self.forward.training == training
 
     def value(self, index: int) -> Value:
         """The value at an index of the tape."""
@@ -152,7 +157,8 @@ def readings(trace: Trace) -> list[Reading]:
         labels = forward.labels if forward else np.zeros(0, np.int64)
         n = forward.n if forward else len(labels)
         tape = replace(tape, ops=tuple(_unmasked(tape)))
-        out.append(Reading(tape, n, labels if len(labels) == n else labels[:0], {op.output: op for op in tape.ops}))
+        known = labels if len(labels) == n else labels[:0]
+        out.append(Reading(tape, forward, n, known, {op.output: op for op in tape.ops}))
     return out
 
 

@@ -115,7 +115,7 @@ def _on_tape(evidence: Evidence, cut_off: Sequence[int]) -> _Cut | None:
     """The first operation after the parameters, in a forward that was learnt from, whose words cut the graph."""
     program = evidence.program
     for reading in readings(evidence.trace):
-        if not reading.train and not _has_graph(evidence, reading):
+        if not reading.train and not _has_graph(reading):
             continue
         mine = {i for i, value in enumerate(reading.tape.values) if value.parameter in cut_off}
         reached = set[int]().union(*(reading.leads_to(i) for i in mine)) if mine else set[int]()
@@ -137,9 +137,9 @@ def _on_tape(evidence: Evidence, cut_off: Sequence[int]) -> _Cut | None:
     return None
 
 
-def _has_graph(evidence: Evidence, reading: Reading) -> bool:
+def _has_graph(reading: Reading) -> bool:
     """Whether autograd recorded a forward: what goes on from its values through NumPy is another forward."""
-    return reading.tape.forward is not None and evidence.trace.forwards[reading.tape.forward].grad
+    return reading.forward is not None and reading.forward.grad
 
 
 def _through_numpy(evidence: Evidence, last: Place) -> _Cut | None:
