@@ -10,7 +10,7 @@ import numpy as np
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import centres, starts
 from byhand.doctor.checks.reading.chain import Hidden, hidden
-from byhand.doctor.checks.reading.course import best, final_pass, short
+from byhand.doctor.checks.reading.course import best, ends_well, short
 from byhand.doctor.checks.reading.literals import rate_of, rate_places
 from byhand.doctor.checks.reading.tapes import readings
 from byhand.doctor.checks.steps.rate import learning_rate_too_high
@@ -22,7 +22,6 @@ from byhand.doctor.trace import Parameter
 
 __all__ = ["dead_relus", "saturated_units"]
 
-_GOOD: Final = 0.95  # an accuracy that flat units have not kept a model from
 _DEAD: Final = 0.4  # of the units of a layer: fewer are normal
 _SATURATED: Final = 0.7  # of a layer's numbers
 _LEAST: Final = 4  # units
@@ -64,8 +63,7 @@ class _Layer:
 def _layers(evidence: Evidence, kinds: Sequence[str]) -> Iterator[_Layer]:
     """The hidden layers of a kind of the training to speak of, unless that ends well."""
     trace, index = evidence.trace, best(evidence)
-    end = final_pass(evidence, index) if index is not None else None
-    if index is None or (end is not None and end.accuracy is not None and end.accuracy >= _GOOD):
+    if index is None or ends_well(evidence, index):
         return
     training = trace.trainings[index]
     middle = (training.first + training.last) / 2

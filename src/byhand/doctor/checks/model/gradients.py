@@ -10,7 +10,7 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import starts
 from byhand.doctor.checks.reading.calls import Call, bracketed, call_at, constructors
 from byhand.doctor.checks.reading.chain import Hidden, hidden, products
-from byhand.doctor.checks.reading.course import best, course, final_pass, short
+from byhand.doctor.checks.reading.course import best, course, ends_well, short
 from byhand.doctor.checks.reading.tapes import name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.text import edits
@@ -19,7 +19,6 @@ from byhand.doctor.trace import Parameter, Sample
 
 __all__ = ["vanishing_gradients"]
 
-_GOOD: Final = 0.95  # an accuracy that lost gradients have not kept a model from
 _LOST: Final = 1e-4  # of the last layer's gradient, both as shares of their weights
 _RESTS: Final = 0.7  # of the first loss: below that it learns
 _DEEP: Final = 3  # weights
@@ -29,10 +28,7 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     """The first layer's gradient is next to nothing beside the last one's, and the loss does not fall."""
     index = best(evidence)
     how = course(evidence, index) if index is not None else None
-    end = final_pass(evidence, index) if index is not None else None
-    if index is None or how is None or not how.last > _RESTS * how.first:
-        return
-    if end is not None and end.accuracy is not None and end.accuracy >= _GOOD:
+    if index is None or how is None or not how.last > _RESTS * how.first or ends_well(evidence, index):
         return
     layers = _layers_in_order(evidence, index)
     if len(layers) < _DEEP or not how.first > 0:

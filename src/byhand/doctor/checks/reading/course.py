@@ -18,12 +18,13 @@ from byhand.doctor.checks.reading.tapes import Reading, readings
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Backward, Forward, Trace, Training
 
-__all__ = ["Course", "best", "chance", "course", "fed", "final_pass", "number_of_classes", "short"]
+__all__ = ["Course", "best", "chance", "course", "ends_well", "fed", "final_pass", "number_of_classes", "short"]
 
 Array = NDArray[np.float64]
 
 _FEW: Final = 5  # losses from which a course can be told
 _SOME: Final = 100  # batches that are looked at
+_GOOD: Final = 0.95  # an accuracy that leaves no five points to gain
 
 
 @final
@@ -155,8 +156,8 @@ def _backwards(trace: Trace, index: int) -> list[Backward]:
     return found
 
 
-def fed(trace: Trace, index: int) -> list[Forward]:
-    """The forwards whose rows a training learnt from, in order."""
+def fed(trace: Trace, index: int | None) -> list[Forward]:
+    """The forwards whose rows a training learnt from, in order; None asks for those of no training."""
     return [f for f in trace.forwards if f.kind == "train" and f.training == index]
 
 
@@ -181,6 +182,12 @@ def final_pass(evidence: Evidence, index: int) -> Pass | None:
     known = [p for p in evidence.audit.passes if p.forward.training == index and p.accuracy is not None]
     apart = [p for p in known if p.on == "held-out"]
     return (apart or known or [None])[-1]
+
+
+def ends_well(evidence: Evidence, index: int) -> bool:
+    """Whether a training's last evaluation is so good that nothing can have kept the model from learning."""
+    end = final_pass(evidence, index)
+    return end is not None and end.accuracy is not None and end.accuracy >= _GOOD
 
 
 def _length(training: Training) -> int:
