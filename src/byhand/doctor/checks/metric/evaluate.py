@@ -12,6 +12,7 @@ from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Line, Misprint
 from byhand.doctor.checks.metric.constants import sum_over_a_constant
 from byhand.doctor.checks.reading import handed, origins, roles
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.finding import Edit, Effect, Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
@@ -149,7 +150,7 @@ def _last_batch_learnt(evidence: Evidence) -> Iterator[Finding]:
     main, trace = evidence.audit.main, evidence.trace
     if main is None or main.accuracy is None or not main.comparisons:
         return
-    learnt = [f for f in trace.forwards if f.kind == "train" and f.training == main.forward.training and f.rows.size]
+    learnt = [f for f in fed(trace, main.forward.training) if f.rows.size]
     known = np.unique(np.concatenate([f.rows for f in learnt])).size if learnt else 0
     if not learnt or 2 * main.n >= known or main.clock <= learnt[-1].clock:
         return

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.checks.reading.straight import is_linear, least_squares
 from byhand.doctor.checks.reading.tapes import PRODUCTS, Reading, name_of, readings
 from byhand.doctor.finding import Edit, Effect, Finding
@@ -171,7 +172,7 @@ def constant_answer(evidence: Evidence) -> Iterator[Finding]:
         "what the model says does not depend on the image",
     )
     instead = "look at the scores of two unlike rows before and after one update: they should differ, and change"
-    used = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == main.forward.training]
+    used = fed(evidence.trace, main.forward.training)
     if used and all(f.labels.size == f.n and (f.labels == answer).all() for f in used):
         rows = np.unique(np.concatenate([f.rows for f in used])).size
         place = _taken(evidence, answer, rows) or place

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import starts
-from byhand.doctor.checks.reading.course import best, chance, number_of_classes, short
+from byhand.doctor.checks.reading.course import best, chance, fed, number_of_classes, short
 from byhand.doctor.checks.reading.kinds import is_target
 from byhand.doctor.checks.reading.tapes import Reading, name_of, readings
 from byhand.doctor.finding import Finding
@@ -72,7 +72,7 @@ def _first_loss(trace: Trace, index: int) -> float | None:
     if not trace.backwards:
         return _of_any_labels(trace, index)
     start = trace.trainings[index].first
-    early = [f for f in trace.forwards if f.kind == "train" and f.training == index and f.clock == start]
+    early = [f for f in fed(trace, index) if f.clock == start]
     if not early:
         return None
     for call in trace.loss_calls:

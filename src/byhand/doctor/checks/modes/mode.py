@@ -6,6 +6,7 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.modes.regular import never_off
 from byhand.doctor.checks.modes.switches import evaluating, judging, layers_of, on_purpose, training
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.finding import Finding
 from byhand.doctor.layers import Layer
 from byhand.doctor.trace import Forward
@@ -78,8 +79,8 @@ def _is_parted(evidence: Evidence, one: Pass) -> bool:
     noisy, fixed = _sides(evidence, one)
     if not noisy or not fixed or any(layer.mode is False for layer in noisy):
         return False
-    learning = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == one.forward.training]
-    taught = {(layer.name, layer.place) for f in learning[:20] for layer in layers_of(evidence, f) if layer.noisy}
+    learning = fed(evidence.trace, one.forward.training)[:20]
+    taught = {(layer.name, layer.place) for f in learning for layer in layers_of(evidence, f) if layer.noisy}
     return any((layer.name, layer.place) in taught for layer in fixed)
 
 
@@ -106,7 +107,7 @@ def trained_in_eval_mode(evidence: Evidence) -> Iterator[Finding]:
     A whole model in evaluation mode counts, from an evaluation on. Layers that are frozen one by one do not.
     """
     for index in range(len(evidence.trace.trainings)):
-        steps = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == index]
+        steps = fed(evidence.trace, index)
         off = [f for f in steps if _is_off(evidence, f)]
         if not off or len(off) <= len(steps) / 2:
             continue

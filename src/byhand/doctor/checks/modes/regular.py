@@ -10,6 +10,7 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.modes.switches import evaluating, judging, layers_of, on_purpose
 from byhand.doctor.checks.reading.calls import Call, call_at
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.checks.reading.tapes import PRODUCTS, Reading, name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.layers import Layer
@@ -53,12 +54,8 @@ def dropout_never_off(evidence: Evidence) -> Iterator[Finding]:
         return
     layers = dict.fromkeys(layer for batch in one.batches for layer in layers_of(evidence, batch.forward))
     layers = [layer for layer in layers if never_off(evidence.program, layer)]
-    taught = {
-        layer.place
-        for f in evidence.trace.forwards
-        if f.kind == "train" and f.training == one.forward.training
-        for layer in layers_of(evidence, f)
-    }
+    learning = fed(evidence.trace, one.forward.training)
+    taught = {layer.place for f in learning for layer in layers_of(evidence, f)}
     for layer in layers:
         if layer.place in taught:
             yield _of_layer(evidence, one, layer, layers)
@@ -126,7 +123,7 @@ def _told(evidence: Evidence, one: Pass, layer: Layer) -> tuple[str, Edits]:
 
 def _tells(evidence: Evidence, one: Pass) -> bool:
     """Whether gradients are recorded in the training alone, so that they tell it from the evaluation."""
-    learning = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == one.forward.training]
+    learning = fed(evidence.trace, one.forward.training)
     return all(f.grad for f in learning) and not any(batch.forward.grad for batch in one.batches)
 
 

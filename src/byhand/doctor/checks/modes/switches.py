@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.checks.reading.roles import role
 from byhand.doctor.layers import Layer
 from byhand.doctor.place import Place
@@ -57,8 +58,7 @@ def on_purpose(passes: Sequence[Pass], one: Pass) -> bool:
 
 def evaluating(evidence: Evidence, one: Pass) -> tuple[Place | None, Edits, str]:
     """``model.eval()`` before the pass, and ``model.train()`` before the training goes on."""
-    program, trace = evidence.program, evidence.trace
-    learning = [f for f in trace.forwards if f.kind == "train" and f.training == one.forward.training]
+    program, learning = evidence.program, fed(evidence.trace, one.forward.training)
     judged, taught = _call(evidence, one.forward), _call(evidence, learning[0]) if learning else None
     if judged is None or taught is None:
         return one.forward.place, (), "model.eval() before the evaluation, model.train() before the training goes on"
