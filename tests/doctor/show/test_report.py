@@ -271,7 +271,7 @@ def seen(make_run, shuffled: bool = False):
 
 
 def evidence_of(run, trace) -> Evidence:
-    return Evidence(run.program(), trace, audit(run.program(), trace))
+    return Evidence(run.program(), trace, audit(trace))
 
 
 def test_the_reference_is_the_rows_that_it_learnt_from_and_those_that_judge_it(make_run) -> None:

@@ -34,8 +34,7 @@ def evaluation_rows_dropped(evidence: Evidence) -> Iterator[Finding]:
         found = _divided(evidence, one)
         if found is not None:
             yield found
-    audit = evidence.audit
-    for one in () if wrong else [*([audit.main] if audit.main else []), *reversed(audit.passes)]:
+    for one in () if wrong else evidence.audit.newest_first:
         left = _left_out(evidence, one)
         if left is not None:
             yield _dropped(evidence, one, *left)

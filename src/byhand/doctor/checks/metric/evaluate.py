@@ -37,7 +37,7 @@ def broadcast_accuracy(evidence: Evidence) -> Iterator[Finding]:
     for place in dict.fromkeys(c.place for c in crossed):
         mine = [c for c in crossed if c.place == place]
         example = max(mine, key=lambda c: c.total)  # the last batch may be a short one
-        evaluation = next((one for one in _newest(evidence) if _holds(one, mine)), None)
+        evaluation = next((one for one in evidence.audit.newest_first if _holds(one, mine)), None)
         misprint = next(
             (m for m in evidence.audit.misprints if m.statistic.broadcast and m.evaluation is evaluation), None
         )
@@ -225,12 +225,6 @@ def _is_metric(evidence: Evidence, comparison: Comparison) -> bool:
     forward, labels = evidence.trace.forwards[comparison.forward], comparison.labels
     same = labels.size != forward.labels.size or np.array_equal(labels, forward.labels)
     return same and not np.array_equal(labels, np.arange(labels.size))
-
-
-def _newest(evidence: Evidence) -> list[Pass]:
-    """The main evaluation, then the others from the last."""
-    main = evidence.audit.main
-    return [*([main] if main else []), *reversed(evidence.audit.passes)]
 
 
 def _holds(evaluation: Pass, comparisons: list[Comparison]) -> bool:

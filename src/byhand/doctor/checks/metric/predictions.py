@@ -218,8 +218,8 @@ def _compared(evidence: Evidence, names: tuple[str, ...]) -> Iterator[tuple[Pass
 
     Each place once, in the main evaluation if it is there, else in the last.
     """
-    audit, trace, seen = evidence.audit, evidence.trace, set[Place | None]()
-    for evaluation in [*([audit.main] if audit.main else []), *reversed(audit.passes)]:
+    trace, seen = evidence.trace, set[Place | None]()
+    for evaluation in evidence.audit.newest_first:
         forwards = {batch.forward.index for batch in evaluation.batches}
         pairs = [c for c in trace.comparisons if c.forward in forwards and c.prediction is not None]
         places = {trace.predictions[c.prediction].place: c.prediction for c in pairs if c.prediction is not None}

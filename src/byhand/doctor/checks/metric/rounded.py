@@ -25,8 +25,8 @@ _SEEN: Final = 0.001  # a tenth of a point: less is no reason to change a progra
 
 def rounded_before_argmax(evidence: Evidence) -> Iterator[Finding]:
     """Scores are rounded, cut to whole numbers or compared with a number, and then the largest is looked for."""
-    audit, told = evidence.audit, set[Place]()
-    for evaluation in [*([audit.main] if audit.main else []), *reversed(audit.passes)]:
+    told = set[Place]()
+    for evaluation in evidence.audit.newest_first:
         for place in dict.fromkeys(p.rounded[-1] for p in evaluation.predictions if p.rounded):
             if place in told:
                 continue
