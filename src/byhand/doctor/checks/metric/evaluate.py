@@ -12,6 +12,7 @@ from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Line, Misprint
 from byhand.doctor.checks.metric.constants import sum_over_a_constant
 from byhand.doctor.checks.reading import handed, origins, roles
+from byhand.doctor.checks.reading.calls import last_name
 from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.finding import Edit, Effect, Finding
 from byhand.doctor.place import Place
@@ -106,7 +107,7 @@ def sum_of_means_over_count(evidence: Evidence) -> Iterator[Finding]:
             level="error",
             place=place,
             saw=f"the mean {name} of {len(one.batches):,} batches, added up and divided by {rows:,} rows, is the "
-            f"printed {_short(one.shown)}; the mean over the rows is {_short(one.actual)}",
+            f"printed {one.shown:.4g}; the mean over the rows is {one.actual:.4g}",
             so=f"the number is {rows / len(one.batches):.3g} times too small, and changes with the batch size",
             instead=edits.written(evidence.program, fix)
             if fix
@@ -199,11 +200,11 @@ def _is_training_set(one: Pass) -> bool:
     return one.share >= 0.99 and one.covers >= 0.9 and one.clock > 0 and np.unique(one.rows).size >= _ROWS
 
 
-def _role(evidence: Evidence, line: Line) -> origins.Role | None:
+def _role(evidence: Evidence, line: Line) -> roles.Role | None:
     """What the program calls a number: by its words and its expression, which must agree; else by the loader."""
     program, printed = evidence.program, line.printed
     expressions = origins.shown(program, printed, line.number)
-    written = origins.role(program.text(expressions[0][0].place(expressions[0][1]))) if len(expressions) == 1 else None
+    written = roles.called(program.text(expressions[0][0].place(expressions[0][1]))) if len(expressions) == 1 else None
     words = origins.told(printed, line.number)
     if written and words and written != words:
         return words if words == "held-out" and _is_named(line) else None
@@ -271,13 +272,11 @@ def _sides(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
     """The operands of ``a == b``, ``eq(a, b)`` or ``a.eq(b)``."""
     if isinstance(node, ast.Compare):
         return node.left, node.comparators[0]
-    func = node.func if isinstance(node, ast.Call) else None
-    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-    if not isinstance(node, ast.Call) or name not in ("eq", "ne", "equal", "not_equal"):
+    if not isinstance(node, ast.Call) or last_name(node.func) not in ("eq", "ne", "equal", "not_equal"):
         return None
     if len(node.args) >= 2:
         return node.args[0], node.args[1]
-    return (func.value, node.args[0]) if isinstance(func, ast.Attribute) and node.args else None
+    return (node.func.value, node.args[0]) if isinstance(node.func, ast.Attribute) and node.args else None
 
 
 def _averaging(evidence: Evidence, one: Misprint) -> Place | None:
@@ -306,7 +305,3 @@ def _name(one: Misprint) -> str:
 def _words(line: Line) -> str:
     words = " ".join(line.number.words.strip(" :=(,|").split()[-3:])
     return f"{words} " if words else ""
-
-
-def _short(value: float) -> str:
-    return f"{value:.4g}"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.reading.calls import last_name
 from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.checks.reading.straight import is_linear, least_squares
 from byhand.doctor.checks.reading.tapes import PRODUCTS, Reading, name_of, readings
@@ -232,18 +233,7 @@ def _compared(evidence: Evidence, names: tuple[str, ...]) -> Iterator[tuple[Pass
 
 def _call(program: Program, prediction: Prediction) -> ast.Call | None:
     calls = program.nodes(prediction.place, ast.Call) if prediction.place else []
-    named = [call for call in calls if isinstance(call.func, ast.Attribute | ast.Name)]
-    return next((call for call in named if _name(call).endswith(prediction.name)), None)
-
-
-def _name(call: ast.Call) -> str:
-    return (
-        call.func.attr
-        if isinstance(call.func, ast.Attribute)
-        else call.func.id
-        if isinstance(call.func, ast.Name)
-        else ""
-    )
+    return next((call for call in calls if last_name(call.func).endswith(prediction.name)), None)
 
 
 def _rename(program: Program, prediction: Prediction) -> tuple[tuple[Edit, ...], ...]:
