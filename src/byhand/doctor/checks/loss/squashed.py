@@ -16,8 +16,8 @@ from byhand.doctor.checks.loss.fixes import Fix
 from byhand.doctor.checks.loss.rectified import but_for_the_last, without_derivative
 from byhand.doctor.checks.reading.calls import Call, bracketed, call_at, constructors, last_name
 from byhand.doctor.checks.reading.heads import heads
-from byhand.doctor.checks.reading.kinds import class_scores, of_model
-from byhand.doctor.checks.reading.tapes import PRODUCTS, THROUGH, Reading, name_of, numbers, readings
+from byhand.doctor.checks.reading.kinds import class_scores, is_layer
+from byhand.doctor.checks.reading.tapes import THROUGH, Reading, name_of, numbers, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
@@ -81,7 +81,7 @@ def _found(reading: Reading) -> Iterator[tuple[Op, Op]]:
         if act is None or not class_scores(reading, act.output) or not act.inputs:
             continue
         spoken = logged and name_of(act) == "sigmoid"
-        if _kind(reading, act) and not spoken and _is_layer(reading, _input(reading, act)):
+        if _kind(reading, act) and not spoken and is_layer(reading, _input(reading, act)):
             yield op, act
 
 
@@ -112,17 +112,6 @@ def _input(reading: Reading, act: Op) -> int:
             inner = reading.makers.get(index)
             return inner.inputs[0] if inner and name_of(inner) == "neg" else index
     return index
-
-
-def _is_layer(reading: Reading, index: int) -> bool:
-    """Whether a value is a product with a parameter, with a bias or without."""
-    op = reading.maker(index)
-    while op and name_of(op) == "add" and op.inputs:
-        inner = next((i for i in op.inputs if reading.value(i).parameter is None and of_model(reading, i)), None)
-        op = reading.maker(inner) if inner is not None else None
-    if not op or name_of(op) not in PRODUCTS:
-        return False
-    return any(reading.value(reading.source(i)).parameter is not None for i in op.inputs)
 
 
 def _called(op: Op) -> str:

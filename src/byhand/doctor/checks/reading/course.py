@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from byhand.doctor.audit import scores as tables
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
-from byhand.doctor.checks.reading.tapes import Reading, readings
+from byhand.doctor.checks.reading.tapes import Reading, readings, sums_to_one
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Backward, Forward, Trace, Training
 
@@ -125,14 +125,10 @@ def _of_batch(reading: Reading, index: int, places: Collection[Place | None]) ->
         return clock, reading.tape.cost
     for op in reversed(reading.tape.ops):
         p = reading.rows(op.output) if op.place in places or reading.probabilities(op.output) else None
-        if p is not None and _sums_to_one(p) and reading.labels.max() < p.shape[1]:
+        if p is not None and sums_to_one(p) and reading.labels.max() < p.shape[1]:
             own = p[np.arange(len(p)), reading.labels]
             return clock, float(-np.log(np.maximum(own, 1e-12)).mean())
     return None
-
-
-def _sums_to_one(p: Array) -> bool:
-    return bool(np.isfinite(p).all() and (p >= 0).all() and (abs(p.sum(1) - 1) < 1e-4).all())
 
 
 def _between(points: list[tuple[int, float]], training: Training) -> Array:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from byhand.doctor.checks.reading.softmaxes import Softmax, made_by, softmaxes
-from byhand.doctor.checks.reading.tapes import PRODUCTS, THROUGH, Reading, exact_losses, name_of
+from byhand.doctor.checks.reading.tapes import PRODUCTS, THROUGH, Reading, exact_losses, name_of, sums_to_one
 
-__all__ = ["class_scores", "cross_entropy", "is_target", "of_model", "one_hot"]
+__all__ = ["class_scores", "cross_entropy", "is_layer", "is_target", "of_model", "one_hot"]
 
 
 def of_model(reading: Reading, index: int) -> bool:
@@ -13,6 +13,17 @@ def of_model(reading: Reading, index: int) -> bool:
     steps = list(reading.ancestors(index))
     values = [reading.value(i) for i in {index}.union(*(op.inputs for op in steps))]
     return any(v.rows or v.parameter is not None for v in values) or any(name_of(op) in PRODUCTS for op in steps)
+
+
+def is_layer(reading: Reading, index: int, through: frozenset[str] = THROUGH) -> bool:
+    """Whether a value is a product with a parameter, with a bias or without, seen through some operations."""
+    op = reading.maker(index, through)
+    while op and name_of(op) in ("add", "sub") and op.inputs:
+        inner = next((i for i in op.inputs if of_model(reading, i) and reading.value(i).parameter is None), None)
+        op = reading.maker(inner, through) if inner is not None else None
+    if not op or name_of(op) not in PRODUCTS:
+        return False
+    return any(reading.value(reading.source(i)).parameter is not None for i in op.inputs)
 
 
 def one_hot(reading: Reading, index: int) -> bool:
@@ -38,10 +49,9 @@ def is_target(reading: Reading, index: int) -> bool:
     if _of_labels(reading, index):
         return True
     t = reading.rows(index)
-    if t is None or t.shape[1] < 2 or len(reading.labels) != len(t) or not np.isfinite(t).all():
+    if t is None or t.shape[1] < 2 or len(reading.labels) != len(t) or not sums_to_one(t):
         return False
-    sums_to_one = bool((t >= 0).all()) and bool((abs(t.sum(axis=1) - 1) < 1e-4).all())
-    return sums_to_one and np.array_equal(t.argmax(axis=1), reading.labels)
+    return np.array_equal(t.argmax(axis=1), reading.labels)
 
 
 def class_scores(reading: Reading, index: int) -> bool:

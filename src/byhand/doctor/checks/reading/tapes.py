@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from byhand.doctor.tape import Op, Tape, Value
 from byhand.doctor.trace import Forward, Trace
 
-__all__ = ["PICKS", "PRODUCTS", "SMALL", "THROUGH", "Reading", "exact_losses", "name_of", "numbers", "readings"]
+__all__ = [
+    "PICKS", "PRODUCTS", "SMALL", "THROUGH", "Reading", "exact_losses", "name_of", "numbers", "readings", "sums_to_one",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -143,10 +145,9 @@ class Reading:
     def probabilities(self, index: int) -> bool:
         """Whether the rows are probabilities by their numbers: sixteen or more, not all alike, not all 0 or 1."""
         p = self.rows(index)
-        if p is None or len(p) < 16 or p.shape[1] < 2 or not np.isfinite(p).all():
+        if p is None or len(p) < 16 or p.shape[1] < 2 or not sums_to_one(p):
             return False
-        sums_to_one = bool((p >= 0).all()) and bool((abs(p.sum(1) - 1) < 1e-4).all())
-        return sums_to_one and float(p.std()) > 1e-3 and float(np.minimum(p, 1 - p).max()) > 1e-3
+        return float(p.std()) > 1e-3 and float(np.minimum(p, 1 - p).max()) > 1e-3
 
 
 def readings(trace: Trace) -> list[Reading]:
@@ -180,6 +181,11 @@ def numbers(reading: Reading, op: Op) -> list[float]:
     found = [*op.constants, *(float(x) for x in options if isinstance(x, int | float))]
     scalars = [reading.number(i) for i in op.inputs]
     return found + [x for x in scalars if x is not None]
+
+
+def sums_to_one(p: Array) -> bool:
+    """Whether each row of (N, C) numbers is a distribution: none below 0, and a sum of 1 but for float32's rounding."""
+    return bool(np.isfinite(p).all() and (p >= 0).all() and (abs(p.sum(axis=1) - 1) < 1e-4).all())
 
 
 def exact_losses(scores: Array, labels: NDArray[np.int64]) -> Array:
