@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.loss.fixes import Fix
-from byhand.doctor.checks.reading.calls import bracketed, call_at, constructors
+from byhand.doctor.checks.loss.fixes import Fix, renamed
+from byhand.doctor.checks.reading.calls import bracketed, call_at, calls_of
 from byhand.doctor.checks.reading.course import short
 from byhand.doctor.checks.reading.kinds import is_layer, is_target, of_model
 from byhand.doctor.checks.reading.tapes import PICKS, THROUGH, Reading, name_of, readings
@@ -101,16 +101,13 @@ def _of_library(evidence: Evidence, reading: Reading) -> Iterator[tuple[Op, str,
 def _cross_entropy(program: Program, op: Op) -> Fix:
     """cross_entropy in the place of nll_loss."""
     if op.module == "NLLLoss":
-        made = constructors(program, "NLLLoss", op.place)
+        made = calls_of(program, "NLLLoss", op.place)
         call, name = (made[0] if len(made) == 1 else None), "CrossEntropyLoss"
     else:
         call, name = call_at(program, op.place), "cross_entropy"
     if not call or call.name not in ("NLLLoss", "nll_loss"):
         return Fix(op.place, "cross_entropy, which takes the scores themselves")
-    at = len(program.text(call.unit.place(call.node.func))) - len(call.name)
-    whole = program.text(call.place)
-    text = whole[:at] + name + whole[at + len(call.name) :]
-    return Fix(call.place, text, ((replace(call.name_place, name),),))
+    return renamed(program, call, name)
 
 
 def _by_hand(evidence: Evidence, reading: Reading) -> Iterator[tuple[Op, str, Fix]]:

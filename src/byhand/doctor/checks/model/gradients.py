@@ -8,7 +8,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import starts
-from byhand.doctor.checks.reading.calls import Call, bracketed, call_at, constructors
+from byhand.doctor.checks.reading.calls import Call, before_name, bracketed, call_at, calls_of
 from byhand.doctor.checks.reading.chain import Hidden, hidden, products
 from byhand.doctor.checks.reading.course import best, course, ends_well, short
 from byhand.doctor.checks.reading.tapes import name_of, readings
@@ -94,10 +94,9 @@ def _bent(evidence: Evidence, index: int) -> Edits:
 def _replaced(evidence: Evidence, flat: Sequence[Hidden]) -> Edits:
     program, found = evidence.program, dict[object, Edits]()
     for layer in flat:
-        made = constructors(program, layer.op.module, layer.op.place) if layer.op.module else []
+        made = calls_of(program, layer.op.module, layer.op.place) if layer.op.module else []
         for call in made:
-            name = program.text(call.unit.place(call.node.func))[: -len(call.name)]
-            found[call.place] = (edits.replace(call.place, f"{name}ReLU()"),)
+            found[call.place] = (edits.replace(call.place, f"{before_name(program, call)}ReLU()"),)
         call: Call | None = call_at(program, layer.op.place) if not made else None
         if call and call.operand and call.name == name_of(layer.op):
             found[call.place] = (edits.replace(call.place, f"{bracketed(program, call.operand)}.relu()"),)

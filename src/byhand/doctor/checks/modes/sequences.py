@@ -6,7 +6,7 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.batches import first_epoch
-from byhand.doctor.checks.reading.calls import Call, call_at, constructors, last_name, ran
+from byhand.doctor.checks.reading.calls import Call, call_at, calls_of, last_name, ran
 from byhand.doctor.checks.reading.tapes import Reading
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
@@ -99,7 +99,7 @@ def _finding(evidence: Evidence, reading: Reading, op: Op, fixed: bool) -> Findi
 def _made(evidence: Evidence, op: Op) -> Place | None:
     """The call that made the layer: the only one of its class, or what is assigned to the name that is called."""
     names = _MADE if op.name == _ATTENTION else (op.module or "",)
-    calls = [call for name in names for call in constructors(evidence.program, name, op.place)]
+    calls = [call for name in names for call in calls_of(evidence.program, name, op.place)]
     calls = [call for call in calls if ran(evidence.trace, call.place)]
     if len(calls) == 1:
         return calls[0].place
