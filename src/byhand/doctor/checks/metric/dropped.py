@@ -56,12 +56,12 @@ def _divided(evidence: Evidence, one: Misprint) -> Finding | None:
         name, cause, fix = left[0], left[2], left[3]
         saw = f"{rows:,} of the {by:,} rows of {name} are judged, and their {hits:,} hits are divided by {by:,}"
         so = f"the {by - rows:,} rows that are left out count as mistakes"
-        instead = edits.written(evidence.program, fix) if fix else "judge the rest of the rows too"
+        instead = edits.written_if_any(evidence.program, fix) or "judge the rest of the rows too"
     else:
         cause, fix = place, _by_rows(evidence.program, place)
         saw = f"{hits:,} hits among {rows:,} rows are divided by {by:,}"
         so = f"the number is {'too small' if by > rows else 'too large'}, by a factor of {rows / by:.5g}"
-        instead = edits.written(evidence.program, fix) if fix else "count the rows beside the hits, and divide by them"
+        instead = edits.written_if_any(evidence.program, fix) or "count the rows beside the hits, and divide by them"
     clear = abs(one.shown - one.actual) >= _SEEN
     return Finding(
         "evaluation-rows-dropped",
@@ -85,7 +85,7 @@ def _dropped(evidence: Evidence, one: Pass, name: str, rows: int, place: Place |
         place,
         saw=f"{one.n:,} of the {rows:,} rows of {name} are judged; the last {missing:,} never are",
         so=f"{accuracy:.4f} of those are right, of all rows between {least:.4f} and {least + missing / rows:.4f}",
-        instead=edits.written(evidence.program, fix) if fix else "judge the rest too, as a shorter batch",
+        instead=edits.written_if_any(evidence.program, fix) or "judge the rest too, as a shorter batch",
         edits=(fix,) if fix else (),
     )
 

@@ -35,7 +35,7 @@ def accuracy_over_one_hot(evidence: Evidence) -> Iterator[Finding]:
             f"{name} {one.shown:.4f}; {wrong:,} of the {rows:,} rows are wrong, which makes it {one.actual:.4f}",
             so=f"a wrong row still counts {classes - 2} of {classes}: a model that is always wrong is "
             f"{(classes - 2) / classes:.4g} right so",
-            instead=edits.written(evidence.program, fix) if fix else "compare the classes of the rows, one number each",
+            instead=edits.written_if_any(evidence.program, fix) or "compare the classes of the rows, one number each",
             proof="arithmetic",
             effect=Effect(f"printed {name}", one.shown, one.actual),
             edits=(fix,) if fix else (),

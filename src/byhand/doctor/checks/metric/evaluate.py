@@ -14,9 +14,10 @@ from byhand.doctor.checks.metric.constants import sum_over_a_constant
 from byhand.doctor.checks.reading import handed, origins, roles
 from byhand.doctor.checks.reading.calls import last_name
 from byhand.doctor.checks.reading.course import fed
-from byhand.doctor.finding import Edit, Effect, Finding
+from byhand.doctor.finding import Effect, Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Comparison
 
@@ -109,9 +110,8 @@ def sum_of_means_over_count(evidence: Evidence) -> Iterator[Finding]:
             saw=f"the mean {name} of {len(one.batches):,} batches, added up and divided by {rows:,} rows, is the "
             f"printed {one.shown:.4g}; the mean over the rows is {one.actual:.4g}",
             so=f"the number is {rows / len(one.batches):.3g} times too small, and changes with the batch size",
-            instead=edits.written(evidence.program, fix)
-            if fix
-            else f"divide by {divisor or 'the number of batches'}, or add up each batch's mean times its rows",
+            instead=edits.written_if_any(evidence.program, fix)
+            or f"divide by {divisor or 'the number of batches'}, or add up each batch's mean times its rows",
             proof="arithmetic",
             effect=Effect(f"printed {name}", one.shown, one.actual),
             edits=(fix,) if fix else (),
@@ -188,9 +188,7 @@ def evaluated_on_training_rows(evidence: Evidence) -> Iterator[Finding]:
             saw=f"all {evaluation.n:,} rows behind the {_words(line)}{value:.4f} had been trained on; they are "
             f"{evaluation.covers:.0%} of the training set",
             so="it shows how well the model remembers, and not how it does on new images",
-            instead=edits.written(evidence.program, fix)
-            if fix
-            else "hand over rows that were kept out of the training",
+            instead=edits.written_if_any(evidence.program, fix) or "hand over rows that were kept out of the training",
             proof="arithmetic",
             edits=(fix,) if fix else (),
         )
@@ -243,7 +241,7 @@ def _rates(mine: list[Comparison], evaluation: Pass | None, misprint: Misprint |
     return shown, evaluation.accuracy if evaluation else None
 
 
-def _squeezed(program: Program, comparison: Comparison) -> tuple[str, str, str, tuple[Edit, ...]]:
+def _squeezed(program: Program, comparison: Comparison) -> tuple[str, str, str, Edits]:
     """The two sides as they are written, the comparison with equal shapes, and the edit that makes it."""
     place = comparison.place
     unit = program.unit(place) if place else None
@@ -255,7 +253,7 @@ def _squeezed(program: Program, comparison: Comparison) -> tuple[str, str, str, 
         pair = inside[0] if len(inside) == 1 else None
     if unit is None or pair is None:
         return "predictions", "labels", f"give both sides the shape [{comparison.labels.size}]", ()
-    fix: list[Edit] = []
+    fix: Edits = ()
     told: list[str] = []
     for node, shape in zip(pair, (comparison.left, comparison.right), strict=True):
         simple = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
@@ -265,7 +263,7 @@ def _squeezed(program: Program, comparison: Comparison) -> tuple[str, str, str, 
         if flat and exact:
             fix += edits.wrap(unit.place(node), before, after)
     left, right = (ast.unparse(node) for node in pair)
-    return left, right, edits.written(program, fix) if fix else f"{told[0]} == {told[1]}", tuple(fix)
+    return left, right, edits.written_if_any(program, fix) or f"{told[0]} == {told[1]}", fix
 
 
 def _sides(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
@@ -283,7 +281,7 @@ def _averaging(evidence: Evidence, one: Misprint) -> Place | None:
     return origins.averaging(evidence.program, one.line.printed, one.line.number) or one.place
 
 
-def _by_batches(program: Program, place: Place | None) -> tuple[tuple[Edit, ...], str]:
+def _by_batches(program: Program, place: Place | None) -> tuple[Edits, str]:
     """``len(dl.dataset)`` becomes ``len(dl)`` in a division; and how the number of batches would be written."""
     unit = program.unit(place) if place else None
     if unit is None or place is None:

@@ -66,9 +66,8 @@ def no_held_out_data(evidence: Evidence) -> Iterator[Finding]:
         ),
         so=f"it tells how well they are remembered, by {parameters:,} numbers that were fitted to {known.size:,} rows; "
         "how many new ones are right is not known",
-        instead=edits.written(evidence.program, fix)
-        if fix
-        else "keep a fifth of the rows out of the training, and judge by those",
+        instead=edits.written_if_any(evidence.program, fix)
+        or "keep a fifth of the rows out of the training, and judge by those",
         proof="arithmetic" if fix else None,
         edits=(fix,) if fix else (),
     )

@@ -58,7 +58,7 @@ def _finding(evidence: Evidence, evaluation: Pass, mine: list[Prediction]) -> Fi
         so="harmless here: as many answers get better as get worse"
         if harmless
         else "several classes of a row have the same score then, often all of them 0, and the argmax takes the first",
-        instead=edits.written(evidence.program, fix) if fix else "take the argmax of the scores as they are",
+        instead=edits.written_if_any(evidence.program, fix) or "take the argmax of the scores as they are",
         proof="arithmetic",
         effect=Effect("printed accuracy", taken, accuracy),
         edits=(fix,) if fix else (),

@@ -82,10 +82,8 @@ def _bent(
     if at != second.op.place:
         whole = bracketed(program, at) == program.text(at)
         fix = edits.wrap(at, "" if whole else "(", ".relu()" if whole else ").relu()")
-        try:
-            return at, edits.written(program, fix), fix
-        except ValueError:
-            return at, "a ReLU between the two", ()
+        text = edits.written_if_any(program, fix)
+        return at, text or "a ReLU between the two", fix if text else ()
     made = trace.parameters[second.weight].place if second.weight is not None else None
     call = call_at(program, made)
     around = program.nodes(made, ast.Call)[1:2] if made else []

@@ -115,10 +115,8 @@ def _told(evidence: Evidence, one: Pass, layer: Layer) -> tuple[str, Edits]:
         fix = (added,) if added else ()
     else:
         fix = (edits.replace(call.unit.place(call.node.args[_TRAINING]), when),)
-    try:
-        return edits.written(program, fix) if fix else f"training={when}", fix
-    except ValueError:
-        return f"training={when}", ()
+    text = edits.written_if_any(program, fix)
+    return text or f"training={when}", fix if text else ()
 
 
 def _tells(evidence: Evidence, one: Pass) -> bool:
