@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterator
-from typing import Final
 
 from byhand.doctor.audit.averages import DIVIDED, divisor, hits_of
 from byhand.doctor.audit.evidence import Evidence
@@ -11,8 +10,9 @@ from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Misprint
 from byhand.doctor.audit.whole import lengths, whole
 from byhand.doctor.checks.metric.overlapping import overlapping
+from byhand.doctor.checks.metric.visible import is_visible
 from byhand.doctor.checks.reading import origins
-from byhand.doctor.checks.reading.calls import last_name, ran
+from byhand.doctor.checks.reading.calls import bracketed, last_name, ran
 from byhand.doctor.checks.reading.roles import around, role
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.finding import Effect, Finding
@@ -22,8 +22,6 @@ from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program
 
 __all__ = ["evaluation_rows_dropped"]
-
-_SEEN: Final = 0.001  # a tenth of a point: less is no reason to change a program
 
 
 def evaluation_rows_dropped(evidence: Evidence) -> Iterator[Finding]:
@@ -62,7 +60,7 @@ def _divided(evidence: Evidence, one: Misprint) -> Finding | None:
         saw = f"{hits:,} hits among {rows:,} rows are divided by {by:,}"
         so = f"the number is {'too small' if by > rows else 'too large'}, by a factor of {rows / by:.5g}"
         instead = edits.written_if_any(evidence.program, fix) or "count the rows beside the hits, and divide by them"
-    clear = abs(one.shown - one.actual) >= _SEEN
+    clear = is_visible(one.shown, one.actual)
     return Finding(
         "evaluation-rows-dropped",
         "error" if clear else "note",
@@ -129,9 +127,8 @@ def _whole_batches(evidence: Evidence, one: Pass) -> tuple[Place, Edits] | None:
             for part in ast.walk(inside):
                 if isinstance(part, ast.BinOp) and isinstance(part.op, ast.FloorDiv) and ran(trace, unit.place(part)):
                     place = unit.place(part)
-                    left, right = (program.text(unit.place(side)) for side in (part.left, part.right))
-                    simple = isinstance(part.left, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant)
-                    up = f"-(-{left if simple else f'({left})'} // {right})"
+                    left, right = bracketed(program, unit.place(part.left)), program.text(unit.place(part.right))
+                    up = f"-(-{left} // {right})"
                     return place, (edits.replace(place, up),)
     return None
 

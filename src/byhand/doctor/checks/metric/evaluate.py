@@ -11,6 +11,7 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Line, Misprint
 from byhand.doctor.checks.metric.constants import sum_over_a_constant
+from byhand.doctor.checks.metric.visible import is_visible
 from byhand.doctor.checks.reading import handed, origins, roles
 from byhand.doctor.checks.reading.calls import last_name
 from byhand.doctor.checks.reading.course import fed
@@ -29,7 +30,6 @@ __all__ = [
     "sum_of_means_over_count",
 ]
 
-_SEEN = 0.001  # a tenth of a point: less is no reason to change a program
 _ROWS = 50  # fewer training rows are a toy, evaluated on themselves on purpose
 
 
@@ -50,7 +50,7 @@ def broadcast_accuracy(evidence: Evidence) -> Iterator[Finding]:
         truth = "" if actual is None else f"; the same predictions are {actual:.4f} right{where}"
         yield Finding(
             check="broadcast-accuracy",
-            level="error" if actual is None or abs(shown - actual) >= _SEEN else "note",
+            level="error" if actual is None or is_visible(shown, actual) else "note",
             place=place,
             saw=f"{left} {list(example.left)} {'!=' if example.name == '!=' else '=='} {right} "
             f"{list(example.right)} gives {list(example.shape)}, every prediction against every label: "
@@ -72,9 +72,9 @@ def mean_of_batch_means(evidence: Evidence) -> Iterator[Finding]:
         place, off = _averaging(evidence, one), abs(one.shown - one.actual)
         if place not in found or off > found[place][0]:
             found[place] = (off, one, one.actual)
-    for place, (off, one, actual) in found.items():
+    for place, (_, one, actual) in found.items():
         sizes = [batch.forward.n for batch in one.batches]
-        clear = one.measure == "accuracy" and off >= _SEEN
+        clear = one.measure == "accuracy" and is_visible(one.shown, actual)
         name, weight = (
             _name(one),
             f"a row of the short batch counts {max(sizes) / min(sizes):.3g} times as much as another",

@@ -8,6 +8,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.metric.visible import is_visible
 from byhand.doctor.checks.reading.calls import bracketed, call_at
 from byhand.doctor.finding import Effect, Finding
 from byhand.doctor.place import Place
@@ -20,7 +21,6 @@ from byhand.doctor.trace import Prediction
 __all__ = ["rounded_before_argmax"]
 
 _ROWS: Final = 30
-_SEEN: Final = 0.001  # a tenth of a point: less is no reason to change a program
 
 
 def rounded_before_argmax(evidence: Evidence) -> Iterator[Finding]:
@@ -48,7 +48,7 @@ def _finding(evidence: Evidence, evaluation: Pass, mine: list[Prediction]) -> Fi
         return None
     place = mine[-1].rounded[-1]
     fix = _kept(evidence.program, mine[-1])
-    harmless = abs(taken - accuracy) < _SEEN
+    harmless = not is_visible(taken, accuracy)
     return Finding(
         "rounded-before-argmax",
         "note" if harmless else "error",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.reading.calls import last_name, ran
+from byhand.doctor.checks.reading.calls import bracketed, last_name, ran
 from byhand.doctor.checks.reading.tapes import Reading, readings
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.checks.reading.updates import own_name
@@ -238,8 +238,7 @@ def _cut_of(program: Program, unit: Unit, node: ast.expr) -> _Cut | None:
     words = program.text(at)
     if not any(word in words for word in ("detach", ".data", ".item", ".numpy", ".tolist")):
         return None
-    text = program.text(unit.place(inner))
-    whole = text if isinstance(inner, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
+    whole = bracketed(program, unit.place(inner))
     return _Cut(at, f"{words} is cut off from what made it", whole, (edits.replace(at, whole),))
 
 
