@@ -251,6 +251,11 @@ class End:
     epochs: tuple[int, int | None] | None = None  # rounds of the outer training loop that ran, and were to run
     training: float | None = None  # seconds from the first update to the last; None where it was not seen
 
+    @property
+    def by_itself(self) -> bool:
+        """Whether the program came to an end of its own: its last line, or an exit that it asked for."""
+        return self.how in ("done", "exit")
+
 
 @final
 @dataclass(frozen=True, slots=True)

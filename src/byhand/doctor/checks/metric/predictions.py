@@ -160,7 +160,7 @@ def constant_answer(evidence: Evidence) -> Iterator[Finding]:
     main = evidence.audit.main
     if main is None or main.accuracy is None or main.n < _FEW or not main.chosen.size:
         return
-    if evidence.trace.end.how not in ("done", "exit") or not _has_learnt(evidence, main):
+    if not evidence.trace.end.by_itself or not _has_learnt(evidence, main):
         return
     classes, counts = np.unique(main.chosen, return_counts=True)
     answer, share = int(classes[counts.argmax()]), float(counts.max() / main.n)

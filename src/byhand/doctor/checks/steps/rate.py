@@ -14,15 +14,16 @@ from byhand.doctor.finding import Finding
 from byhand.doctor.text import edits
 from byhand.doctor.trace import Training
 
-__all__ = ["learning_rate_too_high", "learning_rate_too_low", "stopped_while_learning"]
+__all__ = ["TIMES", "learning_rate_too_high", "learning_rate_too_low", "stopped_while_learning"]
+
+TIMES: Final = (4, 2)
+"""How many times as long each fix of ``stopped_while_learning`` trains, in their order."""
 
 _LOWER: Final = (10.0, 3.0, 100.0)  # divisors
 _HIGHER: Final = (10.0, 100.0, 1000.0, 3.0)
-_LONGER: Final = (4, 2)
 _STEPS: Final = 300
 _FAR: Final = 0.25  # of ln C: a loss that is less has come near to where it could be
 _WORTH: Final = 0.03  # of a loss that falls less in a quarter of a run, twice the run makes no three points
-_ENDED: Final = ("done", "exit")
 
 
 def learning_rate_too_high(evidence: Evidence) -> Iterator[Finding]:
@@ -55,7 +56,7 @@ def learning_rate_too_low(evidence: Evidence) -> Iterator[Finding]:
 def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
     """A training that ends while its loss still falls."""
     known = _known(evidence)
-    if known is None or evidence.trace.end.how not in _ENDED or _symptom_of_high(evidence, *known):
+    if known is None or not evidence.trace.end.by_itself or _symptom_of_high(evidence, *known):
         return
     training, how = known
     fall, noise = how.drop(slice(10, 15), slice(15, 20))
@@ -65,7 +66,7 @@ def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
     if level <= 0 or fall <= 2 * noise or not (early or fall > max(0.05 * level, _WORTH)) or not training.epochs:
         return
     places = round_places(evidence.program, evidence.trace, training)
-    alternatives = tuple((edits.replace(places[0], str(training.epochs * by)),) for by in _LONGER) if places else ()
+    alternatives = tuple((edits.replace(places[0], str(training.epochs * by)),) for by in TIMES) if places else ()
     if not alternatives:
         return
     rounds = "round" if training.epochs == 1 else "rounds"
@@ -76,7 +77,7 @@ def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
         saw=f"in the last quarter of {training.epochs:,} {rounds} the loss still fell from {short(level + fall)} to"
         f" {short(level)}",
         so="the model could still learn more from the same rows",
-        instead=f"{training.epochs * _LONGER[0]:,} rounds, or as many as it takes until the loss rests",
+        instead=f"{training.epochs * TIMES[0]:,} rounds, or as many as it takes until the loss rests",
         edits=alternatives,
         needs_proof=True,
         fact=True,
@@ -170,7 +171,7 @@ def _about_rate(
         instead=instead,
         edits=fixes,
         needs_proof=True,
-        fact=check == "learning-rate-too-low" and trace.end.how in _ENDED,
+        fact=check == "learning-rate-too-low" and trace.end.by_itself,
     )
 
 
