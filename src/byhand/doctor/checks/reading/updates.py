@@ -14,7 +14,7 @@ from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.text.tree import path_to
-from byhand.doctor.trace import Optimizer, Parameter, Trace, Training
+from byhand.doctor.trace import Backward, Optimizer, Parameter, Trace, Training
 
 __all__ = [
     "Group",
@@ -27,6 +27,8 @@ __all__ = [
     "target_of",
     "thrown_away",
     "uncalled",
+    "was_left",
+    "was_missed",
     "zeroed",
 ]
 
@@ -128,6 +130,22 @@ def thrown_away(program: Program, trace: Trace) -> tuple[Place, str, str] | None
 def _is_step(node: ast.expr) -> bool:
     """A product, as rate × gradient is."""
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div)
+
+
+def was_left(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:
+    """Whether the model uses a parameter, most of some backward passes came to it, and it stayed as it was."""
+    parameter = trace.parameters[index]
+    if not (parameter.used and parameter.reached) or parameter.frozen or parameter.changed:
+        return False
+    return sum(index in b.parameters for b in walked) > max(1, len(walked) / 2)
+
+
+def was_missed(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:
+    """Whether no backward pass ever came to a parameter, and it stayed as it was."""
+    parameter = trace.parameters[index]
+    if parameter.reached or parameter.frozen or parameter.changed:
+        return False
+    return not any(sample.gradient for sample in parameter.samples) and not any(index in b.parameters for b in walked)
 
 
 def own_name(program: Program, parameter: Parameter) -> str:

@@ -10,13 +10,13 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.calls import bracketed, last_name, ran
 from byhand.doctor.checks.reading.tapes import Reading, readings
 from byhand.doctor.checks.reading.units import units
-from byhand.doctor.checks.reading.updates import own_name
+from byhand.doctor.checks.reading.updates import own_name, was_missed
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Backward, Trace
+from byhand.doctor.trace import Backward
 
 __all__ = ["detached_loss"]
 
@@ -46,7 +46,11 @@ def detached_loss(evidence: Evidence) -> Iterator[Finding]:
         return
     walked = [b for b in learning if b.parameters]
     learnt_from = {f.training for f in trace.forwards if f.kind == "train"}
-    cut_off = [i for i, p in enumerate(trace.parameters) if p.training in learnt_from and _is_cut_off(trace, i, walked)]
+    cut_off = [
+        i
+        for i, p in enumerate(trace.parameters)
+        if p.training in learnt_from and p.optimizer is not None and p.used and was_missed(trace, i, walked)
+    ]
     held = [p for p in trace.parameters if p.optimizer is not None and not p.frozen]
     if not cut_off:
         return
@@ -54,14 +58,6 @@ def detached_loss(evidence: Evidence) -> Iterator[Finding]:
         yield from _of_a_part(evidence, cut_off, walked)
     elif not any(p.reached for p in trace.parameters if not p.frozen and p.optimizer is None and len(p.shape) > 1):
         yield from _of_all(evidence, cut_off, learning)
-
-
-def _is_cut_off(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:
-    """Whether an optimizer holds a parameter that the model uses, and no graph of a loss has it."""
-    p = trace.parameters[index]
-    if p.optimizer is None or not p.used or p.frozen or p.reached or p.changed:
-        return False
-    return not any(s.gradient for s in p.samples) and not any(index in b.parameters for b in walked)
 
 
 def _of_all(evidence: Evidence, cut_off: Sequence[int], learning: list[Backward]) -> Iterator[Finding]:

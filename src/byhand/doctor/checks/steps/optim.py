@@ -11,21 +11,12 @@ from byhand.doctor.checks.reading import updates
 from byhand.doctor.checks.reading.course import best
 from byhand.doctor.checks.reading.literals import optimizer_of
 from byhand.doctor.checks.reading.units import units
-from byhand.doctor.checks.steps.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
 from byhand.doctor.finding import Finding
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Backward, Trace, Training
 
-__all__ = [
-    "GAIN",
-    "gradients_never_zeroed",
-    "learning_rate_too_high",
-    "learning_rate_too_low",
-    "parameter_never_updated",
-    "step_never_taken",
-    "stopped_while_learning",
-]
+__all__ = ["GAIN", "gradients_never_zeroed", "parameter_never_updated", "step_never_taken"]
 
 GAIN: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -200,12 +191,9 @@ def _thrown_away(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_left(trace: Trace, index: int, training: Training) -> bool:
     """Whether a parameter had gradients in a training, again and again, and stayed as it was."""
-    parameter = trace.parameters[index]
-    if not (parameter.used and parameter.reached) or parameter.frozen or parameter.changed:
-        return False
+    name = trace.parameters[index].name.lower()
     walked = [b for b in trace.backwards if b.parameters and training.first <= b.clock < training.last]
-    had = sum(index in b.parameters for b in walked)
-    return had > max(1, len(walked) / 2) and not any(word in parameter.name.lower() for word in _COPIES)
+    return updates.was_left(trace, index, walked) and not any(word in name for word in _COPIES)
 
 
 def _kept(fix: Edits, by_object: bool) -> str:
