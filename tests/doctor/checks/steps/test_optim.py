@@ -203,11 +203,21 @@ def test_what_stays_on_purpose_or_gets_no_gradient_is_left_alone(change):
     assert not found(optim.parameter_never_updated, story.evidence(**fields))
 
 
-def test_a_network_learnt_elsewhere_under_a_new_head_is_left_alone():
-    story, fields = trained("net.load_state_dict(old)\n" + LOOP)
+@pytest.mark.parametrize("loading", ["net.load_state_dict(old)", "net = resnet18(weights=best)", "freeze(net)"])
+def test_a_network_learnt_elsewhere_under_a_new_head_is_left_alone(loading):
+    story, fields = trained(f"{loading}\n{LOOP}")
     fields["parameters"] = (parameter("head", optimizer=0), parameter("body", start=0.1, end=0.1, training=None))
     fields["optimizers"] = (story.optimizer("SGD"),)
     assert not found(optim.parameter_never_updated, story.evidence(**fields))
+
+
+def test_weights_by_name_are_not_weights_that_were_loaded():
+    story, fields = trained("weights = torch.randn(784, 10)\n" + LOOP)
+    lost = parameter("bias", start=0.1, end=0.1, training=None)
+    fields["parameters"] = (parameter("weights", optimizer=0), lost)
+    fields["optimizers"] = (story.optimizer("SGD"),)
+    (finding,) = found(optim.parameter_never_updated, story.evidence(**fields))
+    assert finding.saw.startswith("bias received gradients and stayed the same to the bit")
 
 
 # The rate, and the number of epochs.

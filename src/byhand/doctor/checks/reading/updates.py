@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.calls import ran
@@ -20,6 +20,7 @@ __all__ = [
     "Group",
     "groups",
     "included",
+    "is_fine_tuned",
     "of_pictures",
     "optimizer_step",
     "own_name",
@@ -31,6 +32,9 @@ __all__ = [
     "was_missed",
     "zeroed",
 ]
+
+
+_LOADED: Final = re.compile(r"load_state_dict|pretrained|load_weights|freeze|\bhub\.|_hub|[(,]\s*weights\s*=")
 
 
 @final
@@ -130,6 +134,11 @@ def thrown_away(program: Program, trace: Trace) -> tuple[Place, str, str] | None
 def _is_step(node: ast.expr) -> bool:
     """A product, as rate × gradient is."""
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div)
+
+
+def is_fine_tuned(program: Program, trace: Trace) -> bool:
+    """Whether the text loads weights that were learnt elsewhere, or freezes some: then parts stay as they are."""
+    return any(_LOADED.search(unit.code) for unit in units(program, trace))
 
 
 def was_left(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:

@@ -9,8 +9,7 @@ from typing import Final, final
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.calls import bracketed, last_name, ran
 from byhand.doctor.checks.reading.tapes import Reading, readings
-from byhand.doctor.checks.reading.units import units
-from byhand.doctor.checks.reading.updates import own_name, was_missed
+from byhand.doctor.checks.reading.updates import is_fine_tuned, own_name, was_missed
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
@@ -21,7 +20,6 @@ from byhand.doctor.trace import Backward
 __all__ = ["detached_loss"]
 
 _FEW: Final = 3  # backward passes
-_LOADED: Final = ("load_state_dict", "pretrained", "from_pretrained", "weights=", "hub.load", "load_weights", "freeze")
 _METHODS: Final = frozenset({"detach", "item", "numpy", "tolist", "detach_", "clone"})
 _MAKERS: Final = frozenset({"tensor", "as_tensor", "from_numpy", "Variable", "FloatTensor", "Tensor", "Parameter"})
 _OFF: Final = frozenset({"no_grad", "inference_mode", "set_grad_enabled"})
@@ -85,7 +83,7 @@ def _of_all(evidence: Evidence, cut_off: Sequence[int], learning: list[Backward]
 
 def _of_a_part(evidence: Evidence, cut_off: Sequence[int], walked: list[Backward]) -> Iterator[Finding]:
     program, trace = evidence.program, evidence.trace
-    if any(word in unit.code for unit in units(program, trace) for word in _LOADED):
+    if is_fine_tuned(program, trace):
         return  # what was learnt elsewhere is left as it is, on purpose
     cut = _on_tape(evidence, cut_off)
     if cut is None:

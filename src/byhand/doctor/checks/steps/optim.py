@@ -30,7 +30,6 @@ GAIN: Final[Mapping[str, float]] = MappingProxyType(
 
 _ALMOST_ALL: Final = 0.9
 _COPIES: Final = ("ema", "teacher", "target", "frozen")
-_LOADED: Final = ("load_state_dict", "pretrained", "from_pretrained", "weights", "hub", "load_weights")
 
 
 def gradients_never_zeroed(evidence: Evidence) -> Iterator[Finding]:
@@ -149,7 +148,7 @@ def parameter_never_updated(evidence: Evidence) -> Iterator[Finding]:
     if not learnt or not left or (optimizer is None and not training.hand):
         return
     # Fine-tuning leaves out what was learnt elsewhere, and does so on purpose.
-    if len(left) >= len(learnt) and any(word in unit.code for unit in units(program, trace) for word in _LOADED):
+    if len(left) >= len(learnt) and updates.is_fine_tuned(program, trace):
         return
     if updates.of_pictures(evidence):
         return
