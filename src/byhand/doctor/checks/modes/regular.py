@@ -8,7 +8,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
-from byhand.doctor.checks.modes.switches import evaluating, judging, layers_of, on_purpose
+from byhand.doctor.checks.modes.switches import evaluating, layers_of, to_speak_of
 from byhand.doctor.checks.reading.calls import Call, call_at
 from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.checks.reading.tapes import PRODUCTS, Reading, name_of, readings
@@ -47,9 +47,7 @@ def _always(call: Call) -> bool:
 
 def dropout_never_off(evidence: Evidence) -> Iterator[Finding]:
     """Dropout that drops while held-out rows are judged, whatever mode the model is in."""
-    passes = judging(evidence)
-    judged = [p for p in passes if not on_purpose(passes, p)]
-    one = next((p for p in judged if p is evidence.audit.main), judged[-1] if judged else None)
+    one = to_speak_of(evidence)
     if one is None:
         return
     layers = dict.fromkeys(layer for batch in one.batches for layer in layers_of(evidence, batch.forward))
