@@ -151,6 +151,11 @@ class Training:
     loop: Place | None  # the `for` or `while` (its header) of the outermost loop around the updates
     epochs: int | None  # how often that loop went round
 
+    @property
+    def steps(self) -> int:
+        """How many updates it made."""
+        return self.last - self.first
+
 
 @final
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _exact(evidence: Evidence, index: int) -> list[tuple[int, float]]:
 def _at_the_end(batches: list[tuple[int, float]], last: list[Pass], training: Training) -> list[tuple[int, float]]:
     """Where no batch of the last third was looked at: what rows that are judged at the end cost, if that is less."""
     found = [(one.clock, one.loss) for one in last if one.loss is not None and one.clock == training.last]
-    late = training.first + (training.last - training.first) * 2 / 3
+    late = training.first + training.steps * 2 / 3
     return [end for end in found if batches and batches[-1][0] < late and batches[-1][1] > end[1]]
 
 
@@ -168,7 +168,7 @@ def best(evidence: Evidence) -> int | None:
 
     def merit(index: int) -> tuple[float, int]:
         last = final_pass(evidence, index)
-        return (last.accuracy or 0.0) if last else -1.0, _length(trainings[index])
+        return (last.accuracy or 0.0) if last else -1.0, trainings[index].steps
 
     return max(range(len(trainings)), key=merit)
 
@@ -184,10 +184,6 @@ def ends_well(evidence: Evidence, index: int) -> bool:
     """Whether a training's last evaluation is so good that nothing can have kept the model from learning."""
     end = final_pass(evidence, index)
     return end is not None and end.accuracy is not None and end.accuracy >= _GOOD
-
-
-def _length(training: Training) -> int:
-    return training.last - training.first
 
 
 def number_of_classes(trace: Trace, index: int | None = None) -> int | None:

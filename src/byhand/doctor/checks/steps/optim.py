@@ -158,12 +158,11 @@ def parameter_never_updated(evidence: Evidence) -> Iterator[Finding]:
     )
     if len(left) > 4:
         names = f"{len(left)} parameters ({names.split(', ')[0]}, …)"
-    steps = training.last - training.first
     yield Finding(
         "parameter-never-updated",
         "error",
         place or left[0].place,
-        saw=f"{names} received gradients and stayed the same to the bit over {steps:,} updates",
+        saw=f"{names} received gradients and stayed the same to the bit over {training.steps:,} updates",
         so="a part of the model is not trained and stays as it was drawn",
         instead=_kept(fix, optimizer is not None),
         proof="arithmetic",

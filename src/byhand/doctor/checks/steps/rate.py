@@ -130,7 +130,7 @@ def _zigzag(parts: NDArray[np.float64]) -> bool:
 
 
 def _symptom_of_low(evidence: Evidence, training: Training, how: Course) -> str | None:
-    steps = training.last - training.first
+    steps = training.steps
     start, end = how.first, how.last
     classes = number_of_classes(evidence.trace)
     far = _FAR * (chance(classes) if classes else abs(start))

@@ -34,7 +34,7 @@ def schedule_decays_to_nothing(evidence: Evidence) -> Iterator[Finding]:
         return
     training = trace.trainings[index]
     rates, place = _rates(trace, training)
-    steps = training.last - training.first
+    steps = training.steps
     if steps < _FEW or len(rates) < 2 or min(rate for _, rate in rates) < 0:
         return
     top = max(rate for _, rate in rates)
