@@ -1,4 +1,4 @@
-"""Gradients that get lost on their way through the layers, or grow out of all proportion."""
+"""Gradients that get lost on their way through the layers: the first ones stay as they were drawn."""
 
 import math
 from collections.abc import Iterator, Sequence
