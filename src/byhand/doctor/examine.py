@@ -16,8 +16,7 @@ from byhand.doctor.audit.derived import clocks_to_probe, setting_up
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.fine import looked
 from byhand.doctor.checks.program.style import style_notes
-from byhand.doctor.checks.steps.optim import GAIN
-from byhand.doctor.checks.table import CHECKS
+from byhand.doctor.checks.table import CHECKS, GAIN
 from byhand.doctor.finding import Finding
 from byhand.doctor.fold import fold
 from byhand.doctor.job import Fence, Job

@@ -65,7 +65,7 @@ from byhand.doctor.checks.steps.rate import learning_rate_too_high, learning_rat
 from byhand.doctor.checks.steps.schedule import schedule_decays_to_nothing
 from byhand.doctor.finding import Finding
 
-__all__ = ["CHECKS", "Check"]
+__all__ = ["CHECKS", "GAIN", "Check"]
 
 Check = Callable[[Evidence], Iterable[Finding]]
 
@@ -149,3 +149,13 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "unseeded": unseeded,
     }
 )
+
+GAIN: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "learning-rate-too-high": 0.05,
+        "learning-rate-too-low": 0.03,
+        "stopped-while-learning": 0.03,
+        "exploding-gradients": 0.05,
+    }
+)
+"""The gain in accuracy from which on an experiment confirms a check's suspicion, where it is not the usual one."""

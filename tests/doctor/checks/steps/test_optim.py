@@ -8,6 +8,7 @@ import pytest
 
 from byhand.doctor.checks.reading.literals import bound
 from byhand.doctor.checks.steps import optim, rate
+from byhand.doctor.checks.table import GAIN
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import End, Training
 from tests.doctor.checks._traces import Story, parameter, patched, pictures
@@ -346,7 +347,7 @@ def test_a_program_that_tries_several_rates_is_judged_by_its_best():
 
 
 def test_the_gains_that_confirm_a_suspicion_are_stated():
-    assert set(optim.GAIN) == {
+    assert set(GAIN) == {
         "learning-rate-too-high",
         "learning-rate-too-low",
         "stopped-while-learning",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
@@ -16,17 +15,7 @@ from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Backward, Trace, Training
 
-__all__ = ["GAIN", "gradients_never_zeroed", "parameter_never_updated", "step_never_taken"]
-
-GAIN: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "learning-rate-too-high": 0.05,
-        "learning-rate-too-low": 0.03,
-        "stopped-while-learning": 0.03,
-        "exploding-gradients": 0.05,
-    }
-)
-"""The gain in accuracy from which on an experiment confirms a check's suspicion, where it is not the usual one."""
+__all__ = ["gradients_never_zeroed", "parameter_never_updated", "step_never_taken"]
 
 _ALMOST_ALL: Final = 0.9
 _COPIES: Final = ("ema", "teacher", "target", "frozen")
