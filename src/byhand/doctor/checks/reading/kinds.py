@@ -5,7 +5,7 @@ import numpy as np
 from byhand.doctor.checks.reading.softmaxes import Softmax, made_by, softmaxes
 from byhand.doctor.checks.reading.tapes import PRODUCTS, THROUGH, Reading, exact_losses, name_of, sums_to_one
 
-__all__ = ["class_scores", "cross_entropy", "is_layer", "is_target", "of_model", "one_hot"]
+__all__ = ["class_scores", "cross_entropy", "equal_labels", "is_layer", "is_target", "of_model", "one_hot"]
 
 
 def of_model(reading: Reading, index: int) -> bool:
@@ -34,10 +34,8 @@ def one_hot(reading: Reading, index: int) -> bool:
     return bool((t.max(axis=1) == 1).all()) and bool((np.count_nonzero(t, axis=1) == 1).all())
 
 
-def _of_labels(reading: Reading, index: int) -> bool:
-    """Whether a value is the labels, whatever its shape, or one-hot rows of them."""
-    if reading.value(index).labels or one_hot(reading, index):
-        return True
+def equal_labels(reading: Reading, index: int) -> bool:
+    """Whether a value has the labels of several rows, whatever its shape."""
     y = reading.array(index)
     return y is not None and 1 < y.size == len(reading.labels) and np.array_equal(y.ravel(), reading.labels)
 
@@ -46,7 +44,7 @@ def is_target(reading: Reading, index: int) -> bool:
     """Whether a value is what a row should become, and nothing of the model's: the labels, one-hot, or smoothed so."""
     if of_model(reading, index):
         return False
-    if _of_labels(reading, index):
+    if reading.value(index).labels or one_hot(reading, index) or equal_labels(reading, index):
         return True
     t = reading.rows(index)
     if t is None or t.shape[1] < 2 or len(reading.labels) != len(t) or not sums_to_one(t):
