@@ -155,7 +155,7 @@ class Run:
 
     def evidence(self, **fields):
         trace = self.trace(**fields)
-        return Evidence(self.program(), trace, audit(self.program(), trace))
+        return Evidence(self.program(), trace, audit(trace))
 
 
 @pytest.fixture

@@ -160,9 +160,10 @@ def check_grade(folder: Path, content: bytes) -> None:
 
 def sound_grades() -> tuple[bytes, bytes]:
     """Of a program that was judged, and of one that could not be."""
-    none = ungraded("ada", "work.py", "it ran for too long", 60.0, "make it faster")
+    none = ungraded("ada", "work.py", "it ran for too long", 60.0)
     found = replace(none, passed=True, accuracy=0.93, low=0.92, high=0.94, n=10_000, rows="test part, all 10,000")
-    found = replace(found, printed=0.9, errors=("broadcast-accuracy work.py:28",), ended="done", ran=True)
+    found = replace(found, printed=0.9, errors=("broadcast-accuracy work.py:28",), first_fix="preds == yb.squeeze(1)")
+    found = replace(found, ended="done", ran=True)
     return json_text(asdict(found)).encode(), json_text(asdict(none)).encode()
 
 

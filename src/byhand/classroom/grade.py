@@ -29,9 +29,9 @@ class Grade:
     seconds: float
 
 
-def ungraded(name: str, file: str, ended: str, seconds: float = 0.0, first_fix: str = "") -> Grade:
+def ungraded(name: str, file: str, ended: str, seconds: float = 0.0) -> Grade:
     """The grade of a program that could not be run."""
     return Grade(
         name, file, passed=False, accuracy=None, low=None, high=None, n=None, rows="", printed=None, errors=(),
-        warnings=(), suspected=(), first_fix=first_fix, ended=ended, ran=False, seconds=seconds,
+        warnings=(), suspected=(), first_fix="", ended=ended, ran=False, seconds=seconds,
     )  # fmt: skip

@@ -174,14 +174,12 @@ def _result(keeper: _Running) -> Grade:
     kept = task.folder / KEPT
     reason = kept.read_text("utf-8", errors="replace") if kept.exists() else ""
     grade = read_grade(task)
-    if grade is None:
+    if grade is not None and not reason:
+        return replace(grade, seconds=seconds)
+    if not reason:
         log = (task.folder / _LOG).read_text("utf-8", errors="replace").strip().splitlines()
-        return ungraded(
-            task.name, task.file, reason or f"it could not be examined: {(log or ['no reason'])[-1]}", seconds
-        )
-    return (
-        replace(ungraded(task.name, task.file, reason), seconds=seconds) if reason else replace(grade, seconds=seconds)
-    )
+        reason = f"it could not be examined: {(log or ['no reason'])[-1]}"
+    return ungraded(task.name, task.file, reason, seconds)
 
 
 def _in_order(submissions: Sequence[Submission], grades: dict[str, Grade]) -> list[Grade]:

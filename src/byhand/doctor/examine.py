@@ -16,8 +16,7 @@ from byhand.doctor.audit.derived import clocks_to_probe, setting_up
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.fine import looked
 from byhand.doctor.checks.program.style import style_notes
-from byhand.doctor.checks.steps.optim import GAIN
-from byhand.doctor.checks.table import CHECKS
+from byhand.doctor.checks.table import CHECKS, GAIN
 from byhand.doctor.finding import Finding
 from byhand.doctor.fold import fold
 from byhand.doctor.job import Fence, Job
@@ -120,7 +119,7 @@ def examine(
                 job, copy=scratch.fresh(), probe=clocks, light=True, threads=1, soft=patience, hard=2 * patience
             )
             trace = replace(trace, probes=shop.run(closer).probes)
-        evidence = Evidence(program, trace, audit(program, trace))
+        evidence = Evidence(program, trace, audit(trace))
         everything = look(evidence)
         found, ignored = leave_ignored(program, everything)
         if NETWORK in trace.notes:
@@ -143,7 +142,7 @@ def examine(
             return traces
 
         def reached(one: Trace) -> Outcome | None:
-            return outcome(one, audit(program, one).measured)
+            return outcome(one, audit(one).measured)
 
         later = reserve(evidence) if proofs else 0.0
         spare = budget - (time.monotonic() - began) - (later if later <= _REST * budget else 0.0) if proofs else 0.0

@@ -49,7 +49,7 @@ class Judgement:
 def judge(program: Program, trace: Trace) -> Judgement:
     """Judge a trace as ``byhand doctor --no-prove`` does; of a run that goes on, what stays so however it ends."""
     running = trace.end.how == "running"
-    evidence = Evidence(program, trace, audit(program, trace))
+    evidence = Evidence(program, trace, audit(trace))
     everything = look(evidence)
     found, _ = leave_ignored(program, everything)
     if running:

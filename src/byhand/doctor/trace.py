@@ -151,6 +151,11 @@ class Training:
     loop: Place | None  # the `for` or `while` (its header) of the outermost loop around the updates
     epochs: int | None  # how often that loop went round
 
+    @property
+    def steps(self) -> int:
+        """How many updates it made."""
+        return self.last - self.first
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -250,6 +255,11 @@ class End:
     place: Place | None = None  # of the error, or where it was stopped
     epochs: tuple[int, int | None] | None = None  # rounds of the outer training loop that ran, and were to run
     training: float | None = None  # seconds from the first update to the last; None where it was not seen
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether the program came to an end of its own: its last line, or an exit that it asked for."""
+        return self.how in ("done", "exit")
 
 
 @final

@@ -14,7 +14,7 @@ from byhand.doctor.job import Job
 from byhand.doctor.judge import judge, preload
 from byhand.doctor.run import mailbox
 from byhand.doctor.run.workshop import Workshop
-from byhand.doctor.show.sentences import ending
+from byhand.doctor.show.sentences import ended
 from byhand.doctor.text.program import Program
 from byhand.doctor.text.reading import read_program
 from byhand.doctor.trace import Trace
@@ -109,7 +109,7 @@ class WatchedRun:
         status = "stopped" if self._stopped and how in ("stopped", "shortened") else "done"
         self._seconds = trace.end.seconds
         self._notes = [one_line(note) for note in trace.notes]
-        self._end("error" if how in ("error", "killed") else status, ending(trace) or "")
+        self._end("error" if how in ("error", "killed") else status, ended(trace) or "")
         self._judge(program, trace)
 
     def _watch(self, program: Program) -> Trace:

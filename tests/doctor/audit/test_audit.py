@@ -196,7 +196,6 @@ class TestMain:
         run.evaluate(range(100), labels, scores, training=1)
         seen = run.evidence().audit
         assert seen.main is seen.passes[1]
-        assert seen.of_training(0) is seen.passes[0]
 
     def test_training_rows_where_there_are_no_others(self, make_run, scored):
         labels, scores = scored(100, 80)
@@ -207,7 +206,7 @@ class TestMain:
 
     def test_nothing_ran(self, make_run):
         run = make_run()
-        seen = audit(run.program(), run.trace())
+        seen = audit(run.trace())
         assert (seen.main, seen.accuracy, seen.passes, seen.misprints) == (None, None, (), ())
 
 
@@ -301,7 +300,7 @@ for row in range(3):
 def test_a_program_that_judges_no_rows_but_those_that_it_learns_from(watched):
     trace = watched(ONLY_LEARNING)
     program = Program(Path("main.py"), (Unit("main.py", None, ONLY_LEARNING, ONLY_LEARNING),))
-    seen = audit(program, trace)
+    seen = audit(trace)
     assert seen.accuracy.learning
     assert seen.accuracy.n == 500  # each row once
     assert seen.accuracy.printed == pytest.approx(float(trace.printed[11].text.split()[1]))

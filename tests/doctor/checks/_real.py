@@ -41,7 +41,7 @@ def seen(watched: Any, folder: Path, text: str) -> Evidence:
     assert trace.end.how == "done", trace.end
     assert not [note for note in trace.notes if "watching failed" in note], trace.notes
     program = read_program(folder / "main.py")
-    return Evidence(program, trace, audit(program, trace))
+    return Evidence(program, trace, audit(trace))
 
 
 def line_of(text: str, part: str) -> int:

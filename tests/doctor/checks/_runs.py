@@ -27,7 +27,7 @@ def evidence_of(watched, text, **fields):
     source = DATA + text
     program = Program(Path("main.py"), (Unit("main.py", None, source, source),))
     trace = replace(watched(source), **fields)
-    return Evidence(program, trace, audit(program, trace))
+    return Evidence(program, trace, audit(trace))
 
 
 def line(source, part):

@@ -124,7 +124,7 @@ class Story:
             parameters=(parameter(),), libraries=("torch",),
         )  # fmt: skip
         trace = replace(whole, **{**self.fields, **fields})
-        return Evidence(program, trace, audit(program, trace))
+        return Evidence(program, trace, audit(trace))
 
     def training(self, at=None, loop=None, **fields):
         base = Training(0, self.clock, self.at(at), False, 0.1, (), self.at(loop), None)

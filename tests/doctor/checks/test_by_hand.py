@@ -76,7 +76,7 @@ def probed(watched, tmp_path_factory):
         clocks = clocks_to_probe(trace)
         probes = watched(text, folder=folder, probe=clocks, light=True, soft=40.0).probes if clocks else ()
         program, whole = read_program(folder / "main.py"), replace(trace, probes=probes)
-        return Evidence(program, whole, audit(program, whole))
+        return Evidence(program, whole, audit(whole))
 
     return run
 

@@ -230,7 +230,7 @@ def test_json_has_the_contracts_fields() -> None:
 def test_how_a_run_ended_is_said_and_a_failure_is_status_1(end: End, words: str | None, fails: int) -> None:
     e = examination()
     clean = replace(e, trace=replace(e.trace, end=end), proven=replace(e.proven, findings=(), fixes=()))
-    assert sentences.ended(clean) == words
+    assert sentences.ended(clean.trace) == words
     assert status(clean) == fails
     assert status(e) == 1
 
@@ -271,7 +271,7 @@ def seen(make_run, shuffled: bool = False):
 
 
 def evidence_of(run, trace) -> Evidence:
-    return Evidence(run.program(), trace, audit(run.program(), trace))
+    return Evidence(run.program(), trace, audit(trace))
 
 
 def test_the_reference_is_the_rows_that_it_learnt_from_and_those_that_judge_it(make_run) -> None:

@@ -71,13 +71,13 @@ def test_a_real_program_is_put_right_and_each_part_of_it_proven(tmp_path: Path):
             return shop.run_all(jobs, at_once=2)
 
         trace = shop.run(Job(path, tmp_path, copy=scratch.fresh()))
-        evidence = Evidence(program, trace, audit(program, trace))
+        evidence = Evidence(program, trace, audit(trace))
         names = ("class-sorted-batches", "initial-loss-above-chance", "raw-pixel")
         found = [
             Finding(name, "warning", edit.place, "saw", "so", "instead", edits=((edit,),), needs_proof=True)
             for name, edit in zip(names, (shuffle, start, quiet), strict=True)
         ]
-        result = prove(evidence, found, run, 300, measure=lambda one: outcome(one, audit(program, one).main))
+        result = prove(evidence, found, run, 300, measure=lambda one: outcome(one, audit(one).main))
     assert [(one.check, one.level) for one in result.findings] == [
         ("class-sorted-batches", "error"),
         ("initial-loss-above-chance", "error"),

@@ -11,7 +11,6 @@ from typing import final
 from byhand.doctor.audit.passes import Pass, Passes
 from byhand.doctor.audit.printed import Line, Misprint, lines, measures, misprints, stated
 from byhand.doctor.place import Place
-from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Forward, Printed, Trace
 
 __all__ = ["Accuracy", "Audit", "audit"]
@@ -46,14 +45,14 @@ class Audit:
     # ``main``, or the last forwards that it learnt from where it judges a few rows at most.
     measured: Pass | None = None
 
-    def of_training(self, training: int | None) -> Pass | None:
-        """The evaluation to measure one model by."""
-        return _main([one for one in self.passes if one.forward.training == training])
+    @property
+    def newest_first(self) -> list[Pass]:
+        """The main evaluation, then all from the last to the first; it comes there once more."""
+        return [*([self.main] if self.main else []), *reversed(self.passes)]
 
 
-def audit(program: Program, trace: Trace) -> Audit:
-    """Recompute what a run evaluated. ``program`` is the text that ran."""
-    del program  # values decide; the text is for the checks
+def audit(trace: Trace) -> Audit:
+    """Recompute what a run evaluated."""
     builder = Passes(trace)
     passes = [part for group in builder.group() for part in _cut(builder, builder.make(group))]
     series = lines(trace, builder, passes)

@@ -13,7 +13,7 @@ from byhand.doctor.audit import scores as tables
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Comparison, Forward, LossCall, Prediction, Trace
 
-__all__ = ["Batch", "Batches", "covers", "is_broadcast", "of_elements"]
+__all__ = ["Batch", "Batches", "covers", "is_broadcast"]
 
 _NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
@@ -47,7 +47,7 @@ def covers(comparison: Comparison, n: int) -> bool:
     return n in sizes and min(sizes) >= n and comparison.total >= n
 
 
-def of_elements(comparison: Comparison, n: int) -> bool:
+def _of_elements(comparison: Comparison, n: int) -> bool:
     """Whether n predictions and labels were compared as ones and zeros, C a row: (N, C) with (N, C)."""
     shape = comparison.left
     return (
@@ -95,7 +95,7 @@ class Batches:
         # A comparison with a prediction is a metric; labels are compared with much else. The first is the model's:
         # a later one may be of a rival on the same rows.
         comparison = next((c for c in made if c.prediction is not None), made[0] if made else None)
-        elements = next((c for c in compared if of_elements(c, forward.n)), None)
+        elements = next((c for c in compared if _of_elements(c, forward.n)), None)
         labels = forward.labels
         if labels.size != forward.n:
             labels = next((c.labels for c in reversed(made) if c.labels.size == forward.n), _NONE)

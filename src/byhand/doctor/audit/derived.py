@@ -18,7 +18,7 @@ def clocks_to_probe(trace: Trace) -> tuple[int, ...]:
     """
     found: tuple[int, int] | None = None
     for training in trace.trainings:
-        length = training.last - training.first
+        length = training.steps
         autograd = any(training.first <= one.clock <= training.last for one in trace.backwards)
         if training.hand and not autograd and length >= _FEWEST and (found is None or length > found[1]):
             found = training.first, length

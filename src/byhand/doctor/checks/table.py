@@ -42,9 +42,9 @@ from byhand.doctor.checks.metric.selection import test_set_selection
 from byhand.doctor.checks.model.biases import scalar_bias
 from byhand.doctor.checks.model.exploding import exploding_gradients
 from byhand.doctor.checks.model.flat import dead_relus, saturated_units
-from byhand.doctor.checks.model.gradients import vanishing_gradients
 from byhand.doctor.checks.model.initial import all_zero_hidden_weights, initial_loss_above_chance
 from byhand.doctor.checks.model.stacked import softmax_as_hidden_unit, stacked_linear_layers
+from byhand.doctor.checks.model.vanishing import vanishing_gradients
 from byhand.doctor.checks.modes.mixed import rows_mixed_across_batch
 from byhand.doctor.checks.modes.mode import evaluated_in_train_mode, partial_eval_mode, trained_in_eval_mode
 from byhand.doctor.checks.modes.regular import dropout_never_off
@@ -65,7 +65,7 @@ from byhand.doctor.checks.steps.rate import learning_rate_too_high, learning_rat
 from byhand.doctor.checks.steps.schedule import schedule_decays_to_nothing
 from byhand.doctor.finding import Finding
 
-__all__ = ["CHECKS", "Check"]
+__all__ = ["CHECKS", "GAIN", "Check"]
 
 Check = Callable[[Evidence], Iterable[Finding]]
 
@@ -149,3 +149,13 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "unseeded": unseeded,
     }
 )
+
+GAIN: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "learning-rate-too-high": 0.05,
+        "learning-rate-too-low": 0.03,
+        "stopped-while-learning": 0.03,
+        "exploding-gradients": 0.05,
+    }
+)
+"""The gain in accuracy from which on an experiment confirms a check's suspicion, where it is not the usual one."""

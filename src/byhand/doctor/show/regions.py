@@ -19,13 +19,13 @@ from byhand.doctor.text.stored import Stored, edited, read_stored, span
 from byhand.errors import DataError
 from byhand.text import one_line
 
-__all__ = ["ROOT", "Regions", "source_root"]
+__all__ = ["ROOT", "Regions"]
 
 ROOT: Final = "%SRCROOT%"
 _END: Final = re.compile(r"\r\n|\r|\n")
 
 
-def source_root(program: Program) -> Path:
+def _source_root(program: Program) -> Path:
     """The folder that locations are relative to: the repository's, else where byhand runs, else the program's own."""
     folder = program.folder.resolve()
     for above in (folder, *folder.parents):
@@ -41,7 +41,7 @@ class Regions:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._root = source_root(program)
+        self._root = _source_root(program)
         self._stored: dict[str, Stored | None] = {}
 
     def artifact(self, file: str) -> dict[str, Any]:

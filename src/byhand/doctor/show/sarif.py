@@ -156,7 +156,7 @@ def _fingerprint(e: Examination, finding: Finding) -> str:
 def _invocation(report: Report, ended: datetime) -> dict[str, Any]:
     e = report.examination
     well = e.trace.end.how in ("done", "shortened") or (e.trace.end.how == "exit" and bool(e.trace.forwards))
-    told = [("note" if well else "error", end)] if (end := sentences.ended(e)) else []
+    told = [("note" if well else "error", end)] if (end := sentences.ended(e.trace)) else []
     told += [("note", text) for text in sentences.side_notes(e)]
     told += [("note", f"not examined: {text}") for text in sentences.unseen(e)]
     return {

@@ -13,7 +13,7 @@ from byhand.doctor.place import Place
 from byhand.doctor.trace import Trace
 
 __all__ = [
-    "accuracy", "began", "ended", "ending", "fine", "fixed", "fixes", "harm", "notes", "number", "of_note",
+    "accuracy", "began", "ended", "fine", "fixed", "fixes", "harm", "notes", "number", "of_note",
     "side_notes", "unseen", "verdict", "where",
 ]  # fmt: skip
 
@@ -46,13 +46,8 @@ def began(e: Examination) -> str:
     return "; ".join(said)
 
 
-def ended(e: Examination) -> str | None:
-    """How the run ended, if not by itself and well."""
-    return ending(e.trace)
-
-
-def ending(trace: Trace) -> str | None:
-    """The same of a trace."""
+def ended(trace: Trace) -> str | None:
+    """How a run ended, if not by itself and well."""
     end = trace.end
     seconds = f"{end.seconds:.0f} s"
     at = f" at {where(end.place)}" if end.place else ""
@@ -214,7 +209,7 @@ def verdict(e: Examination) -> str:
     errors, warnings = (
         [f"{f.check} {where(f.place)}" for f in e.findings if f.level == level] for level in ("error", "warning")
     )
-    end = ended(e) if e.trace.end.how not in ("done", "shortened") else None
+    end = ended(e.trace) if e.trace.end.how not in ("done", "shortened") else None
     said = [_named(errors, "error"), _named(warnings, "warning")] if errors or warnings else ["no error, no warning"]
     return "; ".join(part for part in (*said, end) if part)
 

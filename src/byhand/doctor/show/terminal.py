@@ -78,7 +78,7 @@ class _Paper:
 def _head(report: Report, paper: _Paper) -> list[str]:
     e = report.examination
     lines = paper.lines(sentences.began(e))
-    if end := sentences.ended(e):
+    if end := sentences.ended(e.trace):
         lines += paper.lines(end)
     lines += paper.ends(*sentences.accuracy(e))
     if report.ceiling:

@@ -22,7 +22,6 @@ _SHORTEST: Final = 0.1  # of the program's own steps; what a shorter arm shows i
 _SPARE: Final = 0.9  # of the time that is left, what a plan may use
 _SHORT: Final = 0.25  # of the time that is left
 _NORMAL: Final = 0.5  # of the updates that it should make: an arm with fewer has crashed, and tells no time
-_WHOLE: Final = ("done", "exit")
 
 
 def updates(trace: Trace) -> int:
@@ -46,7 +45,7 @@ class Bench:
         crowding: float = 1.0,
     ) -> None:
         self.observed = measure(trace)
-        self.steps = None if trace.end.how in _WHOLE else updates(trace) or None
+        self.steps = None if trace.end.by_itself else updates(trace) or None
         self.share = 1.0  # of the updates that were seen, those that an arm makes
         self.runs = 0
         self._program, self._trace, self._run, self._measure = program, trace, run, measure

@@ -25,9 +25,9 @@ from byhand.doctor.trial.bench import Bench, Runner
 from byhand.doctor.trial.outcome import Gain, Measure, Outcome
 from byhand.doctor.trial.trial import LONGER, Trial, harms, is_luck, joint
 
-__all__ = ["EVIDENT", "Proven", "prove"]
+__all__ = ["Proven", "prove"]
 
-EVIDENT: Final = frozenset(
+_EVIDENT: Final = frozenset(
     {
         "class-sorted-batches",
         "gradients-never-zeroed",
@@ -79,7 +79,7 @@ def prove(
 
     error: arithmetic has proven it, or its fix helps by more than a point of accuracy (or what ``gains`` asks) and by
     more than two standard errors. warning: strong evidence, and no fix could be tried. note: its fix changes no more
-    than luck does, or does harm. A mere suspicion (``needs_proof``, and not one of EVIDENT) that could not be tried is
+    than luck does, or does harm. A mere suspicion (``needs_proof``, and no evident one) that could not be tried is
     dropped, and so is one whose fix does harm. One that is a ``fact`` as well stays as a note where it was not tried.
 
     Args:
@@ -146,13 +146,13 @@ def _verdict(finding: Finding, trial: Trial, bench: Bench) -> Finding | None:
         level = finding.level if name in LONGER else "error"
         return replace(finding, level=level, proof="experiment", effect=_effect(gain, steps))
     if useless:
-        mere = finding.needs_proof and name not in EVIDENT
+        mere = finding.needs_proof and name not in _EVIDENT
         if mere and harms(useless) and not (alone and trial.confirms(name, alone)):
             return None
         return replace(finding, level="note", so=_harmless(useless), effect=_effect(useless, steps))
     if finding.under:
         return replace(finding, level="note")  # nothing but its cause proves it
-    if finding.needs_proof and (name not in EVIDENT or finding.level == "note"):
+    if finding.needs_proof and (name not in _EVIDENT or finding.level == "note"):
         if not finding.fact or name not in trial.left:
             return None
         return replace(finding, level="note", saw=f"{finding.saw} (its fix was not tried)")

@@ -5,22 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, final
 
+from byhand.doctor.checks.steps.rate import TIMES
 from byhand.doctor.finding import Finding
 from byhand.doctor.text.edits import Edits, written
 from byhand.doctor.text.program import Program
 from byhand.doctor.trial.bench import Bench
 from byhand.doctor.trial.outcome import Gain, Outcome, mean_gain
 
-__all__ = ["LEAST", "LONGER", "TIMES", "Trial", "harms", "is_luck", "joint"]
+__all__ = ["LONGER", "Trial", "harms", "is_luck", "joint"]
 
-LEAST: Final = 0.01
+_LEAST: Final = 0.01
 """The gain in accuracy below which a fix is called harmless, unless a check asks for more."""
 
 LONGER: Final = frozenset({"stopped-while-learning"})
 """Checks whose fix is to train longer: they are tried last, and their arms may have more steps than the others."""
 
-TIMES: Final = (4, 2)
-"""How many times as long each of their fixes trains, in their order."""
 
 _VISIBLE: Final = 0.03  # a gain that may be believed with however few steps
 _OF_LOSS: Final = 5  # where only the loss is known, 5 % of it stand for 0.01, but no less than 0.01 itself
@@ -39,12 +38,12 @@ def joint(company: Iterable[Finding]) -> Edits:
 
 def harms(gain: Gain) -> bool:
     """Whether a fix makes it worse, and not by luck."""
-    return gain.value < -max(_least(gain, LEAST), _ERRORS * gain.error)
+    return gain.value < -max(_least(gain, _LEAST), _ERRORS * gain.error)
 
 
 def is_luck(gain: Gain) -> bool:
     """Whether a gain is no more than luck, or too small to speak of."""
-    return abs(gain.value) <= max(_least(gain, LEAST), _ERRORS * gain.error)
+    return abs(gain.value) <= max(_least(gain, _LEAST), _ERRORS * gain.error)
 
 
 @final
@@ -109,7 +108,7 @@ class Trial:
 
     def _asked(self, check: str, gain: Gain) -> float:
         """The fewer the steps, the more is asked: what they gain may be caught up with later."""
-        return _least(gain, max(self._gains.get(check, LEAST), min(_VISIBLE, LEAST / self._bench.share)))
+        return _least(gain, max(self._gains.get(check, _LEAST), min(_VISIBLE, _LEAST / self._bench.share)))
 
     # What there is time for.
 

@@ -35,7 +35,7 @@ def told(watched, tmp_path_factory):
         trace = watched(text, folder=folder)
         assert trace.end.how == "done", trace.end.error
         program = read_program(folder / "main.py")
-        evidence = Evidence(program, trace, audit(program, trace))
+        evidence = Evidence(program, trace, audit(trace))
         return evidence, list(accuracy_over_one_hot(evidence))
 
     return run

@@ -53,7 +53,7 @@ def seen(watched, tmp_path):
     def look(text: str) -> Evidence:
         trace = watched(text, folder=tmp_path)
         program = read_program(Path(tmp_path) / "main.py")
-        return Evidence(program, trace, audit(program, trace))
+        return Evidence(program, trace, audit(trace))
 
     return look
 

@@ -42,7 +42,7 @@ def told(workshop_of_all, tmp_path, monkeypatch):
         path.write_text(PROGRAM.replace("CHOICE", choice))
         program, trace = read_program(path), workshop_of_all.run(Job(path, tmp_path))
         assert trace.end.how == "done", trace.output
-        evidence = Evidence(program, trace, audit(program, trace))
+        evidence = Evidence(program, trace, audit(trace))
         found = list(rounded_before_argmax(evidence))
         fix = edits.apply(program, found[0].edits[0])["main.py"] if found and found[0].edits else ""
         return found, fix, evidence.audit.accuracy

@@ -155,7 +155,7 @@ def test_weights_that_are_given_back_are_no_step_and_their_rows_not_learnt_from(
         )
     )
     program, trace = read_program(path), workshop_of_all.run(Job(path, tmp_path))
-    evidence = Evidence(program, trace, audit(program, trace))
+    evidence = Evidence(program, trace, audit(trace))
     assert {one.kind for one in trace.forwards if one.n == 200} == {"eval"}
     assert [one.n for one in evidence.audit.passes] == [200] * 13
     assert trace.forwards[-1].clock == trace.trainings[0].last + 1

@@ -412,7 +412,7 @@ def probed(watched, tmp_path_factory):
         assert not closer.notes
         program = read_program(folder / "main.py")
         whole = replace(trace, probes=closer.probes)
-        return Evidence(program, whole, audit(program, whole))
+        return Evidence(program, whole, audit(whole))
 
     return run
 

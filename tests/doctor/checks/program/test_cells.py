@@ -34,7 +34,7 @@ def found(watched, tmp_path):
         text = notebook(*cells)
         trace = watched(text, folder=tmp_path, file="main.ipynb")
         program: Program = read_program(Path(tmp_path / "main.ipynb"))
-        return list(hidden_notebook_state(Evidence(program, trace, audit(program, trace))))
+        return list(hidden_notebook_state(Evidence(program, trace, audit(trace))))
 
     return look
 

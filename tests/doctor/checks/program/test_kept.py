@@ -34,7 +34,7 @@ def notes(tmp_path: Path, watched):
         trace = watched(PROGRAM.replace("WIDE", str(wide)).replace("EVALUATE", evaluate), folder=tmp_path)
         assert trace.end.how == "done", trace.end
         program = read_program(tmp_path / "main.py")
-        return list(evaluated_with_graph(Evidence(program, trace, audit(program, trace))))
+        return list(evaluated_with_graph(Evidence(program, trace, audit(trace))))
 
     return found
 

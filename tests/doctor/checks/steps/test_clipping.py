@@ -51,7 +51,7 @@ def found(tmp_path: Path, watched):
         trace = watched(text, folder=tmp_path)
         assert trace.end.how == "done", trace.end
         program = read_program(tmp_path / "main.py")
-        return list(clipped_in_vain(Evidence(program, trace, audit(program, trace)))), program
+        return list(clipped_in_vain(Evidence(program, trace, audit(trace)))), program
 
     return said
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from byhand.doctor.checks.reading.literals import bound
-from byhand.doctor.checks.steps import optim
+from byhand.doctor.checks.steps import optim, rate
+from byhand.doctor.checks.table import GAIN
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import End, Training
 from tests.doctor.checks._traces import Story, parameter, patched, pictures
@@ -203,11 +204,21 @@ def test_what_stays_on_purpose_or_gets_no_gradient_is_left_alone(change):
     assert not found(optim.parameter_never_updated, story.evidence(**fields))
 
 
-def test_a_network_learnt_elsewhere_under_a_new_head_is_left_alone():
-    story, fields = trained("net.load_state_dict(old)\n" + LOOP)
+@pytest.mark.parametrize("loading", ["net.load_state_dict(old)", "net = resnet18(weights=best)", "freeze(net)"])
+def test_a_network_learnt_elsewhere_under_a_new_head_is_left_alone(loading):
+    story, fields = trained(f"{loading}\n{LOOP}")
     fields["parameters"] = (parameter("head", optimizer=0), parameter("body", start=0.1, end=0.1, training=None))
     fields["optimizers"] = (story.optimizer("SGD"),)
     assert not found(optim.parameter_never_updated, story.evidence(**fields))
+
+
+def test_weights_by_name_are_not_weights_that_were_loaded():
+    story, fields = trained("weights = torch.randn(784, 10)\n" + LOOP)
+    lost = parameter("bias", start=0.1, end=0.1, training=None)
+    fields["parameters"] = (parameter("weights", optimizer=0), lost)
+    fields["optimizers"] = (story.optimizer("SGD"),)
+    (finding,) = found(optim.parameter_never_updated, story.evidence(**fields))
+    assert finding.saw.startswith("bias received gradients and stayed the same to the bit")
 
 
 # The rate, and the number of epochs.
@@ -229,7 +240,7 @@ COURSES = {
 def named(kind, accuracy=0.6, source=LOOP):
     story, fields = trained(source, losses=COURSES[kind], accuracy=accuracy)
     evidence = story.evidence(**fields)
-    checks = (optim.learning_rate_too_high, optim.learning_rate_too_low, optim.stopped_while_learning)
+    checks = (rate.learning_rate_too_high, rate.learning_rate_too_low, rate.stopped_while_learning)
     return {f.check: f for check in checks for f in check(evidence)}
 
 
@@ -268,7 +279,7 @@ def test_a_model_that_is_right_raises_none_either(kind):
 def test_a_run_that_was_cut_short_was_not_stopped_by_its_author():
     story, fields = trained(losses=COURSES["still falling"])
     evidence = story.evidence(**fields, end=End("shortened", 1.0))
-    assert not found(optim.stopped_while_learning, evidence)
+    assert not found(rate.stopped_while_learning, evidence)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +328,7 @@ def test_the_number_of_epochs_is_found_where_it_is_written(text, loop, expected)
     story = Story(f"{text}{loop}\n    net(xb)\n    loss.backward()\n")
     story.learn(X, Y, epochs=10, losses=COURSES["still falling"])
     evidence = story.evidence(trainings=(story.training(None, loop, epochs=10),))
-    (finding,) = found(optim.stopped_while_learning, evidence)
+    (finding,) = found(rate.stopped_while_learning, evidence)
     assert finding.place.line == expected
 
 
@@ -330,13 +341,13 @@ def test_a_program_that_tries_several_rates_is_judged_by_its_best():
         Training(300 * i, 300 * i + 300, story.at("train(lr)"), True, rate, (), None, None)
         for i, rate in enumerate((0.001, 0.1))
     )
-    (finding,) = found(optim.learning_rate_too_low, story.evidence(trainings=rates))
+    (finding,) = found(rate.learning_rate_too_low, story.evidence(trainings=rates))
     assert finding.saw.endswith("at a rate of 0.1")
     assert story.evidence().program.text(finding.place) == "0.1"
 
 
 def test_the_gains_that_confirm_a_suspicion_are_stated():
-    assert set(optim.GAIN) == {
+    assert set(GAIN) == {
         "learning-rate-too-high",
         "learning-rate-too-low",
         "stopped-while-learning",

@@ -9,7 +9,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.calls import bracketed
-from byhand.doctor.checks.reading.kinds import of_model
+from byhand.doctor.checks.reading.kinds import equal_labels, of_model
 from byhand.doctor.checks.reading.tapes import PICKS, Reading, name_of, readings
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
@@ -95,15 +95,9 @@ def _is_weighted(reading: Reading, op: Op, column: int, row: int) -> bool:
 def _is_picked(reading: Reading, index: int) -> bool:
     """Whether a value has one number a row that the row's label chose."""
     return any(
-        name_of(op) in PICKS | {"cross_entropy", "nll_loss"} and any(_labels(reading, i) for i in op.inputs[1:])
+        name_of(op) in PICKS | {"cross_entropy", "nll_loss"} and any(equal_labels(reading, i) for i in op.inputs[1:])
         for op in reading.ancestors(index)
     )
-
-
-def _labels(reading: Reading, index: int) -> bool:
-    """Whether a value is the labels, whatever its shape."""
-    y = reading.array(index)
-    return y is not None and 0 < y.size == len(reading.labels) and np.array_equal(y.ravel(), reading.labels)
 
 
 def _of_labels(reading: Reading, index: int) -> bool:

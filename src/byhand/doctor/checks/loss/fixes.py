@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass
 from typing import final
 
-from byhand.doctor.checks.reading.calls import Call, bracketed, call_at, callers, constructors, with_axis
+from byhand.doctor.checks.reading.calls import Call, before_name, bracketed, call_at, callers, calls_of, with_axis
 from byhand.doctor.checks.reading.softmaxes import Softmax
 from byhand.doctor.checks.reading.tapes import Reading, name_of
 from byhand.doctor.finding import Edit
@@ -13,7 +13,7 @@ from byhand.doctor.tape import Op
 from byhand.doctor.text.edits import replace
 from byhand.doctor.text.program import Program
 
-__all__ = ["Fix", "along", "logarithm", "without"]
+__all__ = ["Fix", "along", "logarithm", "renamed", "without"]
 
 
 @final
@@ -44,8 +44,7 @@ def without(program: Program, reading: Reading, op: Op, softmax: Softmax | None)
 def logarithm(program: Program, reading: Reading, op: Op, softmax: Softmax | None) -> Fix:
     """Take log_softmax for a softmax."""
     if op.module and (made := _constructor(program, op)):
-        edit = replace(made.name_place, "LogSoftmax")
-        return Fix(made.place, program.text(made.place).replace(made.name, "LogSoftmax", 1), ((edit,),))
+        return renamed(program, made, "LogSoftmax")
     call = _call(program, reading, op, softmax)
     if not call or not call.operand:
         return Fix(op.place, "")
@@ -54,10 +53,14 @@ def logarithm(program: Program, reading: Reading, op: Op, softmax: Softmax | Non
             return Fix(call.place, "")
         text = f"torch.log_softmax({program.text(call.operand)}, dim={softmax.axis})"
         return Fix(call.place, text, ((replace(call.place, text),),))
-    at = len(program.text(call.unit.place(call.node.func))) - len(call.name)
-    whole = program.text(call.place)
-    text = whole[:at] + "log_softmax" + whole[at + len(call.name) :]
-    return Fix(call.place, text, ((replace(call.name_place, "log_softmax"),),))
+    return renamed(program, call, "log_softmax")
+
+
+def renamed(program: Program, call: Call, name: str) -> Fix:
+    """Call another function, or make another module, with the same arguments."""
+    before = before_name(program, call)
+    text = before + name + program.text(call.place).removeprefix(before + call.name)
+    return Fix(call.place, text, ((replace(call.name_place, name),),))
 
 
 def along(program: Program, reading: Reading, softmax: Softmax, axis: int) -> Fix:
@@ -92,13 +95,12 @@ def _largest(reading: Reading, softmax: Softmax) -> list[Op]:
 
 def _constructor(program: Program, op: Op) -> Call | None:
     """Where the module was made, if that is one place."""
-    made = constructors(program, op.module or "", op.place)
+    made = calls_of(program, op.module or "", op.place)
     return made[0] if len(made) == 1 else None
 
 
 def _prefix(program: Program, made: Call) -> str:
-    before = program.text(made.unit.place(made.node.func))[: -len(made.name)]
-    return before or ("torch.nn." if "torch" in made.modules else "nn.")
+    return before_name(program, made) or ("torch.nn." if "torch" in made.modules else "nn.")
 
 
 def _call(program: Program, reading: Reading, op: Op, softmax: Softmax | None) -> Call | None:

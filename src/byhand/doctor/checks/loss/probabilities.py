@@ -11,14 +11,14 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.loss.fixes import along, logarithm, without
-from byhand.doctor.checks.reading.kinds import one_hot
+from byhand.doctor.checks.reading.heads import expect_scores, use_of
 from byhand.doctor.checks.reading.softmaxes import Softmax, made_by, softmaxes
-from byhand.doctor.checks.reading.tapes import PICKS, PRODUCTS, THROUGH, Reading, name_of, readings
+from byhand.doctor.checks.reading.tapes import PICKS, THROUGH, Reading, name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
 
-__all__ = ["expect_scores", "probabilities_into_nll", "softmax_before_cross_entropy", "softmax_over_batch", "use_of"]
+__all__ = ["probabilities_into_nll", "softmax_before_cross_entropy", "softmax_over_batch"]
 
 
 def softmax_before_cross_entropy(evidence: Evidence) -> Iterator[Finding]:
@@ -117,18 +117,6 @@ def softmax_over_batch(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def expect_scores(reading: Reading, found: list[Softmax]) -> Iterator[tuple[Op, int]]:
-    """What takes a softmax for a loss: cross_entropy, log_softmax, or a softmax whose logarithm is taken."""
-    for op in reading.tape.ops:
-        if name_of(op) == "cross_entropy" and op.inputs:
-            yield op, op.inputs[0]
-    logs = [op for op in reading.tape.ops if name_of(op) == "log" and op.inputs]
-    logged = {reading.source(op.inputs[0], THROUGH | PICKS | {"add", "clamp"}) for op in logs}
-    for softmax in found:
-        if softmax.log or softmax.output in logged:
-            yield softmax.op, softmax.logits
-
-
 def _negated(reading: Reading) -> Iterator[tuple[Op, int, bool]]:
     """Losses that are minus what they pick out of their scores: the operation, the scores, whether it is by hand."""
     for op in reading.tape.ops:
@@ -154,28 +142,6 @@ def _over_batch(reading: Reading, softmax: Softmax) -> bool:
         return False
     classes = shape[1 - softmax.axis]
     return classes >= 2 and classes != reading.n and 0 <= reading.labels.min() <= reading.labels.max() < classes
-
-
-def use_of(reading: Reading, softmax: Softmax) -> str:
-    """What its values become: the loss, or a prediction that another axis would change; empty for anything else."""
-    reached = {softmax.output}
-    for op in reading.tape.ops:
-        if reached.intersection(op.inputs) and name_of(op) not in PRODUCTS:
-            reached.add(op.output)
-            if op.output == reading.tape.loss or name_of(op) in ("nll_loss", "cross_entropy"):
-                return "the loss is made of them"
-            if (
-                reading.tape.loss is None
-                and reading.train
-                and any(reading.value(i).labels or one_hot(reading, i) for i in op.inputs)
-            ):
-                return "the gradient is made of them"
-    z, p = reading.rows(softmax.logits), reading.rows(softmax.output)
-    choices = [op for op in reading.tape.ops if name_of(op) in ("argmax", "argmin", "max", "topk")]
-    if not any(op.inputs[0] in reached for op in choices) or z is None or p is None:
-        return ""
-    changed = int((z.argmax(1) != p.argmax(1)).sum())
-    return f"{changed} of the {reading.n} predictions are others for it" if changed else ""
 
 
 def _sums(reading: Reading, softmax: Softmax) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.paper.probes import known
+from byhand.doctor.checks.paper.probes import known, moving
 from byhand.doctor.checks.reading.calls import bracketed
 from byhand.doctor.checks.reading.kinds import cross_entropy
 from byhand.doctor.checks.reading.tapes import PICKS, Reading, name_of, readings
@@ -36,8 +36,8 @@ def loss_of_wrong_sign(evidence: Evidence) -> Iterator[Finding]:
     runs: dict[int | None, list[tuple[Reading, float]]] = {}
     for reading in readings(evidence.trace):
         exact = cross_entropy(reading) if reading.train else None
-        if exact is not None and reading.tape.forward is not None:
-            runs.setdefault(evidence.trace.forwards[reading.tape.forward].training, []).append((reading, exact))
+        if exact is not None and reading.forward is not None:
+            runs.setdefault(reading.forward.training, []).append((reading, exact))
     seen: set[Place | None] = set()
     for training, pairs in runs.items():
         start, end = pairs[0][1], pairs[-1][1]
@@ -56,23 +56,23 @@ def loss_of_wrong_sign(evidence: Evidence) -> Iterator[Finding]:
 def _by_slopes(evidence: Evidence) -> Iterator[Finding]:
     """If every update of a training without autograd goes up one of the usual losses, by finite differences."""
     for probe in evidence.trace.probes[-1:]:
-        moving = [one for one in probe.parameters if one.updated and one.moved > 0]
+        parameters = [probe.parameters[i] for i in moving(probe)]
         for i, scalar in enumerate(probe.scalars):
-            fits = [cosine(one.slopes[i], one.taken) for one in moving if known(probe, one, i)]
-            if not scalar.assumed or len(fits) < len(moving) or not fits or max(fits) > -ALIKE[probe.single]:
+            fits = [cosine(one.slopes[i], one.taken) for one in parameters if known(probe, one, i)]
+            if not scalar.assumed or len(fits) < len(parameters) or not fits or max(fits) > -ALIKE[probe.single]:
                 continue
-            nodes = [_update(evidence.program, one.place) for one in moving]
+            nodes = [_update(evidence.program, one.place) for one in parameters]
             edits = [
                 _turn(evidence.program, unit, node, "+=", "-=")
                 for node, unit in dict.fromkeys(pair for pair in nodes if pair)
                 if isinstance(node.op, ast.Add)
             ]
-            place = moving[0].place
+            place = parameters[0].place
             yield Finding(
                 "loss-of-wrong-sign",
                 "error",
                 place,
-                f"all {len(moving)} updates go along the gradient of the {scalar.assumed}, by finite differences "
+                f"all {len(parameters)} updates go along the gradient of the {scalar.assumed}, by finite differences "
                 "(cosine 1.00), and not against it",
                 "every step makes the right answer less likely",
                 evidence.program.line(place).replace("+=", "-=", 1) if place and any(edits) else "the other sign",
@@ -85,11 +85,9 @@ def _by_slopes(evidence: Evidence) -> Iterator[Finding]:
 def _is_downhill(evidence: Evidence) -> bool:
     """Whether an update of a training without autograd does not go up one of the usual losses: its sign is right."""
     for probe in evidence.trace.probes:
-        moving = [one for one in probe.parameters if one.updated and one.moved > 0]
+        parameters = [probe.parameters[i] for i in moving(probe)]
         for i, scalar in enumerate(probe.scalars):
-            fits = (
-                [cosine(one.slopes[i], one.taken) for one in moving if known(probe, one, i)] if scalar.assumed else []
-            )
+            fits = [cosine(one.slopes[i], one.taken) for one in parameters if scalar.assumed and known(probe, one, i)]
             if fits and max(fits) > -_UP:
                 return True
     return False

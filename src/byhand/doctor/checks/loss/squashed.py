@@ -14,10 +14,10 @@ import numpy as np
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.loss.fixes import Fix
 from byhand.doctor.checks.loss.rectified import but_for_the_last, without_derivative
-from byhand.doctor.checks.reading.calls import Call, bracketed, call_at, constructors, last_name
+from byhand.doctor.checks.reading.calls import Call, before_name, bracketed, call_at, calls_of, last_name
 from byhand.doctor.checks.reading.heads import heads
-from byhand.doctor.checks.reading.kinds import class_scores, of_model
-from byhand.doctor.checks.reading.tapes import PRODUCTS, THROUGH, Reading, name_of, numbers, readings
+from byhand.doctor.checks.reading.kinds import class_scores, is_layer
+from byhand.doctor.checks.reading.tapes import THROUGH, Reading, name_of, numbers, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
@@ -81,7 +81,7 @@ def _found(reading: Reading) -> Iterator[tuple[Op, Op]]:
         if act is None or not class_scores(reading, act.output) or not act.inputs:
             continue
         spoken = logged and name_of(act) == "sigmoid"
-        if _kind(reading, act) and not spoken and _is_layer(reading, _input(reading, act)):
+        if _kind(reading, act) and not spoken and is_layer(reading, _input(reading, act)):
             yield op, act
 
 
@@ -112,17 +112,6 @@ def _input(reading: Reading, act: Op) -> int:
             inner = reading.makers.get(index)
             return inner.inputs[0] if inner and name_of(inner) == "neg" else index
     return index
-
-
-def _is_layer(reading: Reading, index: int) -> bool:
-    """Whether a value is a product with a parameter, with a bias or without."""
-    op = reading.maker(index)
-    while op and name_of(op) == "add" and op.inputs:
-        inner = next((i for i in op.inputs if reading.value(i).parameter is None and of_model(reading, i)), None)
-        op = reading.maker(inner) if inner is not None else None
-    if not op or name_of(op) not in PRODUCTS:
-        return False
-    return any(reading.value(reading.source(i)).parameter is not None for i in op.inputs)
 
 
 def _called(op: Op) -> str:
@@ -200,7 +189,7 @@ def _last_call(program: Program, act: Op, times: int) -> Call | None:
     loops = program.nodes(act.place, ast.For) if act.place else []
     if not functions or len(functions[0].args.args) != 1 or any(loop in ast.walk(functions[0]) for loop in loops):
         return None
-    found = constructors(program, functions[0].name, act.place)
+    found = calls_of(program, functions[0].name, act.place)
     return max(found, key=lambda call: (call.place.end_line, call.place.end_column)) if len(found) == times else None
 
 
@@ -209,7 +198,7 @@ def _is_own(program: Program, call: Call, module: str) -> bool:
     name = last_name(call.node.func)
     if name == module:
         return True
-    made = constructors(program, module, call.place)
+    made = calls_of(program, module, call.place)
     for unit in program.units:
         for node in ast.walk(unit.tree):
             match node:
@@ -223,12 +212,11 @@ def _is_own(program: Program, call: Call, module: str) -> bool:
 
 def _left_out(program: Program, act: Op) -> Fix:
     """The last module of this class in the call that made it, replaced by an identity."""
-    made = constructors(program, act.module or "", act.place)
+    made = calls_of(program, act.module or "", act.place)
     if not made:
         return Fix(act.place, "")
     last = max(made, key=lambda call: (call.place.line, call.place.column))
-    before = program.text(last.unit.place(last.node.func))[: -len(last.name)]
-    text = f"{before}Identity()"
+    text = f"{before_name(program, last)}Identity()"
     around = [
         node
         for node in program.nodes(last.place, ast.Call)

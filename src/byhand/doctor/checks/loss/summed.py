@@ -11,9 +11,9 @@ from typing import Final, final
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.loss.fixes import Fix
+from byhand.doctor.checks.loss.fixes import Fix, renamed
 from byhand.doctor.checks.loss.strides import strides
-from byhand.doctor.checks.reading.calls import Call, bracketed, call_at, constructors
+from byhand.doctor.checks.reading.calls import Call, before_name, bracketed, call_at, calls_of
 from byhand.doctor.checks.reading.kinds import cross_entropy
 from byhand.doctor.checks.reading.literals import rate_of, rate_places
 from byhand.doctor.checks.reading.tapes import Reading, name_of, readings
@@ -54,8 +54,8 @@ def loss_summed_not_averaged(evidence: Evidence) -> Iterator[Finding]:
     yield from _by_paper(evidence)
     runs: dict[int | None, list[Reading]] = {}
     for reading in readings(evidence.trace):
-        if reading.train and reading.tape.loss is not None and reading.tape.forward is not None:
-            runs.setdefault(evidence.trace.forwards[reading.tape.forward].training, []).append(reading)
+        if reading.train and reading.tape.loss is not None and reading.forward is not None:
+            runs.setdefault(reading.forward.training, []).append(reading)
     seen: set[Place | None] = set()
     for tapes in runs.values():
         if len(tapes) < _SURE or _accumulates(evidence.trace):
@@ -86,14 +86,8 @@ def _by_paper(evidence: Evidence) -> Iterator[Finding]:
     """A gradient by hand: each step is N times the rate times the mean gradient of its rows."""
     program, trace = evidence.program, evidence.trace
     for index, training in enumerate(trace.trainings):
-        mine = [
-            reading
-            for reading in readings(trace)
-            if reading.train and reading.tape.forward is not None
-            if trace.forwards[reading.tape.forward].training == index
-        ]
         rate, places = rate_of(program, trace, training), rate_places(program, trace, training)
-        found = strides(mine)
+        found = strides([reading for reading in readings(trace) if reading.train and reading.of(index)])
         if not rate or not training.hand or len(found) < 2 or min(stride.n for stride in found) < 3:
             continue
         if any(abs(stride.times / (rate * stride.n) - 1) > 0.01 for stride in found):
@@ -190,7 +184,7 @@ def _mean(program: Program, reading: Reading, kind: _Kind) -> Fix:
     if kind.name == "twice":
         return _undivided(program, op)
     if op.options.get("reduction") == "sum":
-        made = constructors(program, op.module or "", op.place) if op.module else []
+        made = calls_of(program, op.module or "", op.place) if op.module else []
         call = made[0] if len(made) == 1 else None if op.module else call_at(program, op.place)
         for key in call.node.keywords if call else ():
             if call and key.arg == "reduction":
@@ -206,7 +200,7 @@ def _mean(program: Program, reading: Reading, kind: _Kind) -> Fix:
     several = len(reading.shape(op.inputs[0])) == 2
     if several:
         return _over_rows(program, reading, op, call)
-    return Fix(call.place, _named(program, call, "mean"), ((replace(call.name_place, "mean"),),))
+    return renamed(program, call, "mean")
 
 
 def _over_rows(program: Program, reading: Reading, op: Op, call: Call) -> Fix:
@@ -218,15 +212,8 @@ def _over_rows(program: Program, reading: Reading, op: Op, call: Call) -> Fix:
     if call.method:
         text = f"{bracketed(program, call.operand)}.sum({axis}).mean()"
     else:
-        function = program.text(call.unit.place(call.node.func))
-        text = f"{function.removesuffix(call.name)}sum({inner}, {axis}).mean()"
+        text = f"{before_name(program, call)}sum({inner}, {axis}).mean()"
     return Fix(call.place, text, ((replace(call.place, text),),))
-
-
-def _named(program: Program, call: Call, name: str) -> str:
-    whole = program.text(call.place)
-    at = len(program.text(call.unit.place(call.node.func))) - len(call.name)
-    return whole[:at] + name + whole[at + len(call.name) :]
 
 
 def _undivided(program: Program, op: Op) -> Fix:

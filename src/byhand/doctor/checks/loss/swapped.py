@@ -14,7 +14,7 @@ from byhand.doctor.checks.loss.fixes import Fix
 from byhand.doctor.checks.reading.calls import Call, call_at, callers
 from byhand.doctor.checks.reading.course import short
 from byhand.doctor.checks.reading.kinds import is_target, of_model, one_hot
-from byhand.doctor.checks.reading.tapes import THROUGH, Reading, name_of, readings
+from byhand.doctor.checks.reading.tapes import THROUGH, Reading, name_of, readings, sums_to_one
 from byhand.doctor.finding import Edit, Finding
 from byhand.doctor.place import Place
 from byhand.doctor.tape import Op
@@ -177,10 +177,10 @@ def _values(reading: Reading, op: Op) -> str:
 
 def _consequence(reading: Reading, op: Op) -> str:
     first, second = op.inputs[:2]
-    sure = one_hot(reading, first)
+    sure, p = one_hot(reading, first), reading.rows(second)
     floor = math.log1p((reading.shape(first)[-1] - 1) / math.e) if sure else 0.0
     match name_of(op):
-        case "cross_entropy" if sure and _sums_to_one(reading, second):
+        case "cross_entropy" if sure and p is not None and sums_to_one(p):
             return f"the loss cannot fall below {floor:.3f}, and where the model is sure and wrong there is no gradient"
         case "cross_entropy" if sure:
             return (
@@ -195,11 +195,6 @@ def _consequence(reading: Reading, op: Op) -> str:
             )
         case _:
             return "the loss is linear in what the model says: a row that is sure and wrong is pushed no harder"
-
-
-def _sums_to_one(reading: Reading, index: int) -> bool:
-    p = reading.rows(index)
-    return p is not None and bool((abs(p.sum(axis=1) - 1) < 1e-4).all()) and bool((p >= 0).all())
 
 
 def _course(trace: Trace) -> str:

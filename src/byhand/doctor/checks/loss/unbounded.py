@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.loss.fixes import Fix
-from byhand.doctor.checks.reading.calls import bracketed, call_at, constructors
+from byhand.doctor.checks.loss.fixes import Fix, renamed
+from byhand.doctor.checks.reading.calls import bracketed, call_at, calls_of
 from byhand.doctor.checks.reading.course import short
-from byhand.doctor.checks.reading.kinds import is_target, of_model
-from byhand.doctor.checks.reading.tapes import PICKS, PRODUCTS, THROUGH, Reading, name_of, readings
+from byhand.doctor.checks.reading.kinds import is_layer, is_target, of_model
+from byhand.doctor.checks.reading.tapes import PICKS, THROUGH, Reading, name_of, readings
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
@@ -82,7 +82,7 @@ def _lowest(trace: Trace) -> str:
 def _of_library(evidence: Evidence, reading: Reading) -> Iterator[tuple[Op, str, Fix]]:
     """nll_loss of scores whose exponentials do not sum to 1."""
     for op in reading.tape.ops:
-        if name_of(op) != "nll_loss" or not op.inputs or not _is_open(reading, op.inputs[0]):
+        if name_of(op) != "nll_loss" or not op.inputs or not is_layer(reading, op.inputs[0], _OPEN):
             continue
         z = reading.rows(op.inputs[0])
         if z is None or not np.isfinite(z).all() or z.shape[1] < 2:
@@ -101,16 +101,13 @@ def _of_library(evidence: Evidence, reading: Reading) -> Iterator[tuple[Op, str,
 def _cross_entropy(program: Program, op: Op) -> Fix:
     """cross_entropy in the place of nll_loss."""
     if op.module == "NLLLoss":
-        made = constructors(program, "NLLLoss", op.place)
+        made = calls_of(program, "NLLLoss", op.place)
         call, name = (made[0] if len(made) == 1 else None), "CrossEntropyLoss"
     else:
         call, name = call_at(program, op.place), "cross_entropy"
     if not call or call.name not in ("NLLLoss", "nll_loss"):
         return Fix(op.place, "cross_entropy, which takes the scores themselves")
-    at = len(program.text(call.unit.place(call.node.func))) - len(call.name)
-    whole = program.text(call.place)
-    text = whole[:at] + name + whole[at + len(call.name) :]
-    return Fix(call.place, text, ((replace(call.name_place, name),),))
+    return renamed(program, call, name)
 
 
 def _by_hand(evidence: Evidence, reading: Reading) -> Iterator[tuple[Op, str, Fix]]:
@@ -124,11 +121,11 @@ def _by_hand(evidence: Evidence, reading: Reading) -> Iterator[tuple[Op, str, Fi
         elif name == "mul" and len(op.inputs) == 2:
             scores = next((i for i in op.inputs if of_model(reading, i)), None)
             target = next((i for i in op.inputs if i != scores and is_target(reading, i)), None)
-            if scores is not None and target is not None and turned and _is_open(reading, scores):
+            if scores is not None and target is not None and turned and is_layer(reading, scores, _OPEN):
                 yield op, _negative(evidence), Fix(op.place, "log_softmax of the scores, times the labels")
             return
         elif name in PICKS:
-            if turned and _picks(reading, op) and _is_open(reading, op.inputs[0]):
+            if turned and _picks(reading, op) and is_layer(reading, op.inputs[0], _OPEN):
                 yield op, _negative(evidence), _logarithm(evidence.program, reading, op)
             return
         elif name not in _LINEAR:
@@ -228,14 +225,3 @@ def _shifted(program: Program, op: Op, low: float | None, high: float | None) ->
     if new is None:
         return Fix(op.place, "targets that are 0 or 1; for C classes, cross_entropy of C scores")
     return Fix(place, new, ((replace(place, new),),))
-
-
-def _is_open(reading: Reading, index: int) -> bool:
-    """Whether scores are a product with a parameter, plus a bias, and nothing that limits them."""
-    op = reading.maker(index, _OPEN)
-    while op and name_of(op) in ("add", "sub") and op.inputs:
-        inner = next((i for i in op.inputs if of_model(reading, i) and reading.value(i).parameter is None), None)
-        op = reading.maker(inner, _OPEN) if inner is not None else None
-    if not op or name_of(op) not in PRODUCTS:
-        return False
-    return any(reading.value(reading.source(i)).parameter is not None for i in op.inputs)

@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterator
-from typing import Final
 
 from byhand.doctor.audit.averages import DIVIDED, divisor, hits_of
 from byhand.doctor.audit.evidence import Evidence
@@ -11,8 +10,9 @@ from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Misprint
 from byhand.doctor.audit.whole import lengths, whole
 from byhand.doctor.checks.metric.overlapping import overlapping
+from byhand.doctor.checks.metric.visible import is_visible
 from byhand.doctor.checks.reading import origins
-from byhand.doctor.checks.reading.calls import last_name, ran
+from byhand.doctor.checks.reading.calls import bracketed, last_name, ran
 from byhand.doctor.checks.reading.roles import around, role
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.finding import Effect, Finding
@@ -23,8 +23,6 @@ from byhand.doctor.text.program import Program
 
 __all__ = ["evaluation_rows_dropped"]
 
-_SEEN: Final = 0.001  # a tenth of a point: less is no reason to change a program
-
 
 def evaluation_rows_dropped(evidence: Evidence) -> Iterator[Finding]:
     """The last rows of a part are not judged, or the hits are divided by rows that were not."""
@@ -34,8 +32,7 @@ def evaluation_rows_dropped(evidence: Evidence) -> Iterator[Finding]:
         found = _divided(evidence, one)
         if found is not None:
             yield found
-    audit = evidence.audit
-    for one in () if wrong else [*([audit.main] if audit.main else []), *reversed(audit.passes)]:
+    for one in () if wrong else evidence.audit.newest_first:
         left = _left_out(evidence, one)
         if left is not None:
             yield _dropped(evidence, one, *left)
@@ -57,13 +54,13 @@ def _divided(evidence: Evidence, one: Misprint) -> Finding | None:
         name, cause, fix = left[0], left[2], left[3]
         saw = f"{rows:,} of the {by:,} rows of {name} are judged, and their {hits:,} hits are divided by {by:,}"
         so = f"the {by - rows:,} rows that are left out count as mistakes"
-        instead = edits.written(evidence.program, fix) if fix else "judge the rest of the rows too"
+        instead = edits.written_if_any(evidence.program, fix) or "judge the rest of the rows too"
     else:
         cause, fix = place, _by_rows(evidence.program, place)
         saw = f"{hits:,} hits among {rows:,} rows are divided by {by:,}"
         so = f"the number is {'too small' if by > rows else 'too large'}, by a factor of {rows / by:.5g}"
-        instead = edits.written(evidence.program, fix) if fix else "count the rows beside the hits, and divide by them"
-    clear = abs(one.shown - one.actual) >= _SEEN
+        instead = edits.written_if_any(evidence.program, fix) or "count the rows beside the hits, and divide by them"
+    clear = is_visible(one.shown, one.actual)
     return Finding(
         "evaluation-rows-dropped",
         "error" if clear else "note",
@@ -86,7 +83,7 @@ def _dropped(evidence: Evidence, one: Pass, name: str, rows: int, place: Place |
         place,
         saw=f"{one.n:,} of the {rows:,} rows of {name} are judged; the last {missing:,} never are",
         so=f"{accuracy:.4f} of those are right, of all rows between {least:.4f} and {least + missing / rows:.4f}",
-        instead=edits.written(evidence.program, fix) if fix else "judge the rest too, as a shorter batch",
+        instead=edits.written_if_any(evidence.program, fix) or "judge the rest too, as a shorter batch",
         edits=(fix,) if fix else (),
     )
 
@@ -130,9 +127,8 @@ def _whole_batches(evidence: Evidence, one: Pass) -> tuple[Place, Edits] | None:
             for part in ast.walk(inside):
                 if isinstance(part, ast.BinOp) and isinstance(part.op, ast.FloorDiv) and ran(trace, unit.place(part)):
                     place = unit.place(part)
-                    left, right = (program.text(unit.place(side)) for side in (part.left, part.right))
-                    simple = isinstance(part.left, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant)
-                    up = f"-(-{left if simple else f'({left})'} // {right})"
+                    left, right = bracketed(program, unit.place(part.left)), program.text(unit.place(part.right))
+                    up = f"-(-{left} // {right})"
                     return place, (edits.replace(place, up),)
     return None
 

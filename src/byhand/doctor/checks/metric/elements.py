@@ -2,9 +2,9 @@
 
 import ast
 from collections.abc import Iterator
-from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.metric.visible import is_visible
 from byhand.doctor.checks.reading.calls import bracketed
 from byhand.doctor.finding import Effect, Finding
 from byhand.doctor.text import edits
@@ -12,8 +12,6 @@ from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Comparison
 
 __all__ = ["accuracy_over_one_hot"]
-
-_SEEN: Final = 0.001  # a tenth of a point: less is no reason to change a program
 
 
 def accuracy_over_one_hot(evidence: Evidence) -> Iterator[Finding]:
@@ -29,13 +27,13 @@ def accuracy_over_one_hot(evidence: Evidence) -> Iterator[Finding]:
         name = "error rate" if one.error else "accuracy"
         yield Finding(
             "accuracy-over-one-hot",
-            "error" if abs(one.shown - one.actual) >= _SEEN else "note",
+            "error" if is_visible(one.shown, one.actual) else "note",
             last.place or one.place,
             saw=f"predictions and labels, ones and zeros of shape {list(last.left)}, are compared number by number: "
             f"{name} {one.shown:.4f}; {wrong:,} of the {rows:,} rows are wrong, which makes it {one.actual:.4f}",
             so=f"a wrong row still counts {classes - 2} of {classes}: a model that is always wrong is "
             f"{(classes - 2) / classes:.4g} right so",
-            instead=edits.written(evidence.program, fix) if fix else "compare the classes of the rows, one number each",
+            instead=edits.written_if_any(evidence.program, fix) or "compare the classes of the rows, one number each",
             proof="arithmetic",
             effect=Effect(f"printed {name}", one.shown, one.actual),
             edits=(fix,) if fix else (),
@@ -53,7 +51,5 @@ def _by_rows(evidence: Evidence, pair: Comparison) -> Edits:
     fix: list[edits.Edit] = []
     for side in (nodes[0].left, nodes[0].comparators[0]):
         where = unit.place(side)
-        simple = isinstance(side, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
-        text = evidence.program.text(where) if simple else bracketed(evidence.program, where)
-        fix.append(edits.replace(where, f"{text}.argmax({axis})"))
+        fix.append(edits.replace(where, f"{bracketed(evidence.program, where)}.argmax({axis})"))
     return tuple(fix)

@@ -11,10 +11,14 @@ from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.audit.printed import Line, Misprint
 from byhand.doctor.checks.metric.constants import sum_over_a_constant
+from byhand.doctor.checks.metric.visible import is_visible
 from byhand.doctor.checks.reading import handed, origins, roles
-from byhand.doctor.finding import Edit, Effect, Finding
+from byhand.doctor.checks.reading.calls import last_name
+from byhand.doctor.checks.reading.course import fed
+from byhand.doctor.finding import Effect, Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Comparison
 
@@ -26,7 +30,6 @@ __all__ = [
     "sum_of_means_over_count",
 ]
 
-_SEEN = 0.001  # a tenth of a point: less is no reason to change a program
 _ROWS = 50  # fewer training rows are a toy, evaluated on themselves on purpose
 
 
@@ -36,7 +39,7 @@ def broadcast_accuracy(evidence: Evidence) -> Iterator[Finding]:
     for place in dict.fromkeys(c.place for c in crossed):
         mine = [c for c in crossed if c.place == place]
         example = max(mine, key=lambda c: c.total)  # the last batch may be a short one
-        evaluation = next((one for one in _newest(evidence) if _holds(one, mine)), None)
+        evaluation = next((one for one in evidence.audit.newest_first if _holds(one, mine)), None)
         misprint = next(
             (m for m in evidence.audit.misprints if m.statistic.broadcast and m.evaluation is evaluation), None
         )
@@ -47,7 +50,7 @@ def broadcast_accuracy(evidence: Evidence) -> Iterator[Finding]:
         truth = "" if actual is None else f"; the same predictions are {actual:.4f} right{where}"
         yield Finding(
             check="broadcast-accuracy",
-            level="error" if actual is None or abs(shown - actual) >= _SEEN else "note",
+            level="error" if actual is None or is_visible(shown, actual) else "note",
             place=place,
             saw=f"{left} {list(example.left)} {'!=' if example.name == '!=' else '=='} {right} "
             f"{list(example.right)} gives {list(example.shape)}, every prediction against every label: "
@@ -69,9 +72,9 @@ def mean_of_batch_means(evidence: Evidence) -> Iterator[Finding]:
         place, off = _averaging(evidence, one), abs(one.shown - one.actual)
         if place not in found or off > found[place][0]:
             found[place] = (off, one, one.actual)
-    for place, (off, one, actual) in found.items():
+    for place, (_, one, actual) in found.items():
         sizes = [batch.forward.n for batch in one.batches]
-        clear = one.measure == "accuracy" and off >= _SEEN
+        clear = one.measure == "accuracy" and is_visible(one.shown, actual)
         name, weight = (
             _name(one),
             f"a row of the short batch counts {max(sizes) / min(sizes):.3g} times as much as another",
@@ -105,11 +108,10 @@ def sum_of_means_over_count(evidence: Evidence) -> Iterator[Finding]:
             level="error",
             place=place,
             saw=f"the mean {name} of {len(one.batches):,} batches, added up and divided by {rows:,} rows, is the "
-            f"printed {_short(one.shown)}; the mean over the rows is {_short(one.actual)}",
+            f"printed {one.shown:.4g}; the mean over the rows is {one.actual:.4g}",
             so=f"the number is {rows / len(one.batches):.3g} times too small, and changes with the batch size",
-            instead=edits.written(evidence.program, fix)
-            if fix
-            else f"divide by {divisor or 'the number of batches'}, or add up each batch's mean times its rows",
+            instead=edits.written_if_any(evidence.program, fix)
+            or f"divide by {divisor or 'the number of batches'}, or add up each batch's mean times its rows",
             proof="arithmetic",
             effect=Effect(f"printed {name}", one.shown, one.actual),
             edits=(fix,) if fix else (),
@@ -149,7 +151,7 @@ def _last_batch_learnt(evidence: Evidence) -> Iterator[Finding]:
     main, trace = evidence.audit.main, evidence.trace
     if main is None or main.accuracy is None or not main.comparisons:
         return
-    learnt = [f for f in trace.forwards if f.kind == "train" and f.training == main.forward.training and f.rows.size]
+    learnt = [f for f in fed(trace, main.forward.training) if f.rows.size]
     known = np.unique(np.concatenate([f.rows for f in learnt])).size if learnt else 0
     if not learnt or 2 * main.n >= known or main.clock <= learnt[-1].clock:
         return
@@ -186,9 +188,7 @@ def evaluated_on_training_rows(evidence: Evidence) -> Iterator[Finding]:
             saw=f"all {evaluation.n:,} rows behind the {_words(line)}{value:.4f} had been trained on; they are "
             f"{evaluation.covers:.0%} of the training set",
             so="it shows how well the model remembers, and not how it does on new images",
-            instead=edits.written(evidence.program, fix)
-            if fix
-            else "hand over rows that were kept out of the training",
+            instead=edits.written_if_any(evidence.program, fix) or "hand over rows that were kept out of the training",
             proof="arithmetic",
             edits=(fix,) if fix else (),
         )
@@ -198,11 +198,11 @@ def _is_training_set(one: Pass) -> bool:
     return one.share >= 0.99 and one.covers >= 0.9 and one.clock > 0 and np.unique(one.rows).size >= _ROWS
 
 
-def _role(evidence: Evidence, line: Line) -> origins.Role | None:
+def _role(evidence: Evidence, line: Line) -> roles.Role | None:
     """What the program calls a number: by its words and its expression, which must agree; else by the loader."""
     program, printed = evidence.program, line.printed
     expressions = origins.shown(program, printed, line.number)
-    written = origins.role(program.text(expressions[0][0].place(expressions[0][1]))) if len(expressions) == 1 else None
+    written = roles.called(program.text(expressions[0][0].place(expressions[0][1]))) if len(expressions) == 1 else None
     words = origins.told(printed, line.number)
     if written and words and written != words:
         return words if words == "held-out" and _is_named(line) else None
@@ -226,12 +226,6 @@ def _is_metric(evidence: Evidence, comparison: Comparison) -> bool:
     return same and not np.array_equal(labels, np.arange(labels.size))
 
 
-def _newest(evidence: Evidence) -> list[Pass]:
-    """The main evaluation, then the others from the last."""
-    main = evidence.audit.main
-    return [*([main] if main else []), *reversed(evidence.audit.passes)]
-
-
 def _holds(evaluation: Pass, comparisons: list[Comparison]) -> bool:
     """Whether one of the comparisons is of this evaluation."""
     forwards = {batch.forward.index for batch in evaluation.batches}
@@ -247,7 +241,7 @@ def _rates(mine: list[Comparison], evaluation: Pass | None, misprint: Misprint |
     return shown, evaluation.accuracy if evaluation else None
 
 
-def _squeezed(program: Program, comparison: Comparison) -> tuple[str, str, str, tuple[Edit, ...]]:
+def _squeezed(program: Program, comparison: Comparison) -> tuple[str, str, str, Edits]:
     """The two sides as they are written, the comparison with equal shapes, and the edit that makes it."""
     place = comparison.place
     unit = program.unit(place) if place else None
@@ -259,7 +253,7 @@ def _squeezed(program: Program, comparison: Comparison) -> tuple[str, str, str, 
         pair = inside[0] if len(inside) == 1 else None
     if unit is None or pair is None:
         return "predictions", "labels", f"give both sides the shape [{comparison.labels.size}]", ()
-    fix: list[Edit] = []
+    fix: Edits = ()
     told: list[str] = []
     for node, shape in zip(pair, (comparison.left, comparison.right), strict=True):
         simple = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
@@ -269,27 +263,25 @@ def _squeezed(program: Program, comparison: Comparison) -> tuple[str, str, str, 
         if flat and exact:
             fix += edits.wrap(unit.place(node), before, after)
     left, right = (ast.unparse(node) for node in pair)
-    return left, right, edits.written(program, fix) if fix else f"{told[0]} == {told[1]}", tuple(fix)
+    return left, right, edits.written_if_any(program, fix) or f"{told[0]} == {told[1]}", fix
 
 
 def _sides(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
     """The operands of ``a == b``, ``eq(a, b)`` or ``a.eq(b)``."""
     if isinstance(node, ast.Compare):
         return node.left, node.comparators[0]
-    func = node.func if isinstance(node, ast.Call) else None
-    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-    if not isinstance(node, ast.Call) or name not in ("eq", "ne", "equal", "not_equal"):
+    if not isinstance(node, ast.Call) or last_name(node.func) not in ("eq", "ne", "equal", "not_equal"):
         return None
     if len(node.args) >= 2:
         return node.args[0], node.args[1]
-    return (func.value, node.args[0]) if isinstance(func, ast.Attribute) and node.args else None
+    return (node.func.value, node.args[0]) if isinstance(node.func, ast.Attribute) and node.args else None
 
 
 def _averaging(evidence: Evidence, one: Misprint) -> Place | None:
     return origins.averaging(evidence.program, one.line.printed, one.line.number) or one.place
 
 
-def _by_batches(program: Program, place: Place | None) -> tuple[tuple[Edit, ...], str]:
+def _by_batches(program: Program, place: Place | None) -> tuple[Edits, str]:
     """``len(dl.dataset)`` becomes ``len(dl)`` in a division; and how the number of batches would be written."""
     unit = program.unit(place) if place else None
     if unit is None or place is None:
@@ -311,7 +303,3 @@ def _name(one: Misprint) -> str:
 def _words(line: Line) -> str:
     words = " ".join(line.number.words.strip(" :=(,|").split()[-3:])
     return f"{words} " if words else ""
-
-
-def _short(value: float) -> str:
-    return f"{value:.4g}"

@@ -24,7 +24,6 @@ from byhand.doctor.trace import Forward, Number, Trace
 __all__ = ["no_held_out_data"]
 
 _ROWS: Final = 100  # fewer are a toy, learnt by heart on purpose
-_ENDED: Final = ("done", "exit")
 _ALL: Final = 0.99
 _TWICE: Final = 1.5  # visits of a row on average, from which on it is judged after it was learnt from
 _KEEPING: Final = frozenset(("save", "savez", "savez_compressed", "dump", "dumps", "savetxt", "save_model", "export"))
@@ -33,7 +32,7 @@ _KEEPING: Final = frozenset(("save", "savez", "savez_compressed", "dump", "dumps
 def no_held_out_data(evidence: Evidence) -> Iterator[Finding]:
     """Every accuracy that is printed is of rows of the training, and no other rows are ever given to the model."""
     trace, index = evidence.trace, best(evidence)
-    if index is None or trace.end.how not in _ENDED or number_of_classes(trace) is None or len(trace.trainings) > 1:
+    if index is None or not trace.end.by_itself or number_of_classes(trace) is None or len(trace.trainings) > 1:
         return
     learnt = [one for one in fed(trace, index) if one.clock < trace.trainings[index].last]
     known = np.unique(np.concatenate([one.rows for one in learnt])) if learnt else np.zeros(0, np.int64)
@@ -66,9 +65,8 @@ def no_held_out_data(evidence: Evidence) -> Iterator[Finding]:
         ),
         so=f"it tells how well they are remembered, by {parameters:,} numbers that were fitted to {known.size:,} rows; "
         "how many new ones are right is not known",
-        instead=edits.written(evidence.program, fix)
-        if fix
-        else "keep a fifth of the rows out of the training, and judge by those",
+        instead=edits.written_if_any(evidence.program, fix)
+        or "keep a fifth of the rows out of the training, and judge by those",
         proof="arithmetic" if fix else None,
         edits=(fix,) if fix else (),
     )

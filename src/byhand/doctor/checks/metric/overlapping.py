@@ -45,9 +45,8 @@ def overlapping(evidence: Evidence) -> Iterator[Finding]:
                 f"after the one before: {judged:,} of the {rows:,} rows of {name} are judged, most of them"
                 f" {-(-size // by)} times",
                 so=f"the other {rows - judged:,} rows never are; what is shown tells of {judged / rows:.1%} of them",
-                instead=edits.written(evidence.program, fix)
-                if fix
-                else f"{name}[i * size : (i + 1) * size], with i the number of the batch",
+                instead=edits.written_if_any(evidence.program, fix)
+                or f"{name}[i * size : (i + 1) * size], with i the number of the batch",
                 proof="arithmetic",  # other rows would judge: no experiment can compare that
             )
             return

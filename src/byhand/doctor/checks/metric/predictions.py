@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.reading.calls import last_name
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.checks.reading.straight import is_linear, least_squares
 from byhand.doctor.checks.reading.tapes import PRODUCTS, Reading, name_of, readings
-from byhand.doctor.finding import Edit, Effect, Finding
+from byhand.doctor.finding import Effect, Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
+from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Comparison, Prediction, Trace
 
@@ -39,6 +42,7 @@ def argmin_as_prediction(evidence: Evidence) -> Iterator[Finding]:
         if evaluation.accuracy < taken + (0 if certain else _CLEAR) or evaluation.accuracy == taken:
             continue
         what = evaluation.loss_of if certain and not learnt else "scores"
+        fix = _as_largest(evidence.program, prediction)
         yield Finding(
             check="argmin-as-prediction",
             level="error",
@@ -46,10 +50,10 @@ def argmin_as_prediction(evidence: Evidence) -> Iterator[Finding]:
             saw=f"the smallest of a row's {what} is the label in {taken:.4f} of {evaluation.n:,} rows, the largest in "
             f"{evaluation.accuracy:.4f}",
             so="each prediction is the class that the model holds for the least likely",
-            instead=_renamed(evidence.program, prediction),
+            instead=edits.written_if_any(evidence.program, fix) or prediction.name.replace("min", "max"),
             proof="arithmetic",
             effect=Effect("printed accuracy", taken, evaluation.accuracy),
-            edits=_rename(evidence.program, prediction),
+            edits=(fix,) if fix else (),
         )
 
 
@@ -97,7 +101,7 @@ def argmax_over_batch(evidence: Evidence) -> Iterator[Finding]:
             if prediction.axis is None
             else f"the argmax of {rows} rows × {classes} classes goes over the rows: one row for each class"
         )
-        made = _axis(evidence.program, prediction, axis)
+        fix = _along(evidence.program, prediction, axis)
         yield Finding(
             check="argmax-over-batch",
             level="error",
@@ -105,10 +109,10 @@ def argmax_over_batch(evidence: Evidence) -> Iterator[Finding]:
             saw=f"{saw}; {taken:.4f} of these agree with the labels, where the best class of each row does in "
             f"{evaluation.accuracy:.4f}",
             so="row numbers are compared with class numbers, and the accuracy is that of chance",
-            instead=edits.written(evidence.program, [made[0]]) if made else f"{prediction.name} over axis {axis}",
+            instead=edits.written_if_any(evidence.program, fix) or f"{prediction.name} over axis {axis}",
             proof="arithmetic",
             effect=Effect("printed accuracy", taken, evaluation.accuracy),
-            edits=(tuple(made[:1]),) if made else (),
+            edits=(fix,) if fix else (),
         )
     yield from _one_by_one(evidence)
 
@@ -128,7 +132,7 @@ def _one_by_one(evidence: Evidence) -> Iterator[Finding]:
         actual = sum(int(p.scores.argmax()) == int(one.labels[0]) for p, one in pairs) / len(pairs)
         if len(pairs) < _FEW or actual < taken + _CLEAR:
             continue
-        made = _axis(evidence.program, pairs[0][0], 1)
+        fix = _along(evidence.program, pairs[0][0], 1)
         yield Finding(
             check="argmax-over-batch",
             level="error",
@@ -137,10 +141,10 @@ def _one_by_one(evidence: Evidence) -> Iterator[Finding]:
             f"{taken:.4f} of these agree with the labels of {len(pairs):,} rows, where the best class of each row "
             f"does in {actual:.4f}",
             so="row numbers are compared with class numbers, and the accuracy is that of chance",
-            instead=edits.written(evidence.program, [made[0]]) if made else f"{pairs[0][0].name} over axis 1",
+            instead=edits.written_if_any(evidence.program, fix) or f"{pairs[0][0].name} over axis 1",
             proof="arithmetic",
             effect=Effect("printed accuracy", taken, actual),
-            edits=(tuple(made[:1]),) if made else (),
+            edits=(fix,) if fix else (),
         )
 
 
@@ -156,7 +160,7 @@ def constant_answer(evidence: Evidence) -> Iterator[Finding]:
     main = evidence.audit.main
     if main is None or main.accuracy is None or main.n < _FEW or not main.chosen.size:
         return
-    if evidence.trace.end.how not in ("done", "exit") or not _has_learnt(evidence, main):
+    if not evidence.trace.end.by_itself or not _has_learnt(evidence, main):
         return
     classes, counts = np.unique(main.chosen, return_counts=True)
     answer, share = int(classes[counts.argmax()]), float(counts.max() / main.n)
@@ -171,7 +175,7 @@ def constant_answer(evidence: Evidence) -> Iterator[Finding]:
         "what the model says does not depend on the image",
     )
     instead = "look at the scores of two unlike rows before and after one update: they should differ, and change"
-    used = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == main.forward.training]
+    used = fed(evidence.trace, main.forward.training)
     if used and all(f.labels.size == f.n and (f.labels == answer).all() for f in used):
         rows = np.unique(np.concatenate([f.rows for f in used])).size
         place = _taken(evidence, answer, rows) or place
@@ -217,8 +221,8 @@ def _compared(evidence: Evidence, names: tuple[str, ...]) -> Iterator[tuple[Pass
 
     Each place once, in the main evaluation if it is there, else in the last.
     """
-    audit, trace, seen = evidence.audit, evidence.trace, set[Place | None]()
-    for evaluation in [*([audit.main] if audit.main else []), *reversed(audit.passes)]:
+    trace, seen = evidence.trace, set[Place | None]()
+    for evaluation in evidence.audit.newest_first:
         forwards = {batch.forward.index for batch in evaluation.batches}
         pairs = [c for c in trace.comparisons if c.forward in forwards and c.prediction is not None]
         places = {trace.predictions[c.prediction].place: c.prediction for c in pairs if c.prediction is not None}
@@ -231,43 +235,27 @@ def _compared(evidence: Evidence, names: tuple[str, ...]) -> Iterator[tuple[Pass
 
 def _call(program: Program, prediction: Prediction) -> ast.Call | None:
     calls = program.nodes(prediction.place, ast.Call) if prediction.place else []
-    named = [call for call in calls if isinstance(call.func, ast.Attribute | ast.Name)]
-    return next((call for call in named if _name(call).endswith(prediction.name)), None)
+    return next((call for call in calls if last_name(call.func).endswith(prediction.name)), None)
 
 
-def _name(call: ast.Call) -> str:
-    return (
-        call.func.attr
-        if isinstance(call.func, ast.Attribute)
-        else call.func.id
-        if isinstance(call.func, ast.Name)
-        else ""
-    )
-
-
-def _rename(program: Program, prediction: Prediction) -> tuple[tuple[Edit, ...], ...]:
+def _as_largest(program: Program, prediction: Prediction) -> Edits:
     """``argmin`` becomes ``argmax``, ``min`` becomes ``max``."""
     call, unit = _call(program, prediction), program.unit(prediction.place) if prediction.place else None
     if call is None or unit is None:
         return ()
     end = unit.place(call.func)
     last = end._replace(line=end.end_line, column=end.end_column - len("min"))
-    return ((edits.replace(last, "max"),),) if program.text(last) == "min" else ()
+    return (edits.replace(last, "max"),) if program.text(last) == "min" else ()
 
 
-def _renamed(program: Program, prediction: Prediction) -> str:
-    made = _rename(program, prediction)
-    return edits.written(program, made[0]) if made else prediction.name.replace("min", "max")
-
-
-def _axis(program: Program, prediction: Prediction, axis: int) -> list[Edit]:
+def _along(program: Program, prediction: Prediction, axis: int) -> Edits:
     """The axis of a call, replaced or added."""
     call, unit = _call(program, prediction), program.unit(prediction.place) if prediction.place else None
     if call is None or unit is None or prediction.place is None:
-        return []
+        return ()
     for keyword in call.keywords:
         if keyword.arg in ("dim", "axis"):
-            return [edits.replace(unit.place(keyword.value), str(axis))]
+            return (edits.replace(unit.place(keyword.value), str(axis)),)
     array_first = isinstance(call.func, ast.Name) or (
         isinstance(call.func.value, ast.Name) and call.func.value.id in ("torch", "np", "numpy", "jnp")
         if isinstance(call.func, ast.Attribute)
@@ -275,6 +263,6 @@ def _axis(program: Program, prediction: Prediction, axis: int) -> list[Edit]:
     )
     position = 1 if array_first else 0
     if len(call.args) > position:
-        return [edits.replace(unit.place(call.args[position]), str(axis))]
+        return (edits.replace(unit.place(call.args[position]), str(axis)),)
     added = edits.argument(program, unit.place(call), "axis", str(axis))  # torch takes NumPy's name too
-    return [added] if added else []
+    return (added,) if added else ()

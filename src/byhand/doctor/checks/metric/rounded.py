@@ -8,6 +8,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.metric.visible import is_visible
 from byhand.doctor.checks.reading.calls import bracketed, call_at
 from byhand.doctor.finding import Effect, Finding
 from byhand.doctor.place import Place
@@ -20,13 +21,12 @@ from byhand.doctor.trace import Prediction
 __all__ = ["rounded_before_argmax"]
 
 _ROWS: Final = 30
-_SEEN: Final = 0.001  # a tenth of a point: less is no reason to change a program
 
 
 def rounded_before_argmax(evidence: Evidence) -> Iterator[Finding]:
     """Scores are rounded, cut to whole numbers or compared with a number, and then the largest is looked for."""
-    audit, told = evidence.audit, set[Place]()
-    for evaluation in [*([audit.main] if audit.main else []), *reversed(audit.passes)]:
+    told = set[Place]()
+    for evaluation in evidence.audit.newest_first:
         for place in dict.fromkeys(p.rounded[-1] for p in evaluation.predictions if p.rounded):
             if place in told:
                 continue
@@ -48,7 +48,7 @@ def _finding(evidence: Evidence, evaluation: Pass, mine: list[Prediction]) -> Fi
         return None
     place = mine[-1].rounded[-1]
     fix = _kept(evidence.program, mine[-1])
-    harmless = abs(taken - accuracy) < _SEEN
+    harmless = not is_visible(taken, accuracy)
     return Finding(
         "rounded-before-argmax",
         "note" if harmless else "error",
@@ -58,7 +58,7 @@ def _finding(evidence: Evidence, evaluation: Pass, mine: list[Prediction]) -> Fi
         so="harmless here: as many answers get better as get worse"
         if harmless
         else "several classes of a row have the same score then, often all of them 0, and the argmax takes the first",
-        instead=edits.written(evidence.program, fix) if fix else "take the argmax of the scores as they are",
+        instead=edits.written_if_any(evidence.program, fix) or "take the argmax of the scores as they are",
         proof="arithmetic",
         effect=Effect("printed accuracy", taken, accuracy),
         edits=(fix,) if fix else (),

@@ -21,6 +21,7 @@ from byhand.doctor.tape import Op
 from byhand.doctor.text import edits
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.text.syntax import pairs, steps
+from byhand.doctor.text.tree import holds
 from byhand.doctor.trace import Parameter
 
 __all__ = ["scalar_bias"]
@@ -195,7 +196,7 @@ def _made(program: Program, place: Place | None, classes: int, *, rows: bool) ->
         return None
     shape = f"{classes}" if rows else f"({classes}, 1)"
     for node in ast.walk(unit.tree):
-        if not isinstance(node, ast.expr) or not _within(unit.place(node), place):
+        if not isinstance(node, ast.expr) or not holds(place, unit.place(node)):
             continue
         match node:
             case ast.Call(args=[ast.Constant(value=1) as size, *_]) if last_name(node.func) in _MAKERS:
@@ -210,10 +211,3 @@ def _made(program: Program, place: Place | None, classes: int, *, rows: bool) ->
             case _:
                 pass
     return None
-
-
-def _within(inner: Place, outer: Place) -> bool:
-    return (outer.line, outer.column) <= (inner.line, inner.column) and (inner.end_line, inner.end_column) <= (
-        outer.end_line,
-        outer.end_column,
-    )

@@ -11,7 +11,7 @@ import numpy as np
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import starts
 from byhand.doctor.checks.reading.chain import products
-from byhand.doctor.checks.reading.course import best, chance, course, final_pass, number_of_classes, short
+from byhand.doctor.checks.reading.course import best, chance, course, ends_well, number_of_classes, short
 from byhand.doctor.checks.reading.literals import rate_of
 from byhand.doctor.checks.reading.tapes import name_of, readings
 from byhand.doctor.checks.steps.clipped import clipped
@@ -22,7 +22,6 @@ from byhand.doctor.trace import Parameter, Training
 
 __all__ = ["exploding_gradients"]
 
-_GOOD: Final = 0.95  # an accuracy that large gradients have not kept a model from
 _RESTS: Final = 0.7  # of the loss at chance, or of the first one: below that it learns
 _DEEP: Final = 4  # products, one after another
 _GROWN: Final = 10.0  # times, from the first of them to the last
@@ -99,8 +98,8 @@ def exploding_gradients(evidence: Evidence) -> Iterator[Finding]:
 
 def _harm(evidence: Evidence, index: int) -> str | None:
     """How the loss or the weights break, or that the loss ends no better than answers by chance; None where neither."""
-    trace, end, how = evidence.trace, final_pass(evidence, index), course(evidence, index)
-    if end is not None and end.accuracy is not None and end.accuracy >= _GOOD:
+    trace, how = evidence.trace, course(evidence, index)
+    if ends_well(evidence, index):
         return None
     if how is None:
         lost = [p for p in trace.parameters if p.training == index and p.start.finite and not p.end.finite]
@@ -125,8 +124,7 @@ def _chains(evidence: Evidence, index: int) -> Iterator[_Growth]:
     latest = trace.trainings[index].first + (0 if trace.backwards else 1)  # without autograd the first update tells
     seen: dict[int, list[float]] = {}
     for reading in readings(trace):
-        forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-        if forward is None or forward.training != index or forward.clock > latest:
+        if not reading.of(index) or reading.tape.clock > latest:
             continue  # a recurrence that reads rows at each step is several forwards
         halved = halved or any(name_of(op) in _HALVES for op in reading.tape.ops)
         for product in products(reading):

@@ -10,7 +10,7 @@ import numpy as np
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import centres, starts
 from byhand.doctor.checks.reading.chain import Hidden, hidden
-from byhand.doctor.checks.reading.course import best, final_pass, short
+from byhand.doctor.checks.reading.course import best, ends_well, short
 from byhand.doctor.checks.reading.literals import rate_of, rate_places
 from byhand.doctor.checks.reading.tapes import readings
 from byhand.doctor.checks.steps.rate import learning_rate_too_high
@@ -22,7 +22,6 @@ from byhand.doctor.trace import Parameter
 
 __all__ = ["dead_relus", "saturated_units"]
 
-_GOOD: Final = 0.95  # an accuracy that flat units have not kept a model from
 _DEAD: Final = 0.4  # of the units of a layer: fewer are normal
 _SATURATED: Final = 0.7  # of a layer's numbers
 _LEAST: Final = 4  # units
@@ -64,21 +63,17 @@ class _Layer:
 def _layers(evidence: Evidence, kinds: Sequence[str]) -> Iterator[_Layer]:
     """The hidden layers of a kind of the training to speak of, unless that ends well."""
     trace, index = evidence.trace, best(evidence)
-    end = final_pass(evidence, index) if index is not None else None
-    if index is None or (end is not None and end.accuracy is not None and end.accuracy >= _GOOD):
+    if index is None or ends_well(evidence, index):
         return
     training = trace.trainings[index]
     middle = (training.first + training.last) / 2
     found: defaultdict[int, list[tuple[int, Hidden]]] = defaultdict(list)
     biases: dict[int, int] = {}
     for reading in readings(trace):
-        forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-        if forward is None or forward.training != index:
-            continue
-        for layer in hidden(reading):
+        for layer in hidden(reading) if reading.of(index) else ():
             weight = layer.before.weight
             if weight is not None and layer.units.kind in kinds:
-                found[weight].append((forward.clock, layer))
+                found[weight].append((reading.tape.clock, layer))
                 added = [i for i in layer.before.op.inputs[2:] if reading.value(i).parameter is not None]
                 sums = [op for op in reading.tape.ops if op.name == "add" and layer.before.op.output in op.inputs]
                 added += [i for op in sums for i in op.inputs if reading.value(i).parameter is not None]

@@ -6,12 +6,11 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import starts
-from byhand.doctor.checks.reading.course import best, chance, number_of_classes, short
-from byhand.doctor.checks.reading.kinds import is_target
+from byhand.doctor.checks.reading.course import best, chance, fed, number_of_classes, short
+from byhand.doctor.checks.reading.kinds import is_target, one_hot
 from byhand.doctor.checks.reading.tapes import Reading, name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.trace import Examples, Parameter, Trace
@@ -72,7 +71,7 @@ def _first_loss(trace: Trace, index: int) -> float | None:
     if not trace.backwards:
         return _of_any_labels(trace, index)
     start = trace.trainings[index].first
-    early = [f for f in trace.forwards if f.kind == "train" and f.training == index and f.clock == start]
+    early = [f for f in fed(trace, index) if f.clock == start]
     if not early:
         return None
     for call in trace.loss_calls:
@@ -111,21 +110,11 @@ def _of_any_labels(trace: Trace, index: int) -> float | None:
             values = reading.array(op.output)
             if values is None or values.ndim != 2 or values.size < 20 or not np.isfinite(values).all():
                 continue
-            if _is_one_hot(values, reading):
-                continue
             p = np.exp(values) if values.max() <= 0 else values
             ones = p.min() >= 0 and any((abs(p.sum(axis=axis) - 1) < 1e-4).all() for axis in (0, 1))
-            if ones and not is_target(reading, op.output):  # one-hot labels are no answers
+            if ones and not one_hot(reading, op.output) and not is_target(reading, op.output):  # labels are no answers
                 return float(-np.log(np.maximum(p, 1e-30)).mean())
     return None
-
-
-def _is_one_hot(values: NDArray[np.float64], reading: Reading) -> bool:
-    """Whether these are the labels, (N, C) or (C, N)."""
-    if reading.n not in values.shape or len(reading.labels) != reading.n:
-        return False
-    table = values if len(values) == reading.n else values.T
-    return bool(np.isin(table, (0, 1)).all()) and bool((table.argmax(axis=1) == reading.labels).all())
 
 
 def all_zero_hidden_weights(evidence: Evidence) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.loss.fixes import without
-from byhand.doctor.checks.reading.calls import bracketed, call_at, constructors, last_name
+from byhand.doctor.checks.reading.calls import before_name, bracketed, call_at, calls_of, last_name
 from byhand.doctor.checks.reading.chain import LINEAR, Product, behind, products, uses
 from byhand.doctor.checks.reading.softmaxes import Softmax, softmaxes
 from byhand.doctor.checks.reading.tapes import PRODUCTS, Reading, name_of, readings
@@ -82,16 +82,14 @@ def _bent(
     if at != second.op.place:
         whole = bracketed(program, at) == program.text(at)
         fix = edits.wrap(at, "" if whole else "(", ".relu()" if whole else ").relu()")
-        try:
-            return at, edits.written(program, fix), fix
-        except ValueError:
-            return at, "a ReLU between the two", ()
+        text = edits.written_if_any(program, fix)
+        return at, text or "a ReLU between the two", fix if text else ()
     made = trace.parameters[second.weight].place if second.weight is not None else None
     call = call_at(program, made)
     around = program.nodes(made, ast.Call)[1:2] if made else []
     if call is None or made is None or not around or last_name(around[0].func) != "Sequential":
         return made or at, "a ReLU between the two", ()
-    prefix = program.text(call.unit.place(call.node.func))[: -len(call.name)]
+    prefix = before_name(program, call)
     start = made._replace(end_line=made.line, end_column=made.column)
     return made, f"{prefix}ReLU(), {program.text(made)}", (edits.replace(start, f"{prefix}ReLU(), "),)
 
@@ -141,11 +139,10 @@ def _relu(evidence: Evidence, reading: Reading, softmax: Softmax) -> tuple[Place
     """A ReLU in the place of a softmax: where, what to write, and the edit."""
     program, op = evidence.program, softmax.op
     if op.module and not softmax.parts:
-        made = constructors(program, op.module, op.place)
+        made = calls_of(program, op.module, op.place)
         if len(made) != 1:
             return op.place, "a ReLU in its place", ()
-        prefix = program.text(made[0].unit.place(made[0].node.func))[: -len(made[0].name)]
-        text = f"{prefix}ReLU()"
+        text = f"{before_name(program, made[0])}ReLU()"
         return made[0].place, text, (edits.replace(made[0].place, text),)
     bare = without(program, reading, op, softmax)
     if not bare.edits or not bare.place or not evidence.trace.backwards:

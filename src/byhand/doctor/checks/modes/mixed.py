@@ -138,9 +138,6 @@ def _turned_back(evidence: Evidence, reading: Reading, op: Op) -> Edits:
 def _of_axis(evidence: Evidence, reading: Reading, op: Op) -> Finding:
     shape = reading.shape(op.inputs[0])
     fix = _other_axis(evidence, op)
-    text = ""
-    if fix:
-        text = edits.written(evidence.program, fix)
     return Finding(
         "rows-mixed-across-batch",
         "warning",
@@ -148,7 +145,7 @@ def _of_axis(evidence: Evidence, reading: Reading, op: Op) -> Finding:
         saw=f"{name_of(op)} goes along axis 0 of {' × '.join(map(str, shape))}, which are the {reading.n} rows that"
         " were judged together, and the scores are made of it",
         so="what is said of an image changes with the rows beside it, and with the size of the batch",
-        instead=text or "the same along the axis of the units",
+        instead=edits.written_if_any(evidence.program, fix) or "the same along the axis of the units",
         edits=(fix,) if fix else (),
     )
 

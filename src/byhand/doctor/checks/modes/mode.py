@@ -1,11 +1,13 @@
 """A model that is judged in the mode in which it is trained, in whole or in part, or trained in the other one."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 from byhand.doctor.checks.modes.regular import never_off
-from byhand.doctor.checks.modes.switches import evaluating, judging, layers_of, on_purpose, training
+from byhand.doctor.checks.modes.switches import evaluating, layers_of, to_speak_of, training
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.finding import Finding
 from byhand.doctor.layers import Layer
 from byhand.doctor.trace import Forward
@@ -15,21 +17,18 @@ __all__ = ["evaluated_in_train_mode", "partial_eval_mode", "trained_in_eval_mode
 
 def evaluated_in_train_mode(evidence: Evidence) -> Iterator[Finding]:
     """Dropout that still drops, or batch norm that still uses the batch at hand, while the model is judged."""
-    passes = judging(evidence)
-    noisy = [p for p in passes if _is_noisy(evidence, p) and not on_purpose(passes, p)]
-    if not noisy:
+    one = to_speak_of(evidence, partial(_is_noisy, evidence))
+    if one is None:
         return
-    one = next((p for p in noisy if p is evidence.audit.main), noisy[-1])
     names = sorted({name for batch in one.batches for name in batch.forward.noisy})
     verb = "was" if len(names) == 1 else "were"
-    drops = any("Dropout" in name for name in names)
     place, fix, instead = evaluating(evidence, one)
     yield Finding(
         "evaluated-in-train-mode",
         "warning",
         place,
         saw=f"{' and '.join(names)} {verb} in training mode while {one.n:,} held-out rows were judged",
-        so="a part of the units is dropped at random there" if drops else "a row's answer depends on its batch",
+        so=_at_random(names),
         instead=instead,
         edits=(fix,) if fix else (),
         needs_proof=bool(fix),
@@ -46,13 +45,10 @@ def _is_noisy(evidence: Evidence, one: Pass) -> bool:
 
 def partial_eval_mode(evidence: Evidence) -> Iterator[Finding]:
     """Some layers in evaluation mode and others not while the model is judged: ``model.features.eval()`` alone."""
-    passes = judging(evidence)
-    parted = [p for p in passes if _is_parted(evidence, p) and not on_purpose(passes, p)]
-    if not parted:
+    one = to_speak_of(evidence, partial(_is_parted, evidence))
+    if one is None:
         return
-    one = next((p for p in parted if p is evidence.audit.main), parted[-1])
     noisy, fixed = _sides(evidence, one)
-    names = sorted({layer.name for layer in noisy})
     place, fix, instead = evaluating(evidence, one)
     yield Finding(
         "partial-eval-mode",
@@ -60,13 +56,17 @@ def partial_eval_mode(evidence: Evidence) -> Iterator[Finding]:
         place,
         saw=f"while {one.n:,} held-out rows were judged, {_named(evidence, fixed)} in evaluation mode and"
         f" {_named(evidence, noisy)} still in training mode",
-        so="a part of the units is dropped at random there"
-        if "Dropout" in names
-        else "a row's answer depends on its batch",
+        so=_at_random([layer.name for layer in noisy]),
         instead=instead,
         edits=(fix,) if fix else (),
         needs_proof=bool(fix),
     )
+
+
+def _at_random(noisy: Sequence[str]) -> str:
+    """What follows for an evaluation from layers, by name, that were in training mode."""
+    drops = any("Dropout" in name for name in noisy)
+    return "a part of the units is dropped at random there" if drops else "a row's answer depends on its batch"
 
 
 def _is_parted(evidence: Evidence, one: Pass) -> bool:
@@ -78,8 +78,8 @@ def _is_parted(evidence: Evidence, one: Pass) -> bool:
     noisy, fixed = _sides(evidence, one)
     if not noisy or not fixed or any(layer.mode is False for layer in noisy):
         return False
-    learning = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == one.forward.training]
-    taught = {(layer.name, layer.place) for f in learning[:20] for layer in layers_of(evidence, f) if layer.noisy}
+    learning = fed(evidence.trace, one.forward.training)[:20]
+    taught = {(layer.name, layer.place) for f in learning for layer in layers_of(evidence, f) if layer.noisy}
     return any((layer.name, layer.place) in taught for layer in fixed)
 
 
@@ -106,7 +106,7 @@ def trained_in_eval_mode(evidence: Evidence) -> Iterator[Finding]:
     A whole model in evaluation mode counts, from an evaluation on. Layers that are frozen one by one do not.
     """
     for index in range(len(evidence.trace.trainings)):
-        steps = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == index]
+        steps = fed(evidence.trace, index)
         off = [f for f in steps if _is_off(evidence, f)]
         if not off or len(off) <= len(steps) / 2:
             continue

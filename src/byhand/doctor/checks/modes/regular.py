@@ -8,8 +8,9 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
-from byhand.doctor.checks.modes.switches import evaluating, judging, layers_of, on_purpose
+from byhand.doctor.checks.modes.switches import evaluating, layers_of, to_speak_of
 from byhand.doctor.checks.reading.calls import Call, call_at
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.checks.reading.tapes import PRODUCTS, Reading, name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.layers import Layer
@@ -46,19 +47,13 @@ def _always(call: Call) -> bool:
 
 def dropout_never_off(evidence: Evidence) -> Iterator[Finding]:
     """Dropout that drops while held-out rows are judged, whatever mode the model is in."""
-    passes = judging(evidence)
-    judged = [p for p in passes if not on_purpose(passes, p)]
-    one = next((p for p in judged if p is evidence.audit.main), judged[-1] if judged else None)
+    one = to_speak_of(evidence)
     if one is None:
         return
     layers = dict.fromkeys(layer for batch in one.batches for layer in layers_of(evidence, batch.forward))
     layers = [layer for layer in layers if never_off(evidence.program, layer)]
-    taught = {
-        layer.place
-        for f in evidence.trace.forwards
-        if f.kind == "train" and f.training == one.forward.training
-        for layer in layers_of(evidence, f)
-    }
+    learning = fed(evidence.trace, one.forward.training)
+    taught = {layer.place for f in learning for layer in layers_of(evidence, f)}
     for layer in layers:
         if layer.place in taught:
             yield _of_layer(evidence, one, layer, layers)
@@ -118,15 +113,13 @@ def _told(evidence: Evidence, one: Pass, layer: Layer) -> tuple[str, Edits]:
         fix = (added,) if added else ()
     else:
         fix = (edits.replace(call.unit.place(call.node.args[_TRAINING]), when),)
-    try:
-        return edits.written(program, fix) if fix else f"training={when}", fix
-    except ValueError:
-        return f"training={when}", ()
+    text = edits.written_if_any(program, fix)
+    return text or f"training={when}", fix if text else ()
 
 
 def _tells(evidence: Evidence, one: Pass) -> bool:
     """Whether gradients are recorded in the training alone, so that they tell it from the evaluation."""
-    learning = [f for f in evidence.trace.forwards if f.kind == "train" and f.training == one.forward.training]
+    learning = fed(evidence.trace, one.forward.training)
     return all(f.grad for f in learning) and not any(batch.forward.grad for batch in one.batches)
 
 

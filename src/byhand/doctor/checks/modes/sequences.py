@@ -6,7 +6,7 @@ from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.batches import first_epoch
-from byhand.doctor.checks.reading.calls import Call, call_at, constructors, last_name, ran
+from byhand.doctor.checks.reading.calls import Call, call_at, calls_of, last_name, ran
 from byhand.doctor.checks.reading.tapes import Reading
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
@@ -78,6 +78,7 @@ def _finding(evidence: Evidence, reading: Reading, op: Op, fixed: bool) -> Findi
     shape, n, others = " × ".join(map(str, reading.shape(op.inputs[0]))), reading.n, _others(op, reading)
     made = _made(evidence, op)
     edit = edits.argument(evidence.program, made, "batch_first", str(time == 0)) if made else None
+    fix = (edit,) if edit else ()
     attention = op.name == _ATTENTION
     parts = f", and none of its own {others} {'parts sees' if attention else 'steps follows'} another"
     return Finding(
@@ -88,10 +89,10 @@ def _finding(evidence: Evidence, reading: Reading, op: Op, fixed: bool) -> Findi
         " judged together",
         so=f"what is said of an image is made of {'all' if attention else 'those'} beside it in its batch"
         + (parts if others > 1 else ""),
-        instead=(edits.written(evidence.program, (edit,)) if edit else "")
+        instead=edits.written_if_any(evidence.program, fix)
         or f"batch_first={time == 0}, or the first two axes exchanged before {name}",
         proof=None if fixed else "arithmetic",
-        edits=((edit,),) if edit else (),
+        edits=(fix,) if fix else (),
         needs_proof=fixed,
     )
 
@@ -99,7 +100,7 @@ def _finding(evidence: Evidence, reading: Reading, op: Op, fixed: bool) -> Findi
 def _made(evidence: Evidence, op: Op) -> Place | None:
     """The call that made the layer: the only one of its class, or what is assigned to the name that is called."""
     names = _MADE if op.name == _ATTENTION else (op.module or "",)
-    calls = [call for name in names for call in constructors(evidence.program, name, op.place)]
+    calls = [call for name in names for call in calls_of(evidence.program, name, op.place)]
     calls = [call for call in calls if ran(evidence.trace, call.place)]
     if len(calls) == 1:
         return calls[0].place

@@ -1,10 +1,11 @@
 """Where a program switches its model between the modes, and whether it keeps dropout on by intent."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
+from byhand.doctor.checks.reading.course import fed
 from byhand.doctor.checks.reading.roles import role
 from byhand.doctor.layers import Layer
 from byhand.doctor.place import Place
@@ -13,10 +14,17 @@ from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.tree import holds
 from byhand.doctor.trace import Forward
 
-__all__ = ["evaluating", "judging", "layers_of", "on_purpose", "training"]
+__all__ = ["evaluating", "layers_of", "to_speak_of", "training"]
 
 
-def judging(evidence: Evidence) -> list[Pass]:
+def to_speak_of(evidence: Evidence, is_odd: Callable[[Pass], bool] = lambda _: True) -> Pass | None:
+    """An evaluation of held-out rows that is odd in some way, and not on purpose: the main one, or else the last."""
+    passes = _judging(evidence)
+    odd = [p for p in passes if is_odd(p) and not _on_purpose(passes, p)]
+    return next((p for p in odd if p is evidence.audit.main), odd[-1] if odd else None)
+
+
+def _judging(evidence: Evidence) -> list[Pass]:
     """The evaluations on rows held out, after the first update."""
     return [p for p in evidence.audit.passes if p.clock > 0 and (p.on == "held-out" or role(evidence, p) == "held-out")]
 
@@ -41,7 +49,7 @@ def training(evidence: Evidence, forward: Forward, judged: Forward) -> tuple[Pla
     return place, (edit,) if edit else (), line
 
 
-def on_purpose(passes: Sequence[Pass], one: Pass) -> bool:
+def _on_purpose(passes: Sequence[Pass], one: Pass) -> bool:
     """Whether a program that knows the modes keeps dropout on to see its spread.
 
     Then the same weights judge the same rows again and again, or judge them in evaluation mode as well.
@@ -57,8 +65,7 @@ def on_purpose(passes: Sequence[Pass], one: Pass) -> bool:
 
 def evaluating(evidence: Evidence, one: Pass) -> tuple[Place | None, Edits, str]:
     """``model.eval()`` before the pass, and ``model.train()`` before the training goes on."""
-    program, trace = evidence.program, evidence.trace
-    learning = [f for f in trace.forwards if f.kind == "train" and f.training == one.forward.training]
+    program, learning = evidence.program, fed(evidence.trace, one.forward.training)
     judged, taught = _call(evidence, one.forward), _call(evidence, learning[0]) if learning else None
     if judged is None or taught is None:
         return one.forward.place, (), "model.eval() before the evaluation, model.train() before the training goes on"

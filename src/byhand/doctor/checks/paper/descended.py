@@ -7,7 +7,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.paper.probe_words import loss_of
-from byhand.doctor.checks.paper.probes import WRONG, Reference, factor, known, plain, reference
+from byhand.doctor.checks.paper.probes import WRONG, Reference, factor, known, moving, plain, reference
 from byhand.doctor.checks.paper.shown import is_shown
 from byhand.doctor.finding import Finding
 from byhand.doctor.slopes import ALIKE, Probe, Slopes, cosine
@@ -25,13 +25,12 @@ def update_not_of_printed_loss(evidence: Evidence) -> Iterator[Finding]:
     """
     for probe in evidence.trace.probes[-1:]:
         loss = reference(probe)
-        moving = [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
-        if loss is None or set(moving) - loss.right or not all(plain(probe.parameters[i]) for i in moving):
+        parameters = [probe.parameters[i] for i in moving(probe)]
+        if loss is None or set(moving(probe)) - loss.right or not all(map(plain, parameters)):
             continue
         is_told = is_shown(evidence)
         shown = [i for i, one in enumerate(probe.scalars) if is_told(one) and i != loss.index]
         for index in shown[-1:]:
-            parameters = [probe.parameters[i] for i in moving]
             if probe.scalars[loss.index].assumed:
                 finding = _another(probe, loss, index, parameters)
             else:

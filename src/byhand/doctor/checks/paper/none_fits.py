@@ -13,7 +13,7 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.paper.probe_words import directions, listed, loss_of, names
-from byhand.doctor.checks.paper.probes import Reference, gradient, known, origin, reference, smooth
+from byhand.doctor.checks.paper.probes import Reference, gradient, known, moving, origin, reference, smooth
 from byhand.doctor.checks.paper.resembles import in_words
 from byhand.doctor.checks.paper.shown import is_shown
 from byhand.doctor.finding import Finding
@@ -41,19 +41,18 @@ def none_fits(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _mistake(evidence: Evidence, probe: Probe) -> _Mistake | None:
-    moving = [one for one in probe.parameters if one.updated and one.moved > 0]
+    parameters = [probe.parameters[i] for i in moving(probe)]
     is_told = is_shown(evidence)
     usual = [i for i, one in enumerate(probe.scalars) if one.assumed and not of_one_row(one.assumed)]
     for shown, scalar in enumerate(probe.scalars):
-        if not is_told(scalar) or not all(known(probe, one, shown) for one in moving):
+        if not is_told(scalar) or not all(known(probe, one, shown) for one in parameters):
             continue
-        same = [i for i in usual if all(_alike(probe, one.slopes[i], one.slopes[shown]) for one in moving)]
-        if not moving or not same or not all(smooth(probe, one, shown) for one in moving):
+        same = [i for i in usual if all(_alike(probe, one.slopes[i], one.slopes[shown]) for one in parameters)]
+        if not parameters or not same or not all(smooth(probe, one, shown) for one in parameters):
             continue
-        first = moving[0]
-        for straight in first.straight:
+        for straight in parameters[0].straight:
             for of in (shown, *usual):
-                gradients = [_of_mistake(probe, one, straight, of) for one in moving]
+                gradients = [_of_mistake(probe, one, straight, of) for one in parameters]
                 if all(found is not None for found in gradients):
                     return _Mistake(straight, shown, of, tuple(found for found in gradients if found is not None))
     return None
@@ -75,22 +74,19 @@ def _of_mistake(probe: Probe, parameter: Slopes, like: Straight, of: int) -> Arr
 
 
 def _finding(evidence: Evidence, probe: Probe, mistake: _Mistake) -> Finding:
-    moving = [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
+    parameters = [probe.parameters[i] for i in moving(probe)]
     of = probe.scalars[mistake.of]
-    fits = [
-        cosine(probe.parameters[i].slopes[mistake.shown], along)
-        for i, along in zip(moving, mistake.gradients, strict=True)
-    ]
-    place = _beginning([probe.parameters[i] for i in moving]) or mistake.straight.places[0]
+    fits = [cosine(one.slopes[mistake.shown], along) for one, along in zip(parameters, mistake.gradients, strict=True)]
+    place = _beginning(parameters) or mistake.straight.places[0]
     what = in_words(mistake.straight, mistake.straight.places[0])
     other = f" of the {of.assumed}, which is another loss," if of.assumed else ""
     return Finding(
         "gradient-wrong",
         "error",
         place,
-        f"the updates of {names(probe, moving)} have cosine about {listed([f'{fit:.2f}' for fit in fits])} with the "
-        f"gradient of {loss_of(probe, Reference(mistake.shown, 1.0, frozenset()))}, by finite differences along "
-        f"{directions(probe.parameters[moving[0]])}; all are what comes out{other} {what}",
+        f"the updates of {names(probe, moving(probe))} have cosine about {listed([f'{fit:.2f}' for fit in fits])} with "
+        f"the gradient of {loss_of(probe, Reference(mistake.shown, 1.0, frozenset()))}, by finite differences along "
+        f"{directions(parameters[0])}; all are what comes out{other} {what}",
         f"all layers get what begins with it: at most {max(fits):.0%} of a step lead downhill, whatever the rate"
         if max(fits) > 0
         else "no step leads downhill, whatever the rate",
@@ -119,9 +115,8 @@ def _instead(evidence: Evidence, probe: Probe, mistake: _Mistake) -> str:
         for i, one in enumerate(probe.scalars)
         if one.assumed
         and all(
-            _alike(probe, parameter.slopes[i], parameter.slopes[mistake.shown])
-            for parameter in probe.parameters
-            if parameter.updated and parameter.moved > 0
+            _alike(probe, probe.parameters[k].slopes[i], probe.parameters[k].slopes[mistake.shown])
+            for k in moving(probe)
         )
     }
     kind = mistake.straight.kind

@@ -24,6 +24,7 @@ __all__ = [
     "gradient",
     "judge",
     "known",
+    "moving",
     "origin",
     "plain",
     "reference",
@@ -66,6 +67,11 @@ class Judged:
     slopes: Array  # (K,) of the reference, with its sign
     along: Array  # (K,) of the gradient
     cosine: float
+
+
+def moving(probe: Probe) -> list[int]:
+    """The parameters that the program's update has changed, by position."""
+    return [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
 
 
 def known(probe: Probe, parameter: Slopes, scalar: int) -> bool:
@@ -130,11 +136,11 @@ def reference(probe: Probe) -> Reference | None:
     None where none fits any parameter that is updated.
     """
     best: tuple[tuple[int, bool, int, int], Reference] | None = None
-    moving = [i for i, one in enumerate(probe.parameters) if one.updated and one.moved > 0]
+    moved = moving(probe)
     for index, scalar in enumerate(probe.scalars):
         if of_one_row(scalar.assumed):
             continue
-        fitting = [i for i in moving if known(probe, probe.parameters[i], index)]
+        fitting = [i for i in moved if known(probe, probe.parameters[i], index)]
         total = sum(_fits(probe, probe.parameters[i], index) for i in fitting)
         sign = 1.0 if total >= 0 else -1.0
         right = frozenset(i for i in fitting if _explains(probe, probe.parameters[i], index, sign))
@@ -151,9 +157,9 @@ def _whole_sum(probe: Probe, loss: Reference) -> Reference:
     if not sums:
         return loss
     whole = sums.pop()
-    moving = [i for i, one in enumerate(probe.parameters) if one.updated and known(probe, one, whole)]
+    updated = [i for i, one in enumerate(probe.parameters) if one.updated and known(probe, one, whole)]
     return Reference(
-        whole, loss.sign, frozenset(i for i in moving if _explains(probe, probe.parameters[i], whole, loss.sign))
+        whole, loss.sign, frozenset(i for i in updated if _explains(probe, probe.parameters[i], whole, loss.sign))
     )
 
 

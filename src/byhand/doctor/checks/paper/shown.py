@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
+from byhand.doctor.checks.reading.calls import last_name
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.slopes import Scalar
 
@@ -23,10 +24,10 @@ def is_shown(evidence: Evidence) -> Callable[[Scalar], bool]:
     found = [*units(evidence.program, evidence.trace)]
     for unit in found:
         for call in ast.walk(unit.tree):
-            if isinstance(call, ast.Call) and _name(call) in _KEEPS:
+            if isinstance(call, ast.Call) and last_name(call.func) in _KEEPS:
                 for node in (n for one in [*call.args, *(k.value for k in call.keywords)] for n in ast.walk(one)):
                     names |= {ast.unparse(node)} if isinstance(node, ast.Name | ast.Attribute) else set()
-                    called |= {_name(node)} if isinstance(node, ast.Call) else set()
+                    called |= {last_name(node.func)} if isinstance(node, ast.Call) else set()
     returned = {
         unit.place(node.value)
         for unit in found
@@ -36,7 +37,3 @@ def is_shown(evidence: Evidence) -> Callable[[Scalar], bool]:
         if isinstance(node, ast.Return) and node.value is not None
     }
     return lambda scalar: not scalar.assumed and (scalar.name in names or scalar.place in returned)
-
-
-def _name(call: ast.Call) -> str:
-    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))

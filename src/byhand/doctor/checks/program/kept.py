@@ -10,7 +10,6 @@ from typing import Final
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.tapes import Reading, name_of, readings
 from byhand.doctor.finding import Finding
-from byhand.doctor.trace import Forward
 
 __all__ = ["evaluated_with_graph"]
 
@@ -37,15 +36,11 @@ def evaluated_with_graph(evidence: Evidence) -> Iterator[Finding]:
         "evaluated-with-graph",
         "note",
         largest.place,
-        f"{_share(idle, trace.forwards)} forward passes were recorded for a backward pass that never came, the largest "
-        f"of them with up to {most / 2**20:,.0f} MB of intermediate values",
+        f"{len(idle):,} of the {len(trace.forwards):,} forward passes were recorded for a backward pass that never "
+        f"came, the largest of them with up to {most / 2**20:,.0f} MB of intermediate values",
         "it changes no number; memory and time are all that it costs",
         "with torch.no_grad(): around the evaluation",
     )
-
-
-def _share(idle: list[Forward], all_: tuple[Forward, ...]) -> str:
-    return f"{len(idle):,} of the {len(all_):,}"
 
 
 def _bytes(reading: Reading) -> float:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.reading.course import best
+from byhand.doctor.checks.reading.course import best, fed
 from byhand.doctor.checks.reading.units import units
 from byhand.doctor.finding import Finding
 
@@ -44,7 +44,7 @@ def _drawn(evidence: Evidence, index: int) -> str:
     loaded = any(word in unit.code for unit in units(evidence.program, trace) for word in _LOADED)
     if not loaded and any(p.start.std and len(p.shape) > 1 and not p.alike for p in mine):
         return "the weights are"
-    learnt = [f for f in trace.forwards if f.kind == "train" and f.training == index]
+    learnt = fed(trace, index)
     if any("Dropout" in name for f in learnt for name in f.noisy):
         return "what dropout drops is"
     if any(f.loader is not None and trace.loaders[f.loader].shuffles for f in learnt):

@@ -1,4 +1,4 @@
-"""The user's words at a place: what a call works on, its axis, where its function is called or its module made."""
+"""The user's words at a place: what a call works on, its axis, where a function is called or a module made."""
 
 import ast
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Trace
 
-__all__ = ["Call", "bracketed", "call_at", "callers", "constructors", "last_name", "ran", "unwrap", "with_axis"]
+__all__ = [
+    "Call", "before_name", "bracketed", "call_at", "callers", "calls_of", "last_name", "ran", "unwrap", "with_axis",
+]  # fmt: skip
 
 _AXES = ("dim", "axis")
 _KEEP = ("keepdim", "keepdims")
@@ -80,13 +82,17 @@ def callers(program: Program, place: Place) -> list[Call]:
     functions = program.nodes(place, ast.FunctionDef)
     if not functions:
         return []
-    name = functions[0].name
-    return [call for call in _calls(program, place) if call.name == name]
+    return calls_of(program, functions[0].name, place)
 
 
-def constructors(program: Program, name: str, near: Place | None) -> list[Call]:
-    """The calls that make a module of this class, in the program and in the file of a place."""
+def calls_of(program: Program, name: str, near: Place | None) -> list[Call]:
+    """The calls of a function, or of a class to make a module of it, in the program and in the file of a place."""
     return [call for call in _calls(program, near) if call.name == name]
+
+
+def before_name(program: Program, call: Call) -> str:
+    """What stands before the name of what is called: ``nn.`` in ``nn.ReLU()``."""
+    return program.text(call.unit.place(call.node.func)).removesuffix(call.name)
 
 
 def with_axis(program: Program, call: Call, axis: int, *, keep: bool = False) -> tuple[Edit, ...]:

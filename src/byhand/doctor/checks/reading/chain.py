@@ -1,5 +1,6 @@
 """The layers of a forward: products with weights, what leads from one to the next, and what their units are."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
@@ -34,11 +35,11 @@ class Product:
 
     def sizes(self, reading: Reading) -> tuple[int, int]:
         """Numbers of a row before and behind it."""
-        before, behind_ = reading.shape(self.data), reading.shape(self.op.output)
+        before, after = reading.shape(self.data), reading.shape(self.op.output)
         if self.convolution:
-            return _size(before[1:]), _size(behind_[1:])
+            return math.prod(before[1:]), math.prod(after[1:])
         axis = 0 if self.columns else -1
-        return (before or (1,))[axis], (behind_ or (1,))[axis]
+        return (before or (1,))[axis], (after or (1,))[axis]
 
 
 @final
@@ -49,13 +50,6 @@ class Hidden:
     op: Op
     units: Units
     before: Product
-
-
-def _size(shape: Iterable[int]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
 
 
 def products(reading: Reading) -> list[Product]:

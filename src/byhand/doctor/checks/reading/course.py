@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from byhand.doctor.audit import scores as tables
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
-from byhand.doctor.checks.reading.tapes import Reading, readings
+from byhand.doctor.checks.reading.tapes import Reading, readings, sums_to_one
 from byhand.doctor.place import Place
 from byhand.doctor.trace import Backward, Forward, Trace, Training
 
-__all__ = ["Course", "best", "chance", "course", "fed", "final_pass", "number_of_classes", "short"]
+__all__ = ["Course", "best", "chance", "course", "ends_well", "fed", "final_pass", "number_of_classes", "short"]
 
 Array = NDArray[np.float64]
 
 _FEW: Final = 5  # losses from which a course can be told
 _SOME: Final = 100  # batches that are looked at
+_GOOD: Final = 0.95  # an accuracy that leaves no five points to gain
 
 
 @final
@@ -84,7 +85,7 @@ def _exact(evidence: Evidence, index: int) -> list[tuple[int, float]]:
     places = {
         op.place for one in looked for op in one.tape.ops if op.place and one.train and one.probabilities(op.output)
     }
-    batches = [point for reading in looked if (point := _of_batch(evidence.trace, reading, index, places))]
+    batches = [point for reading in looked if (point := _of_batch(reading, index, places))]
     for points in (found, _of_choices(evidence.trace, index)):
         if len(points) >= _FEW:
             return [*[point for point in batches[:1] if point[0] < points[0][0]], *points]
@@ -94,7 +95,7 @@ def _exact(evidence: Evidence, index: int) -> list[tuple[int, float]]:
 def _at_the_end(batches: list[tuple[int, float]], last: list[Pass], training: Training) -> list[tuple[int, float]]:
     """Where no batch of the last third was looked at: what rows that are judged at the end cost, if that is less."""
     found = [(one.clock, one.loss) for one in last if one.loss is not None and one.clock == training.last]
-    late = training.first + (training.last - training.first) * 2 / 3
+    late = training.first + training.steps * 2 / 3
     return [end for end in found if batches and batches[-1][0] < late and batches[-1][1] > end[1]]
 
 
@@ -112,26 +113,22 @@ def _of_choices(trace: Trace, index: int) -> list[tuple[int, float]]:
     return found
 
 
-def _of_batch(trace: Trace, reading: Reading, index: int, places: Collection[Place | None]) -> tuple[int, float] | None:
+def _of_batch(reading: Reading, index: int, places: Collection[Place | None]) -> tuple[int, float] | None:
     """The cross-entropy of the probabilities that a batch got, where the program computed some.
 
     They may all be 0 or 1 by now, where those of other batches come from the same of these places.
     """
-    forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-    if forward is None or not reading.train or forward.training != index or not len(reading.labels):
+    clock = reading.tape.clock
+    if not reading.train or not reading.of(index) or not len(reading.labels):
         return None
     if reading.tape.cost is not None:
-        return forward.clock, reading.tape.cost
+        return clock, reading.tape.cost
     for op in reversed(reading.tape.ops):
         p = reading.rows(op.output) if op.place in places or reading.probabilities(op.output) else None
-        if p is not None and _sums_to_one(p) and reading.labels.max() < p.shape[1]:
+        if p is not None and sums_to_one(p) and reading.labels.max() < p.shape[1]:
             own = p[np.arange(len(p)), reading.labels]
-            return forward.clock, float(-np.log(np.maximum(own, 1e-12)).mean())
+            return clock, float(-np.log(np.maximum(own, 1e-12)).mean())
     return None
-
-
-def _sums_to_one(p: Array) -> bool:
-    return bool(np.isfinite(p).all() and (p >= 0).all() and (abs(p.sum(1) - 1) < 1e-4).all())
 
 
 def _between(points: list[tuple[int, float]], training: Training) -> Array:
@@ -155,8 +152,8 @@ def _backwards(trace: Trace, index: int) -> list[Backward]:
     return found
 
 
-def fed(trace: Trace, index: int) -> list[Forward]:
-    """The forwards whose rows a training learnt from, in order."""
+def fed(trace: Trace, index: int | None) -> list[Forward]:
+    """The forwards whose rows a training learnt from, in order; None asks for those of no training."""
     return [f for f in trace.forwards if f.kind == "train" and f.training == index]
 
 
@@ -171,7 +168,7 @@ def best(evidence: Evidence) -> int | None:
 
     def merit(index: int) -> tuple[float, int]:
         last = final_pass(evidence, index)
-        return (last.accuracy or 0.0) if last else -1.0, _length(trainings[index])
+        return (last.accuracy or 0.0) if last else -1.0, trainings[index].steps
 
     return max(range(len(trainings)), key=merit)
 
@@ -183,8 +180,10 @@ def final_pass(evidence: Evidence, index: int) -> Pass | None:
     return (apart or known or [None])[-1]
 
 
-def _length(training: Training) -> int:
-    return training.last - training.first
+def ends_well(evidence: Evidence, index: int) -> bool:
+    """Whether a training's last evaluation is so good that nothing can have kept the model from learning."""
+    end = final_pass(evidence, index)
+    return end is not None and end.accuracy is not None and end.accuracy >= _GOOD
 
 
 def number_of_classes(trace: Trace, index: int | None = None) -> int | None:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from byhand.doctor.checks.reading import origins
 from byhand.doctor.checks.reading.literals import assigned
+from byhand.doctor.checks.reading.roles import called
 from byhand.doctor.finding import Edit
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
@@ -79,7 +79,7 @@ def _labels(program: Program, forward: Forward, trace: Trace) -> tuple[Edit, ...
 def _training_names(nodes: Sequence[ast.expr]) -> list[ast.Name]:
     """The variables among some expressions that are named for training rows."""
     names = [node for outer in nodes for node in ast.walk(outer) if isinstance(node, ast.Name)]
-    return [node for node in names if origins.role(node.id) == "training"]
+    return [node for node in names if called(node.id) == "training"]
 
 
 def _renamed(program: Program, unit: Unit, names: list[ast.Name]) -> tuple[Edit, ...]:

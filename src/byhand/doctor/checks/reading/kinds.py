@@ -3,9 +3,9 @@
 import numpy as np
 
 from byhand.doctor.checks.reading.softmaxes import Softmax, made_by, softmaxes
-from byhand.doctor.checks.reading.tapes import PRODUCTS, THROUGH, Reading, exact_losses, name_of
+from byhand.doctor.checks.reading.tapes import PRODUCTS, THROUGH, Reading, exact_losses, name_of, sums_to_one
 
-__all__ = ["class_scores", "cross_entropy", "is_target", "of_model", "one_hot"]
+__all__ = ["class_scores", "cross_entropy", "equal_labels", "is_layer", "is_target", "of_model", "one_hot"]
 
 
 def of_model(reading: Reading, index: int) -> bool:
@@ -13,6 +13,17 @@ def of_model(reading: Reading, index: int) -> bool:
     steps = list(reading.ancestors(index))
     values = [reading.value(i) for i in {index}.union(*(op.inputs for op in steps))]
     return any(v.rows or v.parameter is not None for v in values) or any(name_of(op) in PRODUCTS for op in steps)
+
+
+def is_layer(reading: Reading, index: int, through: frozenset[str] = THROUGH) -> bool:
+    """Whether a value is a product with a parameter, with a bias or without, seen through some operations."""
+    op = reading.maker(index, through)
+    while op and name_of(op) in ("add", "sub") and op.inputs:
+        inner = next((i for i in op.inputs if of_model(reading, i) and reading.value(i).parameter is None), None)
+        op = reading.maker(inner, through) if inner is not None else None
+    if not op or name_of(op) not in PRODUCTS:
+        return False
+    return any(reading.value(reading.source(i)).parameter is not None for i in op.inputs)
 
 
 def one_hot(reading: Reading, index: int) -> bool:
@@ -23,10 +34,8 @@ def one_hot(reading: Reading, index: int) -> bool:
     return bool((t.max(axis=1) == 1).all()) and bool((np.count_nonzero(t, axis=1) == 1).all())
 
 
-def _of_labels(reading: Reading, index: int) -> bool:
-    """Whether a value is the labels, whatever its shape, or one-hot rows of them."""
-    if reading.value(index).labels or one_hot(reading, index):
-        return True
+def equal_labels(reading: Reading, index: int) -> bool:
+    """Whether a value has the labels of several rows, whatever its shape."""
     y = reading.array(index)
     return y is not None and 1 < y.size == len(reading.labels) and np.array_equal(y.ravel(), reading.labels)
 
@@ -35,13 +44,12 @@ def is_target(reading: Reading, index: int) -> bool:
     """Whether a value is what a row should become, and nothing of the model's: the labels, one-hot, or smoothed so."""
     if of_model(reading, index):
         return False
-    if _of_labels(reading, index):
+    if reading.value(index).labels or one_hot(reading, index) or equal_labels(reading, index):
         return True
     t = reading.rows(index)
-    if t is None or t.shape[1] < 2 or len(reading.labels) != len(t) or not np.isfinite(t).all():
+    if t is None or t.shape[1] < 2 or len(reading.labels) != len(t) or not sums_to_one(t):
         return False
-    sums_to_one = bool((t >= 0).all()) and bool((abs(t.sum(axis=1) - 1) < 1e-4).all())
-    return sums_to_one and np.array_equal(t.argmax(axis=1), reading.labels)
+    return np.array_equal(t.argmax(axis=1), reading.labels)
 
 
 def class_scores(reading: Reading, index: int) -> bool:

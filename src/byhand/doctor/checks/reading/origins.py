@@ -1,40 +1,29 @@
 """Where a printed number comes from in the text: its expression, the division or mean behind it, its words."""
 
 import ast
-import re
 from collections.abc import Iterator
-from typing import Final, Literal
+from itertools import islice
+from typing import Final
 
-from byhand.doctor.checks.reading import roles
+from byhand.doctor.checks.reading.calls import last_name
+from byhand.doctor.checks.reading.roles import Role, called, says_held_out, says_training
 from byhand.doctor.place import Place
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.trace import Number, Printed
 
-__all__ = ["Role", "averaging", "behind", "function_around", "overwritten", "role", "shown", "told"]
-
-Role = Literal["held-out", "training"]
+__all__ = ["averaging", "behind", "overwritten", "shown", "told"]
 
 _MEANS: Final = frozenset(("mean", "average", "fmean", "nanmean"))
 _DEPTH: Final = 5  # names and functions between the print and the division
 _Found = tuple[Unit, ast.expr]
 
 
-def role(text: str) -> Role | None:
-    """Whether words or names speak of held-out rows or of training rows; None where of neither or of both."""
-    words = re.findall(r"[A-Za-z]+", text)
-    training = any(roles.says_training(word) for word in words)
-    held_out = any(roles.says_held_out(word) for word in words)
-    return None if training == held_out else "training" if training else "held-out"
-
-
 def told(printed: Printed, number: Number) -> Role | None:
     """What the words of a line call one of its numbers: those before it, else those before an earlier number."""
     position = printed.numbers.index(number) if number in printed.numbers else 0
     for earlier in reversed(printed.numbers[: position + 1]):
-        if any(
-            roles.says_training(word) or roles.says_held_out(word) for word in re.findall(r"[A-Za-z]+", earlier.words)
-        ):
-            return role(earlier.words)  # "train acc, test acc |" is the head of two numbers, and says nothing of one
+        if says_training(earlier.words) or says_held_out(earlier.words):
+            return called(earlier.words)  # "train acc, test acc |" is the head of two numbers, and says nothing of one
     return None
 
 
@@ -83,56 +72,42 @@ def _joined(argument: ast.expr) -> list[ast.expr]:
 
 def averaging(program: Program, printed: Printed, number: Number) -> Place | None:
     """The division or mean that a printed number is made by, looked for from the print backwards."""
-    start = shown(program, printed, number)
-    seen: set[int] = set()
-    for _ in range(_DEPTH):
-        behind: list[_Found] = []
-        for unit, expression in start:
-            if id(expression) in seen:
-                continue
-            seen.add(id(expression))
-            for node in ast.walk(expression):
-                if _averages(node) and isinstance(node, ast.expr):
-                    return unit.place(node)
-            divided = next(_divided(unit, expression), None)
-            if divided is not None:
-                return unit.place(divided)
-            behind += _behind(program, unit, expression)
-        start = behind
+    for unit, expression in behind(program, printed, number):
+        for node in ast.walk(expression):
+            if _averages(node) and isinstance(node, ast.expr):
+                return unit.place(node)
+        divided = next(_divided(unit, expression), None)
+        if divided is not None:
+            return unit.place(divided)
     return None
 
 
 def behind(program: Program, printed: Printed, number: Number) -> Iterator[_Found]:
     """The expressions that a printed number may come of, from the print backwards, each once."""
-    start = shown(program, printed, number)
-    seen: set[int] = set()
-    for _ in range(_DEPTH):
-        earlier: list[_Found] = []
-        for unit, expression in start:
-            if id(expression) not in seen:
-                seen.add(id(expression))
-                yield unit, expression
-                earlier += _behind(program, unit, expression)
-        start = earlier
+    for level in islice(_levels(program, printed, number), _DEPTH):
+        yield from level
+
+
+def _levels(program: Program, printed: Printed, number: Number) -> Iterator[list[_Found]]:
+    """What may be a printed number, then what that may come of, and so on: each expression where it comes first."""
+    level, seen = shown(program, printed, number), set[int]()
+    while level:
+        fresh = list({id(node): (unit, node) for unit, node in level if id(node) not in seen}.values())
+        yield fresh
+        seen.update(id(node) for _, node in fresh)
+        level = [earlier for unit, node in fresh for earlier in _behind(program, unit, node)]
 
 
 def overwritten(program: Program, printed: Printed, number: Number, stack: tuple[Place | None, ...]) -> Place | None:
     """The assignment whose last round a printed number is: in the innermost loop around the calls of ``stack``."""
     loop = next((loops[0] for at in stack if at and (loops := program.nodes(at, ast.For))), None)
-    inside = {id(node) for statement in loop.body for node in ast.walk(statement)} if loop else set[int]()
-    start = shown(program, printed, number)
-    seen: set[int] = set()
-    for _ in range(_DEPTH if loop else 0):
-        behind: list[_Found] = []
-        for unit, expression in start:
-            if id(expression) in seen:
-                continue
-            seen.add(id(expression))
-            behind += _behind(program, unit, expression)
-        within = [unit.place(value) for unit, value in behind if id(value) in inside]
+    if loop is None:
+        return None
+    inside = {id(node) for statement in loop.body for node in ast.walk(statement)}
+    for level in islice(_levels(program, printed, number), 1, _DEPTH + 1):
+        within = [unit.place(value) for unit, value in level if id(value) in inside]
         if within:
             return within[0]
-        start = behind
     return None
 
 
@@ -140,17 +115,13 @@ def _averages(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp):
         # 100 * x / 1 is a change of unit; so is a division by any number that is written out
         return isinstance(node.op, ast.Div) and not isinstance(node.right, ast.Constant)
-    return isinstance(node, ast.Call) and _last_name(node.func) in _MEANS
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return isinstance(node, ast.Call) and last_name(node.func) in _MEANS
 
 
 def _divided(unit: Unit, expression: ast.expr) -> Iterator[ast.AugAssign]:
     """``x /= n`` for a name in the expression, in the function around it."""
     names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
-    around: ast.AST = function_around(unit, expression) or unit.tree
+    around: ast.AST = _function_around(unit, expression) or unit.tree
     for node in ast.walk(around):
         if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):  # noqa: SIM102 - one test narrows the type
             if isinstance(node.target, ast.Name) and node.target.id in names:
@@ -167,7 +138,7 @@ def _behind(program: Program, unit: Unit, expression: ast.expr) -> list[_Found]:
             found += _returned(program, node, None)
         if not isinstance(node, ast.Name | ast.Attribute):
             continue
-        around = function_around(unit, expression) if isinstance(node, ast.Name) else None
+        around = _function_around(unit, expression) if isinstance(node, ast.Name) else None
         for where in [around, unit.tree] if around else [unit.tree]:
             assigned = list(_assigned(program, unit, where, ast.unparse(node)))
             found += assigned
@@ -203,7 +174,7 @@ def _returned(program: Program, call: ast.Call, position: int | None) -> list[_F
     found: list[_Found] = []
     for unit in program.units:
         for function in ast.walk(unit.tree):
-            if not isinstance(function, ast.FunctionDef) or function.name != _last_name(call.func):
+            if not isinstance(function, ast.FunctionDef) or function.name != last_name(call.func):
                 continue
             for node in ast.walk(function):
                 if isinstance(node, ast.Return) and node.value is not None:
@@ -214,7 +185,7 @@ def _returned(program: Program, call: ast.Call, position: int | None) -> list[_F
     return found
 
 
-def function_around(unit: Unit, node: ast.expr | ast.stmt) -> ast.FunctionDef | None:
+def _function_around(unit: Unit, node: ast.expr | ast.stmt) -> ast.FunctionDef | None:
     """The innermost function that a node of a unit stands in."""
     inside: ast.FunctionDef | None = None
     for function in ast.walk(unit.tree):

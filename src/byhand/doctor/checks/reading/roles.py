@@ -7,7 +7,9 @@ from typing import Final, Literal
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.audit.passes import Pass
 
-__all__ = ["agreed", "around", "role", "says_held_out", "says_training", "words"]
+__all__ = ["Role", "agreed", "around", "called", "role", "says_held_out", "says_training", "words"]
+
+Role = Literal["held-out", "training"]
 
 _HELD_OUT: Final = re.compile(
     r"test(s|ing|set|loader|dl|data|x|y)?|val(id|idate|idation)?(set|loader|dl|data|x|y)?|dev|holdout|held"
@@ -25,25 +27,25 @@ def says_training(text: str) -> bool:
     return any(_TRAINING.fullmatch(word) for word in words(text))
 
 
-def role(evidence: Evidence, one: Pass) -> str | None:
+def called(*texts: str) -> Role | None:
+    """What words or names call rows: held out, or of the training; None where neither, or both."""
+    held, training = any(map(says_held_out, texts)), any(map(says_training, texts))
+    return None if held == training else "held-out" if held else "training"
+
+
+def role(evidence: Evidence, one: Pass) -> Role | None:
     """What the rows of a pass are called: "held-out", "training", or None where nothing near says just one of the two.
 
     The loader's name counts first, then the lines and functions around the model's call from the inside out, then what
     was printed.
     """
     printed = [p.text for p in evidence.trace.printed if p.forward == one.last and p.clock == one.clock][:1]
-    for text in [*around(evidence, one), *printed]:
-        held, training = says_held_out(text), says_training(text)
-        if held != training:
-            return "held-out" if held else "training"
-    return None
+    return next((said for text in [*around(evidence, one), *printed] if (said := called(text))), None)
 
 
-def agreed(evidence: Evidence, one: Pass) -> Literal["held-out", "training"] | None:
+def agreed(evidence: Evidence, one: Pass) -> Role | None:
     """What everything that is written around the model's call agrees to call the rows; None where it does not agree."""
-    texts = around(evidence, one)
-    held, training = any(map(says_held_out, texts)), any(map(says_training, texts))
-    return None if held == training else "held-out" if held else "training"
+    return called(*around(evidence, one))
 
 
 def around(evidence: Evidence, one: Pass) -> list[str]:

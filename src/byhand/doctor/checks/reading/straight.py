@@ -20,14 +20,7 @@ _SPARE: Final = 3  # rows a number, at the least: with fewer a linear layer lear
 
 def is_linear(evidence: Evidence, training: int | None) -> bool:
     """Whether a training's model is products with weights, sums and nothing else, so that its borders are straight."""
-    trace = evidence.trace
-    tapes = [
-        reading
-        for reading in readings(trace)
-        if reading.train
-        and reading.tape.forward is not None
-        and trace.forwards[reading.tape.forward].training == training
-    ]
+    tapes = [reading for reading in readings(evidence.trace) if reading.train and reading.of(training)]
     return bool(tapes) and all(map(_is_linear, tapes))
 
 

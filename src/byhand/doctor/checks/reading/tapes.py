@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.tape import Op, Tape, Value
-from byhand.doctor.trace import Trace
+from byhand.doctor.trace import Forward, Trace
 
-__all__ = ["PICKS", "PRODUCTS", "SMALL", "THROUGH", "Reading", "exact_losses", "name_of", "numbers", "readings"]
+__all__ = [
+    "PICKS", "PRODUCTS", "SMALL", "THROUGH", "Reading", "exact_losses", "name_of", "numbers", "readings", "sums_to_one",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -54,6 +56,7 @@ class Reading:
     """A tape, the labels of its forward, and an index of what made each value."""
 
     tape: Tape
+    forward: Forward | None  # that the tape is of, where it is known
     n: int  # N; 0 where unknown
     labels: NDArray[np.int64]  # (N,); (0,) where unknown
     makers: Mapping[int, Op]
@@ -62,6 +65,10 @@ class Reading:
     def train(self) -> bool:
         """Whether an update came of the forward."""
         return self.tape.kind == "train"
+
+    def of(self, training: int | None) -> bool:
+        """Whether it is of a forward of this training's model."""
+        return self.forward is not None and self.forward.training == training
 
     def value(self, index: int) -> Value:
         """The value at an index of the tape."""
@@ -138,10 +145,9 @@ class Reading:
     def probabilities(self, index: int) -> bool:
         """Whether the rows are probabilities by their numbers: sixteen or more, not all alike, not all 0 or 1."""
         p = self.rows(index)
-        if p is None or len(p) < 16 or p.shape[1] < 2 or not np.isfinite(p).all():
+        if p is None or len(p) < 16 or p.shape[1] < 2 or not sums_to_one(p):
             return False
-        sums_to_one = bool((p >= 0).all()) and bool((abs(p.sum(1) - 1) < 1e-4).all())
-        return sums_to_one and float(p.std()) > 1e-3 and float(np.minimum(p, 1 - p).max()) > 1e-3
+        return float(p.std()) > 1e-3 and float(np.minimum(p, 1 - p).max()) > 1e-3
 
 
 def readings(trace: Trace) -> list[Reading]:
@@ -152,7 +158,8 @@ def readings(trace: Trace) -> list[Reading]:
         labels = forward.labels if forward else np.zeros(0, np.int64)
         n = forward.n if forward else len(labels)
         tape = replace(tape, ops=tuple(_unmasked(tape)))
-        out.append(Reading(tape, n, labels if len(labels) == n else labels[:0], {op.output: op for op in tape.ops}))
+        known = labels if len(labels) == n else labels[:0]
+        out.append(Reading(tape, forward, n, known, {op.output: op for op in tape.ops}))
     return out
 
 
@@ -174,6 +181,11 @@ def numbers(reading: Reading, op: Op) -> list[float]:
     found = [*op.constants, *(float(x) for x in options if isinstance(x, int | float))]
     scalars = [reading.number(i) for i in op.inputs]
     return found + [x for x in scalars if x is not None]
+
+
+def sums_to_one(p: Array) -> bool:
+    """Whether each row of (N, C) numbers is a distribution: none below 0, and a sum of 1 but for float32's rounding."""
+    return bool(np.isfinite(p).all() and (p >= 0).all() and (abs(p.sum(axis=1) - 1) < 1e-4).all())
 
 
 def exact_losses(scores: Array, labels: NDArray[np.int64]) -> Array:

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.calls import ran
@@ -14,12 +14,13 @@ from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program, Unit
 from byhand.doctor.text.tree import path_to
-from byhand.doctor.trace import Optimizer, Parameter, Trace, Training
+from byhand.doctor.trace import Backward, Optimizer, Parameter, Trace, Training
 
 __all__ = [
     "Group",
     "groups",
     "included",
+    "is_fine_tuned",
     "of_pictures",
     "optimizer_step",
     "own_name",
@@ -27,8 +28,13 @@ __all__ = [
     "target_of",
     "thrown_away",
     "uncalled",
+    "was_left",
+    "was_missed",
     "zeroed",
 ]
+
+
+_LOADED: Final = re.compile(r"load_state_dict|pretrained|load_weights|freeze|\bhub\.|_hub|[(,]\s*weights\s*=")
 
 
 @final
@@ -128,6 +134,27 @@ def thrown_away(program: Program, trace: Trace) -> tuple[Place, str, str] | None
 def _is_step(node: ast.expr) -> bool:
     """A product, as rate × gradient is."""
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div)
+
+
+def is_fine_tuned(program: Program, trace: Trace) -> bool:
+    """Whether the text loads weights that were learnt elsewhere, or freezes some: then parts stay as they are."""
+    return any(_LOADED.search(unit.code) for unit in units(program, trace))
+
+
+def was_left(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:
+    """Whether the model uses a parameter, most of some backward passes came to it, and it stayed as it was."""
+    parameter = trace.parameters[index]
+    if not (parameter.used and parameter.reached) or parameter.frozen or parameter.changed:
+        return False
+    return sum(index in b.parameters for b in walked) > max(1, len(walked) / 2)
+
+
+def was_missed(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:
+    """Whether no backward pass ever came to a parameter, and it stayed as it was."""
+    parameter = trace.parameters[index]
+    if parameter.reached or parameter.frozen or parameter.changed:
+        return False
+    return not any(sample.gradient for sample in parameter.samples) and not any(index in b.parameters for b in walked)
 
 
 def own_name(program: Program, parameter: Parameter) -> str:

@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.reading.calls import last_name, ran
+from byhand.doctor.checks.reading.calls import bracketed, last_name, ran
 from byhand.doctor.checks.reading.tapes import Reading, readings
-from byhand.doctor.checks.reading.units import units
-from byhand.doctor.checks.reading.updates import own_name
+from byhand.doctor.checks.reading.updates import is_fine_tuned, own_name, was_missed
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program, Unit
-from byhand.doctor.trace import Backward, Trace
+from byhand.doctor.trace import Backward
 
 __all__ = ["detached_loss"]
 
 _FEW: Final = 3  # backward passes
-_LOADED: Final = ("load_state_dict", "pretrained", "from_pretrained", "weights=", "hub.load", "load_weights", "freeze")
 _METHODS: Final = frozenset({"detach", "item", "numpy", "tolist", "detach_", "clone"})
 _MAKERS: Final = frozenset({"tensor", "as_tensor", "from_numpy", "Variable", "FloatTensor", "Tensor", "Parameter"})
 _OFF: Final = frozenset({"no_grad", "inference_mode", "set_grad_enabled"})
@@ -46,7 +44,11 @@ def detached_loss(evidence: Evidence) -> Iterator[Finding]:
         return
     walked = [b for b in learning if b.parameters]
     learnt_from = {f.training for f in trace.forwards if f.kind == "train"}
-    cut_off = [i for i, p in enumerate(trace.parameters) if p.training in learnt_from and _is_cut_off(trace, i, walked)]
+    cut_off = [
+        i
+        for i, p in enumerate(trace.parameters)
+        if p.training in learnt_from and p.optimizer is not None and p.used and was_missed(trace, i, walked)
+    ]
     held = [p for p in trace.parameters if p.optimizer is not None and not p.frozen]
     if not cut_off:
         return
@@ -54,14 +56,6 @@ def detached_loss(evidence: Evidence) -> Iterator[Finding]:
         yield from _of_a_part(evidence, cut_off, walked)
     elif not any(p.reached for p in trace.parameters if not p.frozen and p.optimizer is None and len(p.shape) > 1):
         yield from _of_all(evidence, cut_off, learning)
-
-
-def _is_cut_off(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:
-    """Whether an optimizer holds a parameter that the model uses, and no graph of a loss has it."""
-    p = trace.parameters[index]
-    if p.optimizer is None or not p.used or p.frozen or p.reached or p.changed:
-        return False
-    return not any(s.gradient for s in p.samples) and not any(index in b.parameters for b in walked)
 
 
 def _of_all(evidence: Evidence, cut_off: Sequence[int], learning: list[Backward]) -> Iterator[Finding]:
@@ -89,7 +83,7 @@ def _of_all(evidence: Evidence, cut_off: Sequence[int], learning: list[Backward]
 
 def _of_a_part(evidence: Evidence, cut_off: Sequence[int], walked: list[Backward]) -> Iterator[Finding]:
     program, trace = evidence.program, evidence.trace
-    if any(word in unit.code for unit in units(program, trace) for word in _LOADED):
+    if is_fine_tuned(program, trace):
         return  # what was learnt elsewhere is left as it is, on purpose
     cut = _on_tape(evidence, cut_off)
     if cut is None:
@@ -115,7 +109,7 @@ def _on_tape(evidence: Evidence, cut_off: Sequence[int]) -> _Cut | None:
     """The first operation after the parameters, in a forward that was learnt from, whose words cut the graph."""
     program = evidence.program
     for reading in readings(evidence.trace):
-        if not reading.train and not _has_graph(evidence, reading):
+        if not reading.train and not _has_graph(reading):
             continue
         mine = {i for i, value in enumerate(reading.tape.values) if value.parameter in cut_off}
         reached = set[int]().union(*(reading.leads_to(i) for i in mine)) if mine else set[int]()
@@ -137,9 +131,9 @@ def _on_tape(evidence: Evidence, cut_off: Sequence[int]) -> _Cut | None:
     return None
 
 
-def _has_graph(evidence: Evidence, reading: Reading) -> bool:
+def _has_graph(reading: Reading) -> bool:
     """Whether autograd recorded a forward: what goes on from its values through NumPy is another forward."""
-    return reading.tape.forward is not None and evidence.trace.forwards[reading.tape.forward].grad
+    return reading.forward is not None and reading.forward.grad
 
 
 def _through_numpy(evidence: Evidence, last: Place) -> _Cut | None:
@@ -238,8 +232,7 @@ def _cut_of(program: Program, unit: Unit, node: ast.expr) -> _Cut | None:
     words = program.text(at)
     if not any(word in words for word in ("detach", ".data", ".item", ".numpy", ".tolist")):
         return None
-    text = program.text(unit.place(inner))
-    whole = text if isinstance(inner, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
+    whole = bracketed(program, unit.place(inner))
     return _Cut(at, f"{words} is cut off from what made it", whole, (edits.replace(at, whole),))
 
 

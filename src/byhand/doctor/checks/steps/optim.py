@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Final
 
 from byhand.doctor.audit.evidence import Evidence
@@ -11,35 +10,15 @@ from byhand.doctor.checks.reading import updates
 from byhand.doctor.checks.reading.course import best
 from byhand.doctor.checks.reading.literals import optimizer_of
 from byhand.doctor.checks.reading.units import units
-from byhand.doctor.checks.steps.rate import learning_rate_too_high, learning_rate_too_low, stopped_while_learning
 from byhand.doctor.finding import Finding
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Backward, Trace, Training
 
-__all__ = [
-    "GAIN",
-    "gradients_never_zeroed",
-    "learning_rate_too_high",
-    "learning_rate_too_low",
-    "parameter_never_updated",
-    "step_never_taken",
-    "stopped_while_learning",
-]
-
-GAIN: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "learning-rate-too-high": 0.05,
-        "learning-rate-too-low": 0.03,
-        "stopped-while-learning": 0.03,
-        "exploding-gradients": 0.05,
-    }
-)
-"""The gain in accuracy from which on an experiment confirms a check's suspicion, where it is not the usual one."""
+__all__ = ["gradients_never_zeroed", "parameter_never_updated", "step_never_taken"]
 
 _ALMOST_ALL: Final = 0.9
 _COPIES: Final = ("ema", "teacher", "target", "frozen")
-_LOADED: Final = ("load_state_dict", "pretrained", "from_pretrained", "weights", "hub", "load_weights")
 
 
 def gradients_never_zeroed(evidence: Evidence) -> Iterator[Finding]:
@@ -158,7 +137,7 @@ def parameter_never_updated(evidence: Evidence) -> Iterator[Finding]:
     if not learnt or not left or (optimizer is None and not training.hand):
         return
     # Fine-tuning leaves out what was learnt elsewhere, and does so on purpose.
-    if len(left) >= len(learnt) and any(word in unit.code for unit in units(program, trace) for word in _LOADED):
+    if len(left) >= len(learnt) and updates.is_fine_tuned(program, trace):
         return
     if updates.of_pictures(evidence):
         return
@@ -168,12 +147,11 @@ def parameter_never_updated(evidence: Evidence) -> Iterator[Finding]:
     )
     if len(left) > 4:
         names = f"{len(left)} parameters ({names.split(', ')[0]}, …)"
-    steps = training.last - training.first
     yield Finding(
         "parameter-never-updated",
         "error",
         place or left[0].place,
-        saw=f"{names} received gradients and stayed the same to the bit over {steps:,} updates",
+        saw=f"{names} received gradients and stayed the same to the bit over {training.steps:,} updates",
         so="a part of the model is not trained and stays as it was drawn",
         instead=_kept(fix, optimizer is not None),
         proof="arithmetic",
@@ -200,12 +178,9 @@ def _thrown_away(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_left(trace: Trace, index: int, training: Training) -> bool:
     """Whether a parameter had gradients in a training, again and again, and stayed as it was."""
-    parameter = trace.parameters[index]
-    if not (parameter.used and parameter.reached) or parameter.frozen or parameter.changed:
-        return False
+    name = trace.parameters[index].name.lower()
     walked = [b for b in trace.backwards if b.parameters and training.first <= b.clock < training.last]
-    had = sum(index in b.parameters for b in walked)
-    return had > max(1, len(walked) / 2) and not any(word in parameter.name.lower() for word in _COPIES)
+    return updates.was_left(trace, index, walked) and not any(word in name for word in _COPIES)
 
 
 def _kept(fix: Edits, by_object: bool) -> str:

@@ -30,11 +30,10 @@ def step_before_backward(evidence: Evidence) -> Iterator[Finding]:
         return
     training = trace.trainings[0]
     learning = [b for b in trace.backwards if b.place is not None]
-    steps = training.last - training.first
-    if training.place is None or steps < _SOME or len(learning) < _SOME:
+    if training.place is None or training.steps < _SOME or len(learning) < _SOME:
         return
     if _stands_still(trace) and (_found_none(trace) or _cleared_by_hand(evidence, training, learning[0])):
-        yield _of_nothing(evidence, training, learning, steps)
+        yield _of_nothing(evidence, training, learning)
     elif late := _late(trace, learning):
         yield _of_before(evidence, training, learning, late)
 
@@ -75,7 +74,7 @@ def _late(trace: Trace, learning: list[Backward]) -> int:
     return len(late) if len(late) >= max(_SOME, _ALMOST_ALL * len(later)) else 0
 
 
-def _of_nothing(evidence: Evidence, training: Training, learning: list[Backward], steps: int) -> Finding:
+def _of_nothing(evidence: Evidence, training: Training, learning: list[Backward]) -> Finding:
     names = ", ".join(p.name for p in evidence.trace.parameters[:3] if p.training == 0 and p.name)
     zero = _zeroing(evidence)
     fix = _ordered(evidence, zero, learning[0].place, training)
@@ -83,8 +82,8 @@ def _of_nothing(evidence: Evidence, training: Training, learning: list[Backward]
         "step-before-backward",
         "error",
         zero or training.place,
-        saw=f"{len(learning):,} backward passes gave gradients, and each of {steps:,} steps found none: they were"
-        f" cleared before it came; the same to the bit before and after: {names or 'every parameter'}",
+        saw=f"{len(learning):,} backward passes gave gradients, and each of {training.steps:,} steps found none: they"
+        f" were cleared before it came; the same to the bit before and after: {names or 'every parameter'}",
         so="nothing is learnt: the model is the one that it was at the start",
         instead=_in_order(evidence, zero, learning[0].place, training),
         proof="arithmetic",

@@ -52,7 +52,7 @@ def _finding(evidence: Evidence, index: int, passes: Sequence[Pass]) -> Finding 
     means = np.array([float(loss.mean()) for _, loss in known])
     least, training = int(means.argmin()), evidence.trace.trainings[index]
     (then, before), (now, after) = known[least], known[-1]
-    part = (then.clock - training.first) / max(1, training.last - training.first)
+    part = (then.clock - training.first) / max(1, training.steps)
     rise, noise = paired(before, after)
     if part > _EARLY or means[-1] < _RISE * means[least] or rise < _ERRORS * noise or _trend(means[least:]) < _ALIKE:
         return None
@@ -118,7 +118,7 @@ def _on_training(evidence: Evidence, index: int) -> float | None:
 
 
 def _moment(training: Training, clock: int) -> str:
-    steps, last = clock - training.first, training.last - training.first
+    steps, last = clock - training.first, training.steps
     if training.epochs and training.epochs > 1:
         return f"after {max(1, round(steps / max(1, last) * training.epochs)):,} of {training.epochs:,} rounds"
     return f"after {steps:,} of {last:,} updates"

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.reading.calls import ran
-from byhand.doctor.checks.reading.updates import own_name, target_of
+from byhand.doctor.checks.reading.updates import own_name, target_of, was_left, was_missed
 from byhand.doctor.finding import Finding
 from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.text.program import Program
-from byhand.doctor.trace import Backward, Optimizer, Parameter, Trace
+from byhand.doctor.trace import Optimizer, Parameter, Trace
 
 __all__ = ["optimizer_of_other_parameters"]
 
@@ -23,29 +23,13 @@ def optimizer_of_other_parameters(evidence: Evidence) -> Iterator[Finding]:
     if not walked:
         return
     for index, optimizer in enumerate(trace.optimizers):
-        strangers = [i for i in optimizer.parameters if _is_stranger(trace, i, walked)]
-        left = [i for i, _ in enumerate(trace.parameters) if _is_left(trace, i, walked)]
+        strangers = [i for i in optimizer.parameters if was_missed(trace, i, walked)]
+        left = [i for i, p in enumerate(trace.parameters) if p.optimizer is None and was_left(trace, i, walked)]
         pairs = _pairs(evidence.program, trace.parameters, strangers, left)
         if optimizer.steps < 2 or optimizer.place is None or len(pairs) < len(left) or not pairs:
             continue
         yield _finding(evidence, index, len(strangers), [trace.parameters[i] for i in left], len(walked))
         return
-
-
-def _is_stranger(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:
-    """Whether no backward pass ever came to a parameter."""
-    parameter = trace.parameters[index]
-    if parameter.reached or parameter.frozen or parameter.changed:
-        return False
-    return not any(sample.gradient for sample in parameter.samples) and not any(index in b.parameters for b in walked)
-
-
-def _is_left(trace: Trace, index: int, walked: Sequence[Backward]) -> bool:
-    """Whether a parameter gets gradients again and again, and no optimizer has it."""
-    parameter = trace.parameters[index]
-    if not (parameter.used and parameter.reached) or parameter.frozen or parameter.changed:
-        return False
-    return parameter.optimizer is None and sum(index in b.parameters for b in walked) > max(1, len(walked) / 2)
 
 
 def _pairs(

@@ -8,59 +8,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.reading.course import Course, best, chance, course, final_pass, number_of_classes, short
+from byhand.doctor.checks.reading.course import Course, best, chance, course, ends_well, number_of_classes, short
 from byhand.doctor.checks.reading.literals import rate_expressions, rate_of, rate_places, round_places
 from byhand.doctor.finding import Finding
-from byhand.doctor.place import Place
 from byhand.doctor.text import edits
 from byhand.doctor.trace import Training
 
-__all__ = ["learning_rate_too_high", "learning_rate_too_low", "stopped_while_learning"]
+__all__ = ["TIMES", "learning_rate_too_high", "learning_rate_too_low", "stopped_while_learning"]
 
-_GOOD: Final = 0.95  # an accuracy that leaves no five points to gain
+TIMES: Final = (4, 2)
+"""How many times as long each fix of ``stopped_while_learning`` trains, in their order."""
+
 _LOWER: Final = (10.0, 3.0, 100.0)  # divisors
 _HIGHER: Final = (10.0, 100.0, 1000.0, 3.0)
-_LONGER: Final = (4, 2)
 _STEPS: Final = 300
 _FAR: Final = 0.25  # of ln C: a loss that is less has come near to where it could be
 _WORTH: Final = 0.03  # of a loss that falls less in a quarter of a run, twice the run makes no three points
-_ENDED: Final = ("done", "exit")
 
 
 def learning_rate_too_high(evidence: Evidence) -> Iterator[Finding]:
     """A loss that leaps, swings or ends above its start, as steps that are too long make it do."""
-    known = _known(evidence, _GOOD)
+    known = _known(evidence)
     saw = _symptom_of_high(evidence, *known) if known else None
     if known is None or saw is None:
         return
-    training, _ = known
-    places = rate_places(evidence.program, evidence.trace, training)
     yield from _about_rate(
-        evidence, "learning-rate-too-high", training, places, saw, tuple(1 / by for by in _LOWER),
+        evidence, "learning-rate-too-high", known[0], saw, tuple(1 / by for by in _LOWER),
         so="the steps are longer than the loss is smooth: they leap over what they look for",
     )  # fmt: skip
 
 
 def learning_rate_too_low(evidence: Evidence) -> Iterator[Finding]:
     """A loss that still falls, slowly and evenly, far from where it could be."""
-    known = _known(evidence, _GOOD)
+    known = _known(evidence)
     if known is None or _symptom_of_high(evidence, *known):
         return
     training, how = known
     saw = _symptom_of_low(evidence, training, how)
     if saw is None:
         return
-    places = rate_places(evidence.program, evidence.trace, training)
     yield from _about_rate(
-        evidence, "learning-rate-too-low", training, places, saw, _HIGHER,
+        evidence, "learning-rate-too-low", training, saw, _HIGHER,
         so="the steps are too short to get there in this many",
     )  # fmt: skip
 
 
 def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
     """A training that ends while its loss still falls."""
-    known = _known(evidence, _GOOD)
-    if known is None or evidence.trace.end.how not in _ENDED or _symptom_of_high(evidence, *known):
+    known = _known(evidence)
+    if known is None or not evidence.trace.end.by_itself or _symptom_of_high(evidence, *known):
         return
     training, how = known
     fall, noise = how.drop(slice(10, 15), slice(15, 20))
@@ -70,7 +66,7 @@ def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
     if level <= 0 or fall <= 2 * noise or not (early or fall > max(0.05 * level, _WORTH)) or not training.epochs:
         return
     places = round_places(evidence.program, evidence.trace, training)
-    alternatives = tuple((edits.replace(places[0], str(training.epochs * by)),) for by in _LONGER) if places else ()
+    alternatives = tuple((edits.replace(places[0], str(training.epochs * by)),) for by in TIMES) if places else ()
     if not alternatives:
         return
     rounds = "round" if training.epochs == 1 else "rounds"
@@ -81,20 +77,18 @@ def stopped_while_learning(evidence: Evidence) -> Iterator[Finding]:
         saw=f"in the last quarter of {training.epochs:,} {rounds} the loss still fell from {short(level + fall)} to"
         f" {short(level)}",
         so="the model could still learn more from the same rows",
-        instead=f"{training.epochs * _LONGER[0]:,} rounds, or as many as it takes until the loss rests",
+        instead=f"{training.epochs * TIMES[0]:,} rounds, or as many as it takes until the loss rests",
         edits=alternatives,
         needs_proof=True,
         fact=True,
     )
 
 
-def _known(evidence: Evidence, good: float) -> tuple[Training, Course] | None:
+def _known(evidence: Evidence) -> tuple[Training, Course] | None:
     """The training to speak of and its course; None where none was seen or it ends well."""
     index = best(evidence)
-    if index is None:
-        return None
-    end, how = final_pass(evidence, index), course(evidence, index)
-    if how is None or (end is not None and end.accuracy is not None and end.accuracy >= good):
+    how = course(evidence, index) if index is not None else None
+    if index is None or how is None or ends_well(evidence, index):
         return None
     return evidence.trace.trainings[index], how
 
@@ -136,7 +130,7 @@ def _zigzag(parts: NDArray[np.float64]) -> bool:
 
 
 def _symptom_of_low(evidence: Evidence, training: Training, how: Course) -> str | None:
-    steps = training.last - training.first
+    steps = training.steps
     start, end = how.first, how.last
     classes = number_of_classes(evidence.trace)
     far = _FAR * (chance(classes) if classes else abs(start))
@@ -154,16 +148,11 @@ def _symptom_of_low(evidence: Evidence, training: Training, how: Course) -> str 
 
 
 def _about_rate(
-    evidence: Evidence,
-    check: str,
-    training: Training,
-    places: tuple[Place, ...],
-    saw: str,
-    factors: tuple[float, ...],
-    so: str,
+    evidence: Evidence, check: str, training: Training, saw: str, factors: tuple[float, ...], so: str
 ) -> Iterator[Finding]:
+    """A finding whose fixes multiply the rate: the number where it is written, else the expression that gives it."""
     program, trace = evidence.program, evidence.trace
-    rate = rate_of(program, trace, training)
+    rate, places = rate_of(program, trace, training), rate_places(program, trace, training)
     if places and rate:
         saw, instead = f"{saw}, at a rate of {short(rate)}", f"a rate near {_number(rate * factors[0])}"
         fixes = tuple((edits.replace(places[0], _number(rate * by)),) for by in factors)
@@ -182,7 +171,7 @@ def _about_rate(
         instead=instead,
         edits=fixes,
         needs_proof=True,
-        fact=check == "learning-rate-too-low" and trace.end.how in _ENDED,
+        fact=check == "learning-rate-too-low" and trace.end.by_itself,
     )
 
 

@@ -34,7 +34,7 @@ def schedule_decays_to_nothing(evidence: Evidence) -> Iterator[Finding]:
         return
     training = trace.trainings[index]
     rates, place = _rates(trace, training)
-    steps = training.last - training.first
+    steps = training.steps
     if steps < _FEW or len(rates) < 2 or min(rate for _, rate in rates) < 0:
         return
     top = max(rate for _, rate in rates)
@@ -154,7 +154,7 @@ def _fixes(program: Program, turn: Place) -> tuple[Edits, ...]:
     if unit is None:
         return ()
     path = path_to(unit, place)
-    while len(path) > 1 and isinstance(path[-2][0][path[-2][1]], ast.For) and _only_line(path[-1][0]):
+    while len(path) > 1 and isinstance(path[-2][0][path[-2][1]], ast.For) and len(path[-1][0]) == 1:
         path.pop()  # `for group in optimizer.param_groups: group["lr"] *= 0.5` is turned as a whole
         place = unit.place(path[-1][0][path[-1][1]])
     gone = _without(unit, path[-1][0], place)
@@ -165,10 +165,6 @@ def _fixes(program: Program, turn: Place) -> tuple[Edits, ...]:
     text = "\n".join([rows[0], *(row.removeprefix(" " * place.column) for row in rows[1:])])
     outer = edits.insert_line(program, unit.place(loops[-1]), text) if len(loops) > 1 else None
     return ((gone, outer), (gone,)) if outer is not None else ((gone,),)
-
-
-def _only_line(block: list[ast.stmt]) -> bool:
-    return len(block) == 1
 
 
 def _without(unit: Unit, block: list[ast.stmt], place: Place) -> edits.Edit | None:

@@ -1,4 +1,4 @@
-"""Gradients that get lost on their way through the layers, or grow out of all proportion."""
+"""Gradients that get lost on their way through the layers: the first ones stay as they were drawn."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,17 @@ import numpy as np
 
 from byhand.doctor.audit.evidence import Evidence
 from byhand.doctor.checks.model import starts
-from byhand.doctor.checks.reading.calls import Call, bracketed, call_at, constructors
+from byhand.doctor.checks.reading.calls import Call, before_name, bracketed, call_at, calls_of
 from byhand.doctor.checks.reading.chain import Hidden, hidden, products
-from byhand.doctor.checks.reading.course import best, course, final_pass, short
+from byhand.doctor.checks.reading.course import best, course, ends_well, short
 from byhand.doctor.checks.reading.tapes import name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
 from byhand.doctor.trace import Parameter, Sample
 
-__all__ = ["layers_in_order", "vanishing_gradients"]
+__all__ = ["vanishing_gradients"]
 
-_GOOD: Final = 0.95  # an accuracy that lost gradients have not kept a model from
 _LOST: Final = 1e-4  # of the last layer's gradient, both as shares of their weights
 _RESTS: Final = 0.7  # of the first loss: below that it learns
 _DEEP: Final = 3  # weights
@@ -29,12 +28,9 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     """The first layer's gradient is next to nothing beside the last one's, and the loss does not fall."""
     index = best(evidence)
     how = course(evidence, index) if index is not None else None
-    end = final_pass(evidence, index) if index is not None else None
-    if index is None or how is None or not how.last > _RESTS * how.first:
+    if index is None or how is None or not how.last > _RESTS * how.first or ends_well(evidence, index):
         return
-    if end is not None and end.accuracy is not None and end.accuracy >= _GOOD:
-        return
-    layers = layers_in_order(evidence, index)
+    layers = _layers_in_order(evidence, index)
     if len(layers) < _DEEP or not how.first > 0:
         return
     first, last = layers[0], layers[-1]
@@ -63,17 +59,12 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def layers_in_order(evidence: Evidence, index: int) -> list[Parameter]:
+def _layers_in_order(evidence: Evidence, index: int) -> list[Parameter]:
     """The trained weights of a training's model in the order in which a forward uses them."""
-    trace = evidence.trace
-    for reading in readings(trace):
-        forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-        if forward is None or forward.training != index:
-            continue
-        order = dict.fromkeys(layer.weight for layer in products(reading) if layer.weight is not None)
-        found = [trace.parameters[i] for i in order]
-        return [p for p in found if p.training == index and not p.frozen and p.samples]
-    return []
+    reading = next((one for one in readings(evidence.trace) if one.of(index)), None)
+    order = dict.fromkeys(layer.weight for layer in products(reading) if layer.weight is not None) if reading else ()
+    found = [evidence.trace.parameters[i] for i in order]
+    return [p for p in found if p.training == index and not p.frozen and p.samples]
 
 
 def _size(sample: Sample) -> float | None:
@@ -92,26 +83,20 @@ def _ratio(first: Sample, last: Sample) -> float | None:
 
 def _bent(evidence: Evidence, index: int) -> Edits:
     """ReLUs in the place of the hidden layers' sigmoids and tanhs, all of them or none."""
-    trace = evidence.trace
-    if not trace.backwards:
+    reading = next((one for one in readings(evidence.trace) if one.of(index)), None)
+    if reading is None or not evidence.trace.backwards:
         return ()
-    for reading in readings(trace):
-        forward = trace.forwards[reading.tape.forward] if reading.tape.forward is not None else None
-        if forward is None or forward.training != index:
-            continue
-        flat = [layer for layer in hidden(reading) if layer.units.kind in ("sigmoid", "tanh")]
-        all_ = [op for op in reading.tape.ops if name_of(op) in ("sigmoid", "tanh")]
-        return _replaced(evidence, flat) if flat and len(flat) == len(all_) else ()
-    return ()
+    flat = [layer for layer in hidden(reading) if layer.units.kind in ("sigmoid", "tanh")]
+    all_ = [op for op in reading.tape.ops if name_of(op) in ("sigmoid", "tanh")]
+    return _replaced(evidence, flat) if flat and len(flat) == len(all_) else ()
 
 
 def _replaced(evidence: Evidence, flat: Sequence[Hidden]) -> Edits:
     program, found = evidence.program, dict[object, Edits]()
     for layer in flat:
-        made = constructors(program, layer.op.module, layer.op.place) if layer.op.module else []
+        made = calls_of(program, layer.op.module, layer.op.place) if layer.op.module else []
         for call in made:
-            name = program.text(call.unit.place(call.node.func))[: -len(call.name)]
-            found[call.place] = (edits.replace(call.place, f"{name}ReLU()"),)
+            found[call.place] = (edits.replace(call.place, f"{before_name(program, call)}ReLU()"),)
         call: Call | None = call_at(program, layer.op.place) if not made else None
         if call and call.operand and call.name == name_of(layer.op):
             found[call.place] = (edits.replace(call.place, f"{bracketed(program, call.operand)}.relu()"),)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from byhand.doctor.checks.model import gradients
+from byhand.doctor.checks.model.vanishing import vanishing_gradients
 from tests.doctor.checks._real import DATA, line_of, seen, trained
 from tests.doctor.checks._traces import patched
 
@@ -26,7 +26,7 @@ model = Net()"""
 
 def found(watched, tmp_path, depth=6, unit="torch.sigmoid(layer(x))", start="pass"):
     evidence = seen(watched, tmp_path, DEEP.format(depth=depth, unit=unit, start=start))
-    return evidence, list(gradients.vanishing_gradients(evidence))
+    return evidence, list(vanishing_gradients(evidence))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ print("test accuracy", (forward(X[300:])[-1].argmax(axis=1) == y[300:]).mean())
 def test_weights_of_a_list_that_are_called_alike_are_changed_where_they_are_drawn(watched, tmp_path):
     text = BY_HAND.format(unit="1 / (1 + np.exp(-z))", slope="out[k] * (1 - out[k])")
     evidence = seen(watched, tmp_path, text)
-    (finding,) = gradients.vanishing_gradients(evidence)
+    (finding,) = vanishing_gradients(evidence)
     assert finding.place.line == line_of(text, "weights = [rng")
     assert "of the first weight is" in finding.saw
     assert "that of the last one" in finding.saw
@@ -99,4 +99,4 @@ def test_weights_of_a_list_that_are_called_alike_are_changed_where_they_are_draw
 
 def test_tanhs_by_hand_let_them_through(watched, tmp_path):
     text = BY_HAND.format(unit="np.tanh(z)", slope="(1 - out[k] ** 2)").replace("* 0.1 for", "* a ** -0.5 for")
-    assert list(gradients.vanishing_gradients(seen(watched, tmp_path, text))) == []
+    assert list(vanishing_gradients(seen(watched, tmp_path, text))) == []
