@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from byhand import checkpoint, runs
@@ -13,13 +12,11 @@ from byhand.data.dataset import Dataset, Part
 from byhand.data.load import load
 from byhand.errors import DataError
 from byhand.loss import softmax
-from byhand.model import Sequential
 from byhand.networks import Network
+from byhand.predict import predict_logits
 from byhand.settings import Settings
 
 __all__ = ["Opened", "open_test", "predict_probs"]
-
-_ROWS, _FEW_ROWS = 4096, 256  # at a time, of a model of ours and of a module, whose activations are many
 
 
 @final
@@ -96,11 +93,7 @@ def open_test(run: str | Path, source: str | None = None) -> Opened:
 
 def predict_probs(model: Network, part: Part) -> NDArray[np.float64]:
     """Probabilities (N, C) of a part's images."""
-    rows = torch.as_tensor(part.images.reshape(len(part), -1))  # (N, P)
-    size = _ROWS if isinstance(model, Sequential) else _FEW_ROWS
-    with torch.inference_mode():
-        probs = [softmax(model(rows[i : i + size]).double()) for i in range(0, len(rows), size)]
-    return torch.cat(probs).numpy()
+    return softmax(predict_logits(model, part.images).double()).numpy()
 
 
 def _check(record: dict[str, Any]) -> None:
