@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byhand.commands import emit_json, new_app, one_line
+from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import paragraph
 from byhand.data.load import load
 from byhand.errors import UsageError
@@ -38,7 +38,7 @@ def explain(
     n: Annotated[int | None, typer.Option("--n", help="Images that it was measured on.  [the test part's]")] = None,
     loss: Annotated[float | None, typer.Option(help="The mean loss, −log p, in nats.")] = None,
     model: Annotated[str, typer.Option(help="What gave it: linear, mlp or resnet18.")] = "linear",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the verdict only.")] = False,
 ) -> None:
     """Say how good an accuracy is on these data, what one linear layer can reach, and what may be wrong.
