@@ -89,13 +89,12 @@ def _check(name: str, json: bool, quiet: bool) -> None:
 def _fields(found: "Explanation") -> dict[str, object]:
     from byhand.evaluate.results import baseline_fields, ceiling_fields
 
-    ceiling = found.landmarks.ceiling
     return {
         "data": found.landmarks.source,
         "accuracy": None if found.accuracy is None else asdict(found.accuracy),
         "chance": None if found.chance is None else asdict(found.chance),
         "baselines": baseline_fields(found.landmarks),
-        "ceiling": None if ceiling is None else ceiling_fields(ceiling),
+        "ceiling": ceiling_fields(found.landmarks),
         "verdict": found.verdict,
         "hints": found.hints,
     }

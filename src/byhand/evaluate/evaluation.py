@@ -133,13 +133,12 @@ def evaluate(
 
 def summary(found: Evaluation) -> dict[str, Any]:
     """The fields that others rely on: those of ``byhand evaluate --json``, less the report's path."""
-    ceiling = found.landmarks.ceiling
     return {
         "run": found.run,
         "accuracy": asdict(found.accuracy),
         "chance": asdict(found.chance),
         "baselines": baseline_fields(found.landmarks),
-        "ceiling": None if ceiling is None else ceiling_fields(ceiling),
+        "ceiling": ceiling_fields(found.landmarks),
         "error_parts": None if found.parts is None else asdict(found.parts),
         "train_accuracy": None if found.train_accuracy is None else asdict(found.train_accuracy),
         "overfitting": None if found.overfitting is None else asdict(found.overfitting),
