@@ -1,18 +1,27 @@
-"""What a trained run sees in a picture that somebody has drawn or photographed."""
+"""What a model says of images, and what a trained run sees in a picture that somebody has drawn or photographed."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from byhand.data.drawing import as_mnist
 from byhand.data.picture import read_picture, resized, to_grey
 from byhand.loss import softmax
+from byhand.model import Sequential
+from byhand.networks import Network
 from byhand.runs import load_run
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["Prediction", "predict", "predict_logits"]
+
+_ROWS: Final = 4096  # images at a time
+_FEW_ROWS: Final = 256  # of a module, whose activations are many
 
 
 @final
@@ -46,9 +55,21 @@ def predict(run: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
         else:
             drawn = as_mnist(file, height, data["ink_box"])
             image, notes = drawn.image, drawn.notes
-        with torch.inference_mode():
-            logits = model(torch.as_tensor(image).reshape(1, -1))  # (1, C)
-        probs = [float(p) for p in softmax(logits.float())[0]]  # C of them
+        probs = [float(p) for p in softmax(predict_logits(model, image[None]).float())[0]]  # C of them
         label = data["classes"][max(range(len(probs)), key=probs.__getitem__)]
         predictions.append(Prediction(str(file), label, dict(zip(data["classes"], probs, strict=True)), notes))
     return predictions
+
+
+def predict_logits(model: Network, images: NDArray[np.uint8]) -> Tensor:
+    """The logits (N, C) for images (N, H, W), without dropout; on the processor, wherever the model is.
+
+    The model is left in evaluation mode.
+    """
+    device = next(iter(model.parameters())).device
+    rows = torch.as_tensor(images).reshape(len(images), math.prod(images.shape[1:]))  # (N, P)
+    size = _ROWS if isinstance(model, Sequential) else _FEW_ROWS
+    model.eval()
+    with torch.inference_mode():
+        starts = range(0, max(1, len(rows)), size)
+        return torch.cat([model(rows[start : start + size].to(device)).cpu() for start in starts])

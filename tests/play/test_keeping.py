@@ -65,7 +65,7 @@ def test_a_saved_training_is_a_run(given: dict) -> None:
     assert json.loads(said("evaluate", saved, "--json"))
     assert Path(said("train", "--like", saved, "--epochs", "1", "--quiet").strip()).is_dir()
 
-    again = of_run(Path(saved), None)  # trains on where it was
+    again = of_run(Path(saved))  # trains on where it was
     assert again.controls.scaled is given.get("scaled", True)
     with studio(again) as made:
         torch.testing.assert_close(numbers(made), weights)
@@ -83,7 +83,7 @@ def test_in_the_midst_of_an_epoch_the_results_are_those_of_the_weights() -> None
     record = checkpoint.read_run(saved)
     assert (record["status"], record["settings"]["epochs"]) == ("interrupted", 2)
     assert record["results"]["valid_accuracy"] == pytest.approx(valid_accuracy(saved), abs=1e-6)
-    with studio(of_run(Path(saved), None)) as made:
+    with studio(of_run(Path(saved))) as made:
         assert torch.equal(numbers(made), weights)
         assert at_rest(made)["history"][0]["valid_accuracy"] == pytest.approx(valid_accuracy(saved), abs=1e-5)
 

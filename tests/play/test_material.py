@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from byhand import recipe, runs
+from byhand.data.competition import open_competition
 from byhand.data.load import load
 from byhand.errors import DataError, UsageError
 from byhand.fold import folded
@@ -39,7 +40,7 @@ def run(folder: Path, source: str = "digits", **given: Any) -> Path:
 def test_a_run_goes_on_where_it_was(given: dict[str, Any], tmp_path: Path) -> None:
     folder = run(tmp_path / "run", **given)
     model, record = runs.load_run(folder)
-    with studio(of_run(folder, None)) as made:
+    with studio(of_run(folder)) as made:
         state = made.state()
         assert torch.equal(numbers(made), flat(folded(model).parameters()))
         assert state["trainable"] is True
@@ -57,7 +58,7 @@ def test_a_run_goes_on_where_it_was(given: dict[str, Any], tmp_path: Path) -> No
 
 
 def test_the_rate_of_adam_is_not_taken_for_sgds(tmp_path: Path) -> None:
-    assert of_run(run(tmp_path / "run", opt="adam", lr=0.01), None).controls.lr is None
+    assert of_run(run(tmp_path / "run", opt="adam", lr=0.01)).controls.lr is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_the_rate_of_adam_is_not_taken_for_sgds(tmp_path: Path) -> None:
 def test_what_a_run_learnt_with_and_is_not_played_is_said_until_it_plays(
     given: dict[str, Any], said: str | None, tmp_path: Path
 ) -> None:
-    with studio(of_run(run(tmp_path / "run", **given), None)) as made:
+    with studio(of_run(run(tmp_path / "run", **given))) as made:
         assert made.state()["message"] == said
         made.do({"do": "step"})
         assert made.state()["message"] is None
@@ -99,7 +100,7 @@ def test_data_that_are_gone_or_changed_leave_the_weights(tmp_path: Path) -> None
             Path(source).unlink()
         else:
             np.savez(source, **changed)
-        with studio(of_run(folder, None)) as made:
+        with studio(of_run(folder)) as made:
             state = made.state()
             assert isinstance(state["trainable"], str)
             assert "\n" not in state["trainable"]
@@ -109,35 +110,51 @@ def test_data_that_are_gone_or_changed_leave_the_weights(tmp_path: Path) -> None
             with pytest.raises(UsageError, match="nothing to train"):
                 made.do({"do": "play"})
             made.close()
-    with studio(of_run(folder, str(kept))) as made:  # the same, elsewhere
-        assert made.state()["trainable"] is True
-    with studio(of_run(folder, "digits")) as made:
-        assert "other images or classes" in made.state()["trainable"]
+    shutil.copy(kept, source)
+    assert of_run(folder).reason is None
+    shutil.copy(image_folder(tmp_path, 3, (5, 5), rows=20), source)
+    assert f"has images of 5×5 pixels and 3 classes, and {folder} learnt 6×5" in (of_run(folder).reason or "")
+
+
+def test_what_kaggles_table_is_not_played_is_not_put_down_to_a_change(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 16))
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    names = ",".join(f"pixel{i}" for i in range(16))
+    table = np.column_stack([np.arange(60) % 3, pixels])
+    np.savetxt(train, table, "%d", ",", header=f"label,{names}", comments="")
+    np.savetxt(test, pixels[:9], "%d", ",", header=names, comments="")
+    settings = Settings(epochs=1, lr=0.5).resolved()
+    data = open_competition(train, test, settings.valid, settings.seed).data
+    folder = tmp_path / "run"
+    folder.mkdir()
+    runs.train(recipe.prepare(settings, data, quiet=True), folder)
+    said = of_run(folder).reason or ""
+    assert said.endswith(f"is not what {folder} learnt from: byhand kaggle took all its labelled images")
 
 
 def test_a_history_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
     folder = run(tmp_path / "run")
     for text in ('{"epoch": 5}\n', '{"epoch": 0, "train_loss": "low"}\n', "no JSON"):
         (folder / "history.jsonl").write_text(text)
-        with studio(of_run(folder, None)) as made:
+        with studio(of_run(folder)) as made:
             assert made.state()["epoch"] == 0
 
 
 def test_what_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a run"):
-        open_studio(tmp_path, None)
+        of_run(tmp_path)
     with pytest.raises(UsageError, match="no data set of that name"):
-        open_studio(None, "mnits")
+        of_data("mnits")
     folder = run(tmp_path / "run")
     record = json.loads((folder / "run.json").read_text())
     for damage in ({"play": 3}, {"play": {"scaled": "no"}}, {"play": {}}, {"lr": None}):
         (folder / "run.json").write_text(json.dumps(record | damage))
-        of_run(folder, None)
+        of_run(folder)
 
 
 def test_of_data_the_batch_is_not_larger_than_the_data(tmp_path: Path) -> None:
     material = of_data(image_folder(tmp_path, 2, (4, 4), rows=5))
     assert material.controls.batch_size == material.room.rows < 256
-    made = open_studio(None, "digits")
+    made = open_studio(of_data("digits"))
     assert made.state()["title"] == "digits"
     made.close()

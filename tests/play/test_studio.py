@@ -16,6 +16,7 @@ from byhand.learner import Callback, Learner
 from byhand.optim import constant
 from byhand.play.faults import broadcast_accuracy
 from byhand.play.frames import CLASSES
+from byhand.play.material import of_data
 from byhand.play.presets import PRESETS
 from byhand.play.studio import open_studio
 from byhand.settings import Settings
@@ -449,7 +450,7 @@ def test_a_replay_is_never_slow(speed: float, then: float) -> None:
 
 
 def test_a_page_begins_calmly() -> None:
-    made = open_studio(None, "digits")
+    made = open_studio(of_data("digits"))
     try:
         assert made.state()["controls"]["speed"] == 100
     finally:

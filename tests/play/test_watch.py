@@ -15,7 +15,7 @@ import pytest
 from byhand.doctor.run.linux import children
 from byhand.errors import DataError, UsageError
 from byhand.json_text import json_text
-from byhand.play.curves import Curve
+from byhand.play.even_curve import EvenCurve
 from byhand.play.watch import Watch, open_watch
 
 ROWS = """
@@ -249,7 +249,7 @@ def test_nothing_is_left_when_it_is_closed(watching: Watching) -> None:
 
 
 def test_a_curve_is_bounded_and_keeps_its_ends() -> None:
-    curve = Curve(100)
+    curve = EvenCurve(100)
     kept = []
     for clock in range(5_000):
         curve.add(clock, clock / 2)
@@ -260,8 +260,8 @@ def test_a_curve_is_bounded_and_keeps_its_ends() -> None:
     assert (points[0], points[-1]) == ((0, 0.0), (4_999, 2_499.5))
     steps = np.diff([clock for clock, _ in points[:-1]])
     assert steps.min() == steps.max() == 64
-    still = Curve(10)
+    still = EvenCurve(10)
     for value in range(1_000):
         still.add(0, value)
     assert still.points() == [(0, 0), (0, 999)]
-    assert Curve(10).points() == []
+    assert EvenCurve(10).points() == []

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byhand.commands import emit_json, new_app, one_line
+from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import paragraph
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ app = new_app()
 @app.command()
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Folders that byhand train made.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the verdict only.")] = False,
 ) -> None:
     """Compare runs on the same test images, image by image, and say whether the difference can be luck.

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from byhand.commands import emit_json, new_app, one_line
+from byhand.commands import emit_json, new_app, one_line, options
 from byhand.data import sources
 from byhand.data.dataset import Dataset, Part
 from byhand.data.load import make_shards, open_data
@@ -16,17 +16,15 @@ from byhand.data.shards import Sharded, Shards
 
 app = new_app(help="List, fetch and describe data sets.", no_args_is_help=True)
 
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 _Source = Annotated[str, typer.Argument(help="A name, a folder, a .csv, .npz or .parquet file.")]
 _Valid = Annotated[float, typer.Option(help="Part of the training images kept to judge by.")]
 _Seed = Annotated[int, typer.Option(help="Of that split.")]
-_Size = Annotated[int | None, typer.Option(help="Resize image files to SIZE x SIZE.")]
 _Grayscale = Annotated[bool, typer.Option("--grayscale", help="Make image files grey.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="The result only, without words around it.")]
 
 
 @app.command("list")
-def list_(json: _Json = False, quiet: _Quiet = False) -> None:
+def list_(json: options.Json = False, quiet: _Quiet = False) -> None:
     """Show the data sets that have a name, and where a copy of each lies."""
     found = [(source, sources.find(source.name)) for source in sources.SOURCES]
     if json:
@@ -56,7 +54,7 @@ def list_(json: _Json = False, quiet: _Quiet = False) -> None:
 @app.command()
 def get(
     name: Annotated[str, typer.Argument(help="A name from byhand data list.")],
-    json: _Json = False,
+    json: options.Json = False,
     quiet: _Quiet = False,
 ) -> None:
     """Fetch a data set, unless a copy is on the disk already, and say where it is."""
@@ -76,9 +74,9 @@ def info(
     source: _Source,
     valid: _Valid = 0.1,
     seed: _Seed = 42,
-    size: _Size = None,
+    size: options.Size = None,
     grayscale: _Grayscale = False,
-    json: _Json = False,
+    json: options.Json = False,
     quiet: _Quiet = False,
 ) -> None:
     """Show what is in a data set: its parts, images a class, size, range of pixels and content hash.
@@ -102,12 +100,12 @@ def shard_(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder of the shards.")],
     valid: _Valid = 0.1,
     seed: _Seed = 42,
-    size: _Size = None,
+    size: options.Size = None,
     grayscale: _Grayscale = False,
     deformed: Annotated[
         int, typer.Option(metavar="N", help="Add N versions of each training image, slightly deformed.")
     ] = 0,
-    json: _Json = False,
+    json: options.Json = False,
     quiet: _Quiet = False,
 ) -> None:
     """Write a data set as shards, for training on more than fits into memory.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from byhand.commands import emit_json, new_app, one_line
+from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.class_mode import BUDGET, MARK, grade_class
 from byhand.commands.lines import paragraph
 from byhand.errors import DataError, UsageError
@@ -60,7 +60,7 @@ def doctor(
             help="Write the report too: a page (.html), or .sarif; grades as .csv or .html.",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line only.")] = False,
 ) -> None:
     """Run a program unchanged, find what is silently wrong with it, and prove it by arithmetic or by trying the fix.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byhand.commands import emit_json, new_app, one_line
+from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import paragraph
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ app = new_app()
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that byhand train made.")],
+    run: options.Run,
     data: Annotated[
         str | None, typer.Argument(metavar="[DATA]", help="Judge by the test part of these data.  [the run's own]")
     ] = None,
@@ -27,7 +27,7 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="PART", help="Leave out ceiling, wrong-labels or size-curve. May be repeated."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the verdict only.")] = False,
 ) -> None:
     """Open the test part, say how good the run is, and write report.html into its folder.

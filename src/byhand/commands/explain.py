@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byhand.commands import emit_json, new_app, one_line
+from byhand.commands import emit_json, new_app, one_line, options
 from byhand.commands.lines import paragraph
 from byhand.data.load import load
 from byhand.errors import UsageError
@@ -38,7 +38,7 @@ def explain(
     n: Annotated[int | None, typer.Option("--n", help="Images that it was measured on.  [the test part's]")] = None,
     loss: Annotated[float | None, typer.Option(help="The mean loss, −log p, in nats.")] = None,
     model: Annotated[str, typer.Option(help="What gave it: linear, mlp or resnet18.")] = "linear",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the verdict only.")] = False,
 ) -> None:
     """Say how good an accuracy is on these data, what one linear layer can reach, and what may be wrong.
@@ -89,13 +89,12 @@ def _check(name: str, json: bool, quiet: bool) -> None:
 def _fields(found: "Explanation") -> dict[str, object]:
     from byhand.evaluate.results import baseline_fields, ceiling_fields
 
-    ceiling = found.landmarks.ceiling
     return {
         "data": found.landmarks.source,
         "accuracy": None if found.accuracy is None else asdict(found.accuracy),
         "chance": None if found.chance is None else asdict(found.chance),
         "baselines": baseline_fields(found.landmarks),
-        "ceiling": None if ceiling is None else ceiling_fields(ceiling),
+        "ceiling": ceiling_fields(found.landmarks),
         "verdict": found.verdict,
         "hints": found.hints,
     }

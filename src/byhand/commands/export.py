@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from byhand.commands import emit_json, new_app, one_line
+from byhand.commands import emit_json, new_app, one_line, options
 from byhand.errors import UsageError
 
 app = new_app()
@@ -13,11 +13,11 @@ app = new_app()
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that byhand train made.")],
+    run: options.Run,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="Where to: a name ending in .html or .onnx.")
     ],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
 ) -> None:
     """Write a run as a page that draws, centres and predicts without a server, or as a model in the ONNX format.

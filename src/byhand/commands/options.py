@@ -1,4 +1,4 @@
-"""The options that a training run has, for every command that prepares one, and what becomes of them."""
+"""The options that several commands have, and what becomes of those of a training run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,7 +64,11 @@ Grayscale = Annotated[bool | None, typer.Option("--grayscale", help="Make image 
 Reproducible = Annotated[
     bool | None, typer.Option("--reproducible", help="The same bits whatever the number of threads; slower.")
 ]
+SaveEvery = Annotated[int | None, typer.Option(metavar="STEPS", help="Save the state every STEPS steps.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder.  [runs/DATE-NUMBER]")]
 Like = Annotated[Path | None, typer.Option(metavar="RUN", help="Take what is not given from this run.")]
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that byhand train made.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 

@@ -74,6 +74,7 @@ def _session(target: str | None, arguments: Sequence[str]) -> "Session":
     if arguments:
         raise UsageError(f"{target} takes no arguments; only a script does")
 
+    from byhand.play.material import of_data, of_run
     from byhand.play.studio import open_studio
 
-    return open_studio(path, None) if target and (path / "run.json").is_file() else open_studio(None, target)
+    return open_studio(of_run(path) if target and (path / "run.json").is_file() else of_data(target))

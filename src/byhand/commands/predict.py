@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byhand.commands import emit_json, new_app, one_line
+from byhand.commands import emit_json, new_app, one_line, options
 
 if TYPE_CHECKING:
     from byhand.predict import Prediction
@@ -18,9 +18,9 @@ _LIKELIEST = 3  # classes shown a picture
 
 @app.command()
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that byhand train made.")],
+    run: options.Run,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG or JPEG files.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the labels only, one a line.")] = False,
 ) -> None:
     """Say what a saved run sees in pictures of any size, dark on light or light on dark.

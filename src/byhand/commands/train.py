@@ -45,8 +45,8 @@ def train(
     size: options.Size = None,
     grayscale: options.Grayscale = None,
     reproducible: options.Reproducible = None,
-    save_every: Annotated[int | None, typer.Option(metavar="STEPS", help="Save the state every STEPS steps.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder.  [runs/DATE-NUMBER]")] = None,
+    save_every: options.SaveEvery = None,
+    out: options.Out = None,
     like: options.Like = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with this run where it was left, to the same bits.")

@@ -9,20 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-__all__ = ["MajorityClass", "NearestMean", "Uniform"]
-
-
-@final
-class Uniform:
-    """The same probability for every class: loss ln C, and right once in C."""
-
-    def __init__(self, num_classes: int) -> None:
-        """Args: C."""
-        self.num_classes = num_classes
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(B, ...) → (B, C), all zero: equal scores."""
-        return torch.zeros(len(x), self.num_classes)
+__all__ = ["MajorityClass", "NearestMean"]
 
 
 @final

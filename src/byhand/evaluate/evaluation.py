@@ -34,11 +34,11 @@ from byhand.evaluate.results import (
     baseline_fields,
     ceiling_fields,
 )
+from byhand.evaluate.run_data import is_usual
 from byhand.evaluate.statistics import Proportion, better_than_chance, has_learnt, newcombe, wilson
 from byhand.evaluate.wrong_labels import suspected_labels
 from byhand.published import IMAGENET
 from byhand.resnet import ResNet18
-from byhand.settings import Settings
 
 __all__ = ["BUDGET", "PARTS", "evaluate", "summary"]
 
@@ -133,13 +133,12 @@ def evaluate(
 
 def summary(found: Evaluation) -> dict[str, Any]:
     """The fields that others rely on: those of ``byhand evaluate --json``, less the report's path."""
-    ceiling = found.landmarks.ceiling
     return {
         "run": found.run,
         "accuracy": asdict(found.accuracy),
         "chance": asdict(found.chance),
         "baselines": baseline_fields(found.landmarks),
-        "ceiling": None if ceiling is None else ceiling_fields(ceiling),
+        "ceiling": ceiling_fields(found.landmarks),
         "error_parts": None if found.parts is None else asdict(found.parts),
         "train_accuracy": None if found.train_accuracy is None else asdict(found.train_accuracy),
         "overfitting": None if found.overfitting is None else asdict(found.overfitting),
@@ -160,8 +159,8 @@ def summary(found: Evaluation) -> dict[str, Any]:
 
 def _as_usual(opened: Opened, source: str | None) -> Dataset:
     """The data as ``load`` splits them when nobody says how: what the landmarks are found with, whoever asks."""
-    s, usual = opened.settings, Settings()
-    if (s.valid, s.seed) == (usual.valid, usual.seed):
+    s = opened.settings
+    if is_usual(s):
         return opened.data
     return load(source or opened.record["data"]["source"], size=s.size, grayscale=s.grayscale, sample=True)
 

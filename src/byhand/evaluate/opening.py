@@ -5,21 +5,18 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from byhand import checkpoint, runs
 from byhand.data.dataset import Dataset, Part
-from byhand.data.load import load
 from byhand.errors import DataError
+from byhand.evaluate.run_data import read_data
 from byhand.loss import softmax
-from byhand.model import Sequential
 from byhand.networks import Network
+from byhand.predict import predict_logits
 from byhand.settings import Settings
 
 __all__ = ["Opened", "open_test", "predict_probs"]
-
-_ROWS, _FEW_ROWS = 4096, 256  # at a time, of a model of ours and of a module, whose activations are many
 
 
 @final
@@ -64,26 +61,9 @@ def open_test(run: str | Path, source: str | None = None) -> Opened:
             f"{run} learnt from all labelled images of {about['source']} and kept none to test on; name other data to "
             f"judge by: byhand evaluate {run} DATA"
         )
-    data = load(
-        source or about["source"],
-        settings.valid,
-        settings.seed,
-        size=settings.size,
-        grayscale=settings.grayscale,
-        sample=True,
-    )
-    shape, classes = tuple(about["shape"]), tuple(about["classes"])
-    if data.shape != shape or data.classes != classes:
-        seen = f"{'×'.join(map(str, data.shape))} pixels and {len(data.classes)} classes"
-        raise DataError(
-            f"{data.source} has images of {seen}, and {run} learnt {'×'.join(map(str, shape))} pixels and "
-            f"{len(classes)} classes: {', '.join(classes[:10])}; name the data that it learnt from"
-        )
-    if source is None and data.hash != about["hash"]:
-        raise DataError(
-            f"{data.source} is not what {run} learnt from: its content has changed since; bring the old data back, or "
-            f"name the data to judge by: byhand evaluate {run} DATA"
-        )
+    data = read_data(run, record, source)
+    if isinstance(data, str):
+        raise DataError(f"{data}; name the data to judge by: byhand evaluate {run} DATA")
     if not len(data.test):
         raise DataError(f"{data.source} has no test images; name data that have some")
     openings = checkpoint.read_run(run).get("test_openings", 0) + 1  # by now: reading the data took its time
@@ -96,11 +76,7 @@ def open_test(run: str | Path, source: str | None = None) -> Opened:
 
 def predict_probs(model: Network, part: Part) -> NDArray[np.float64]:
     """Probabilities (N, C) of a part's images."""
-    rows = torch.as_tensor(part.images.reshape(len(part), -1))  # (N, P)
-    size = _ROWS if isinstance(model, Sequential) else _FEW_ROWS
-    with torch.inference_mode():
-        probs = [softmax(model(rows[i : i + size]).double()) for i in range(0, len(rows), size)]
-    return torch.cat(probs).numpy()
+    return softmax(predict_logits(model, part.images).double()).numpy()
 
 
 def _check(record: dict[str, Any]) -> None:

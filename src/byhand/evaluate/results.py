@@ -168,7 +168,10 @@ def baseline_fields(landmarks: Landmarks) -> list[dict[str, Any]]:
     ]
 
 
-def ceiling_fields(ceiling: Ceiling) -> dict[str, Any]:
-    """The ceiling as it stands in JSON."""
+def ceiling_fields(landmarks: Landmarks) -> dict[str, Any] | None:
+    """The ceiling as it stands in JSON; None where there is none."""
+    ceiling = landmarks.ceiling
+    if ceiling is None:
+        return None
     one = ceiling.accuracy
     return asdict(ceiling) | {"accuracy": one.value, "low": one.low, "high": one.high}

@@ -15,7 +15,7 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv, ndtri, stdtrit
+from scipy.special import betainc, ndtri, stdtrit
 
 __all__ = [
     "CHANCE_LEVEL",
@@ -24,7 +24,6 @@ __all__ = [
     "Spread",
     "better_than_chance",
     "better_than_relabelled",
-    "clopper_pearson",
     "has_learnt",
     "holm",
     "mcnemar",
@@ -116,19 +115,6 @@ def next_accuracy(hits: int, n: int, rows: int, level: float = 0.95) -> Proporti
     p, widened = hits / n, 1 + n / rows
     low, high = _score_interval(p, n * widened, level)
     return Proportion(p, max(0.0, p + widened * (low - p)), min(1.0, p + widened * (high - p)), rows)
-
-
-def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Proportion:
-    """The accuracy ``hits`` / ``n`` with the exact interval: it holds the true p at the level or above, whatever p is.
-
-    Its ends are the p that give ``hits`` or more, and ``hits`` or fewer, with probability (1 − level) / 2: quantiles of
-    beta distributions. The guarantee makes it longer than Wilson's.
-
-    Source: Clopper and Pearson, Biometrika 26 (1934). ValueError unless 0 ≤ hits ≤ n, n ≥ 1 and 0 < level < 1.
-    """
-    hits, n = _counts(hits, n)
-    tail = _tail(level)
-    return Proportion(hits / n, _least(hits, n, tail), 1 - _least(n - hits, n, tail), n)
 
 
 def better_than_chance(hits: int, n: int, chance: float) -> float:
@@ -310,8 +296,3 @@ def _tail(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level}")
     return (1 - level) / 2
-
-
-def _least(hits: int, n: int, tail: float) -> float:
-    """The p for which ``hits`` or more of ``n`` have the probability ``tail``; 0 for no hit."""
-    return float(betaincinv(hits, n - hits + 1, tail)) if hits else 0.0

@@ -57,7 +57,7 @@ def render(model: object, record: Mapping[str, Any]) -> str:
 
 def _page(carried: Carried, record: Mapping[str, Any]) -> str:
     data = record["data"]
-    style = _own_text("page.css") + static_text("draw.css")
+    style = static_text("base.css") + _own_text("page.css") + static_text("draw.css")
     script = bundle(_own_text("page.js"))
     told = {"classes": data["classes"], "shape": data["shape"], "inkBox": data["ink_box"]}
     told |= {"sizes": carried.sizes, "bits": carried.bits, "scales": carried.scales, "data": carried.data}

@@ -22,6 +22,7 @@ from byhand.files import write_atomically
 from byhand.json_text import json_text
 from byhand.loss import softmax
 from byhand.networks import Network
+from byhand.predict import predict_logits
 from byhand.resnet import ResNet18
 from byhand.runs import load_run
 from byhand.text import one_line
@@ -60,8 +61,7 @@ def export(run: str | Path, file: str | Path) -> Exported:
     content = onnx_bytes(model, record)
     pictures = made_up(tuple(record["data"]["shape"]))
     told = answers(content, pictures)
-    with torch.inference_mode():
-        logits = model(torch.as_tensor(pictures.reshape(len(pictures), -1))).float()  # (N, C)
+    logits = predict_logits(model, pictures).float()  # (N, C)
     if not bool(torch.isfinite(logits).all()):
         raise UsageError(f"the model of {run} answers with what is no number; train again with a lower --lr")
     write_atomically(Path(file), content)

@@ -11,6 +11,7 @@ from byhand.data.dataset import Part
 from byhand.errors import DataError
 from byhand.evaluate.statistics import Proportion, next_accuracy, wilson
 from byhand.networks import Network
+from byhand.predict import predict_logits
 
 __all__ = ["FLOOR_CHANCE", "PUBLIC_SHARE", "Score", "judge", "name_images"]
 
@@ -22,8 +23,6 @@ Where Kaggle counts more of them, the score varies less than is said here.
 
 FLOOR_CHANCE: Final = 1e-4
 """How often, about, an honest score falls below the floor: once in 10,000."""
-
-_ROWS: Final = 4096  # at a time
 
 
 @final
@@ -44,17 +43,10 @@ def name_images(model: Network, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     Raises:
         DataError: the model answers with what is no number.
     """
-    device = next(iter(model.parameters())).device
-    rows = torch.as_tensor(images.reshape(len(images), -1))  # (N, P)
-    named = [np.empty(0, np.int64)]
-    model.eval()
-    with torch.inference_mode():
-        for start in range(0, len(rows), _ROWS):
-            logits = model(rows[start : start + _ROWS].to(device))  # (n, C)
-            if not bool(torch.isfinite(logits).all()):
-                raise DataError("the model answers with what is no number; train again, with a tenth of the rate")
-            named.append(logits.argmax(dim=1).cpu().numpy())
-    return np.concatenate(named)
+    logits = predict_logits(model, images)  # (N, C)
+    if not bool(torch.isfinite(logits).all()):
+        raise DataError("the model answers with what is no number; train again, with a tenth of the rate")
+    return logits.argmax(dim=1).numpy()
 
 
 def judge(model: Network, valid: Part, rows: int) -> tuple[Proportion, Score] | None:

@@ -18,7 +18,7 @@ from byhand.evaluate.landmarks import find_landmarks, is_known
 from byhand.learner import Learner
 from byhand.lr_find.finder import auto_lr
 from byhand.optim import Schedule
-from byhand.play.ceiling import ceiling_fields
+from byhand.play.ceiling import ceiling_or_reason
 
 __all__ = ["Asides"]
 
@@ -139,7 +139,7 @@ class Asides:
         """One look at what is known of the ceiling, or at the process that looks for it."""
         if self._process is None:
             if self._usual and is_known(self._data):
-                self._decide(ceiling_fields(find_landmarks(self._data)))
+                self._decide(ceiling_or_reason(find_landmarks(self._data)))
                 return
             if not self._is_watched():
                 return

@@ -16,7 +16,7 @@ from byhand.evaluate.landmarks import find_landmarks
 from byhand.evaluate.results import Landmarks
 from byhand.json_text import json_text
 
-__all__ = ["ceiling_fields", "main"]
+__all__ = ["ceiling_or_reason", "main"]
 
 _NICE = 5
 
@@ -27,13 +27,13 @@ def main(source: str, reading: str) -> None:
         os.nice(_NICE)
     size, grayscale = json.loads(reading)
     try:
-        found = ceiling_fields(find_landmarks(load(source, size=size, grayscale=grayscale, sample=True)))
+        found = ceiling_or_reason(find_landmarks(load(source, size=size, grayscale=grayscale, sample=True)))
     except ByhandError as error:
         found = {"ceiling": None, "reason": str(error)}
     sys.stdout.write(json_text(found) + "\n")
 
 
-def ceiling_fields(found: Landmarks) -> dict[str, Any]:
+def ceiling_or_reason(found: Landmarks) -> dict[str, Any]:
     """``ceiling`` (``accuracy``, ``low``, ``high``) and ``reason``, one of the two None."""
     if found.ceiling is None:
         return {"ceiling": None, "reason": found.no_ceiling}

@@ -10,6 +10,7 @@ from byhand import checkpoint, runs
 from byhand.data.dataset import Dataset
 from byhand.data.load import load
 from byhand.errors import ByhandError, DataError, UsageError
+from byhand.evaluate.run_data import read_data
 from byhand.fold import folded
 from byhand.model import Sequential
 from byhand.play.controls import Controls, Room
@@ -58,12 +59,6 @@ class Material:
         return f"This run learnt with {learnt}; here it goes on {goes_on}." if others else None
 
     @property
-    def is_usual(self) -> bool:
-        """Whether the data are split as ``load`` does it by itself."""
-        usual = Settings()
-        return (self.settings.valid, self.settings.seed) == (usual.valid, usual.seed)
-
-    @property
     def reading(self) -> tuple[int | None, bool]:
         """``size`` and ``grayscale``, with which the data were read."""
         return self.settings.size, self.settings.grayscale
@@ -82,8 +77,8 @@ def of_data(source: str | None) -> Material:
     return Material(data.source, about, data, None, Settings(), controls, None, model)
 
 
-def of_run(run: Path, source: str | None) -> Material:
-    """A run's model and history, on its own data or on others of the same images and classes.
+def of_run(run: Path) -> Material:
+    """A run's model and history, on its own data.
 
     Data that are gone or have changed leave the model to be looked at.
 
@@ -99,7 +94,7 @@ def of_run(run: Path, source: str | None) -> Material:
         )
     model = folded(model)
     settings, about = Settings.of(record), dict(record["data"])
-    data, reason = _data(settings, about, source)
+    data, reason = _data(run, record)
     if data is not None:
         about = describe(data)
     controls = _controls(settings, record, len(data.train) if data is not None else int(about["train"]))
@@ -111,18 +106,13 @@ def of_run(run: Path, source: str | None) -> Material:
     return Material(str(run), about, data, reason, settings, controls, beginning, model)
 
 
-def _data(settings: Settings, about: Mapping[str, Any], source: str | None) -> tuple[Dataset | None, str | None]:
+def _data(run: Path, record: dict[str, Any]) -> tuple[Dataset | None, str | None]:
     """The run's data, or why there are none."""
-    name = source or about["source"]
     try:
-        data = load(name, settings.valid, settings.seed, size=settings.size, grayscale=settings.grayscale, sample=True)
+        found = read_data(run, record)
     except ByhandError as error:
         return None, f"the data of this run cannot be read: {error}"
-    if list(data.shape) != list(about["shape"]) or list(data.classes) != list(about["classes"]):
-        return None, f"{name} has other images or classes than this run learnt from"
-    if source is None and data.hash != about["hash"]:
-        return None, f"{name} has changed since this run learnt from it"
-    return data, None
+    return (None, found) if isinstance(found, str) else (found, None)
 
 
 def _controls(settings: Settings, record: Mapping[str, Any], rows: int) -> Controls:

@@ -4,7 +4,7 @@ import re
 import string
 from typing import Any, Final, final
 
-from byhand.play.curves import Curve
+from byhand.play.even_curve import EvenCurve
 
 __all__ = ["Seen"]
 
@@ -26,9 +26,9 @@ class Seen:
 
     def __init__(self) -> None:
         self.updates = 0
-        self._losses = Curve(_LOSSES)
-        self._series: dict[_Key, Curve] = {}
-        self._measures: dict[str, dict[str, Curve]] = {}
+        self._losses = EvenCurve(_LOSSES)
+        self._series: dict[_Key, EvenCurve] = {}
+        self._measures: dict[str, dict[str, EvenCurve]] = {}
         self._parameters: list[dict[str, Any]] = []
         self._judged: dict[_Key, tuple[int, int, int]] = {}  # clock, right, rows of an evaluation that may go on
 
@@ -47,7 +47,7 @@ class Seen:
             curves = self._measures.setdefault(one["name"], {})
             for what in ("norm", "gradient", "step"):
                 if one[what] is not None:
-                    curves.setdefault(what, Curve(_POINTS)).add(self.updates, one[what])
+                    curves.setdefault(what, EvenCurve(_POINTS)).add(self.updates, one[what])
                 elif one["name"] in before:
                     one[what] = before[one["name"]][what]  # it was not looked at this time
         self._parameters = line["parameters"] or self._parameters
@@ -71,7 +71,7 @@ class Seen:
 
     def _point(self, key: _Key, clock: int, value: float) -> None:
         if key in self._series or len(self._series) < _SERIES:
-            self._series.setdefault(key, Curve(_POINTS)).add(clock, value)
+            self._series.setdefault(key, EvenCurve(_POINTS)).add(clock, value)
 
     def parameters(self) -> list[dict[str, Any]]:
         """The parameters as they were last seen: ``name``, ``shape``, sizes, and the picture of one that has one."""

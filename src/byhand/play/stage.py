@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, final
 
+from byhand.evaluate.run_data import is_usual
 from byhand.learner import Learner
 from byhand.play.asides import Asides
 from byhand.play.controls import STARTS, Controls
@@ -48,7 +49,7 @@ class Stage:
         self.player = Player(self._show, tell)
         self._scene = Scene(rows, hub, self.player.turn)
         self._asides = Asides(
-            rows.data, material.is_usual, material.reading, self._found, tell, lambda: hub.listeners > 0
+            rows.data, is_usual(material.settings), material.reading, self._found, tell, lambda: hub.listeners > 0
         )
         self.player.message = material.unlike
         self.player.begin(self._training(1, material.controls), material.controls)

@@ -1,7 +1,6 @@
 """A training that a person plays: what the page asks of it, and what it tells the page."""
 
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, Final, cast, final
 
 import numpy as np
@@ -11,7 +10,7 @@ from byhand.model import Sequential
 from byhand.play.controls import shown
 from byhand.play.hub import Hub
 from byhand.play.keeping import model_of
-from byhand.play.material import Material, of_data, of_run
+from byhand.play.material import Material
 from byhand.play.presets import PRESETS, find_preset
 from byhand.play.rows import Rows
 from byhand.play.stage import Stage
@@ -32,17 +31,8 @@ _FIELDS: Final = {
 }
 
 
-def open_studio(target: Path | None, source: str | None) -> "Studio":
-    """A studio for a run's folder, or for a data set; with neither for MNIST where it is found, else for the digits.
-
-    Args:
-        target: a run's folder.
-        source: what ``byhand.data.load.load`` takes; beside a run, the data to go on with.
-
-    Raises:
-        DataError, UsageError: the run or the data cannot be read.
-    """
-    material = of_data(source) if target is None else of_run(target, source)
+def open_studio(material: Material) -> "Studio":
+    """A studio for what is to be played, calm enough at first for a person to follow."""
     return Studio(replace(material, controls=replace(material.controls, speed=_CALM)), Hub())
 
 

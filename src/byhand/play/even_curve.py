@@ -1,12 +1,12 @@
-"""Points of a curve that grows without end, in a list that does not."""
+"""A curve that grows without end, as evenly spread points, in a list that does not grow."""
 
 from typing import final
 
-__all__ = ["Curve"]
+__all__ = ["EvenCurve"]
 
 
 @final
-class Curve:
+class EvenCurve:
     """At most ``most`` points, evenly spread over the clock: of those that lie too close the first one is kept.
 
     The newest is always there: the next one may take its place.
