@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from byhand.data.files import shown
 from byhand.data.ink import find_ink
 from byhand.data.picture import has_alpha, on_white, read_picture
 from byhand.errors import DataError
+from byhand.text import one_line
 
 __all__ = ["Drawn", "as_mnist", "ink_box"]
 
@@ -77,7 +77,7 @@ def as_mnist(image: NDArray[Any] | Image.Image | str | Path, side: int = 28, box
     """
     if side < 4 or not 1 <= box <= side:
         raise ValueError(f"side is {side} and box {box}; side is a number of pixels, at least 4, and holds the box")
-    name = f"{shown(image)}: " if isinstance(image, str | Path) else ""
+    name = f"{one_line(image)}: " if isinstance(image, str | Path) else ""
     picture, notes = _open(image)
     if picture.mode == "L" and not has_alpha(picture):
         ready = np.array(picture)  # (H, W)

@@ -12,7 +12,7 @@ from byhand.data import sources
 from byhand.data.cache import cached
 from byhand.data.content import Content
 from byhand.data.dataset import Dataset, Raw, Rows
-from byhand.data.files import faults, shown
+from byhand.data.files import faults
 from byhand.data.folder import read_image_folder
 from byhand.data.idx import find_idx_folder, idx_files, read_idx_folder
 from byhand.data.manifest import is_sharded, open_shards
@@ -24,6 +24,7 @@ from byhand.data.split import check_settings, split
 from byhand.data.streams import of_memory, open_stream
 from byhand.data.table import find_tables, read_csv, read_tables
 from byhand.errors import DataError, UsageError
+from byhand.text import one_line
 
 _EMBEDDED: Final = "digits"
 _KINDS: Final = (
@@ -105,7 +106,7 @@ def make_shards(
     """
     name, path = str(source), None if source == _EMBEDDED else _locate(source)
     if path is not None and is_sharded(path):
-        raise UsageError(f"{shown(path)} holds shards already; copy the folder")
+        raise UsageError(f"{one_line(path)} holds shards already; copy the folder")
     stream = path and open_stream(path, choices.size, choices.grayscale)
     if stream is None:
         content = _read_digits() if path is None else _read(path, choices.size, choices.grayscale)
@@ -120,7 +121,7 @@ def _check_size(name: str, size: int | None, shape: tuple[int, ...]) -> None:
     height, width = shape
     if size is not None and (height, width) != (size, size):
         raise UsageError(
-            f"size={size}: {shown(name)} holds images of {height} × {width} pixels; only image files are resized"
+            f"size={size}: {one_line(name)} holds images of {height} × {width} pixels; only image files are resized"
         )
 
 
@@ -131,9 +132,9 @@ def _locate(source: str | Path) -> Path:
     try:
         path = Path(source).expanduser()
     except RuntimeError as error:  # "~somebody" who is not a user here
-        raise DataError(f"{shown(source)}: there is no such user's home; check the path") from error
+        raise DataError(f"{one_line(source)}: there is no such user's home; check the path") from error
     if "\0" in str(path):
-        raise DataError(f"{shown(path)}: a path cannot hold a NUL character; check it")
+        raise DataError(f"{one_line(path)}: a path cannot hold a NUL character; check it")
     with faults(path):
         # A bare word that is no file was meant as a name.
         if isinstance(source, str) and path.name == source and not path.suffix and not (source and path.exists()):
@@ -141,7 +142,7 @@ def _locate(source: str | Path) -> Path:
             near = difflib.get_close_matches(source.lower(), names, n=2, cutoff=0.5)
             meant = f"did you mean {' or '.join(near)}? " if near else ""
             raise UsageError(
-                f"{shown(source)}: no data set of that name, and no such file or folder; {meant}"
+                f"{one_line(source)}: no data set of that name, and no such file or folder; {meant}"
                 f"names are {', '.join(names)}; else give the path of {_KINDS}"
             )
     return path
@@ -157,7 +158,7 @@ def _read(path: Path, size: int | None, grayscale: bool) -> Content:
                 return cached([path], settings, lambda: read_parquet(path, size, grayscale))
             reader = _FILE_READERS.get(path.suffix.lower())
             if reader is None:
-                raise DataError(f"{shown(path)}: is no source of images; give {_KINDS}")
+                raise DataError(f"{one_line(path)}: is no source of images; give {_KINDS}")
             return cached([path], {"reader": path.suffix.lower(), "version": 1}, lambda: reader(path))
         folder = find_idx_folder(path)
         if folder is not None:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from byhand.data.files import shown
 from byhand.data.picture import decode, resized, to_grey
 from byhand.data.png import plain_grey
 from byhand.errors import DataError
+from byhand.text import one_line
 
 
 def decode_all(
@@ -55,6 +55,6 @@ def sizes_differ(name: str | Path, shape: tuple[int, ...], first: tuple[int, ...
     """The refusal of a picture that has not the shape (H, W) of the first one."""
     (height, width), (h, w) = shape, first
     return DataError(
-        f"{shown(name)}: {width}×{height} pixels, but the first picture has {w}×{h}; "
+        f"{one_line(name)}: {width}×{height} pixels, but the first picture has {w}×{h}; "
         f"pass size={h} (--size {h}) to resize them all"
     )

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from byhand.data.content import content_hash, row_digests
 from byhand.data.dataset import Dataset, Part, Rows
-from byhand.data.files import MAX_BYTES, open_file, shown
+from byhand.data.files import MAX_BYTES, open_file
 from byhand.errors import DataError
+from byhand.text import one_line
 
 if TYPE_CHECKING:
     from byhand.data.loader import DataLoaders
@@ -173,14 +174,14 @@ class Sharded:
 
 def changed(path: Path, how: str) -> DataError:
     """What to say of a file that is not as it was."""
-    return DataError(f"{shown(path)}: is not as {MANIFEST} says: {how}; make the shards again")
+    return DataError(f"{one_line(path)}: is not as {MANIFEST} says: {how}; make the shards again")
 
 
 def _whole(part: Shards) -> Part:
     size = len(part) * math.prod(part.shape)
     if size > MAX_BYTES:
         raise DataError(
-            f"{shown(part.columns[0][0].path.parent)}: a part has {size:,} bytes, more than the {MAX_BYTES:,} that are "
-            "read into memory; byhand train takes it as it is, and so does byhand.open_data"
+            f"{one_line(part.columns[0][0].path.parent)}: a part has {size:,} bytes, more than the {MAX_BYTES:,} that "
+            "are read into memory; byhand train takes it as it is, and so does byhand.open_data"
         )
     return part.first(len(part))

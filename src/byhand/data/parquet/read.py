@@ -17,12 +17,13 @@ from typing import Final
 import numpy as np
 
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, faults, shown
+from byhand.data.files import MAX_BYTES, faults
 from byhand.data.folder import PARTS
 from byhand.data.labels import index_labels
 from byhand.data.parquet.columns import batches, opened
 from byhand.data.pictures import decode_all, read_grey
 from byhand.errors import DataError
+from byhand.text import one_line
 
 __all__ = ["find_parquet", "parquet_classes", "parquet_rows", "read_parquet"]
 
@@ -50,8 +51,8 @@ def find_parquet(folder: str | Path) -> dict[str, list[Path]] | None:
             below = sorted(entry.path for entry in entries if entry.is_dir() and not entry.name.startswith("."))
         found = {path: parts for path in below if "train" in (parts := _parts(Path(path)))}
     if len(found) > 1:
-        names = ", ".join(shown(os.path.basename(path)) for path in list(found)[:8])
-        raise DataError(f"{shown(folder)}: holds several data sets ({names}); name the folder of one of them")
+        names = ", ".join(one_line(os.path.basename(path)) for path in list(found)[:8])
+        raise DataError(f"{one_line(folder)}: holds several data sets ({names}); name the folder of one of them")
     return next(iter(found.values()), None)
 
 
@@ -96,7 +97,7 @@ def read_parquet(path: str | Path, size: int | None = None, grayscale: bool = Fa
     with faults(path):
         parts = find_parquet(path) if path.is_dir() else {"train": [path]}
     if parts is None:
-        raise DataError(f"{shown(path)}: holds no train.parquet or train-00000-of-….parquet; name the file")
+        raise DataError(f"{one_line(path)}: holds no train.parquet or train-00000-of-….parquet; name the file")
     classes, counts = _count(parts)
     train = _read_part(parts["train"], counts["train"], size, grayscale, None)
     _, height, width = train.images.shape
@@ -119,16 +120,17 @@ def _parts(folder: Path) -> dict[str, list[Path]]:
                 continue
             number, count = int(name[2] or 0), int(name[3] or 1)
             if number in found.setdefault(part, {}) or counts.setdefault(part, count) != count:
-                raise DataError(f"{shown(entry.path)}: stands beside another {part} part; keep one of the two")
+                raise DataError(f"{one_line(entry.path)}: stands beside another {part} part; keep one of the two")
             found[part][number] = Path(entry.path)
     for part, files in found.items():
         numbers = sorted(files)
         if numbers != list(range(counts[part])):
             missing = next(place for place, number in enumerate([*numbers, -1]) if place != number)
+            all_ = f"the {counts[part]:,} of this part"
             raise DataError(
-                f"{shown(files[numbers[0]])}: file {missing:05} of the {counts[part]:,} of this part is missing; get it"
+                f"{one_line(files[numbers[0]])}: file {missing:05} of {all_} is missing; get it"
                 if missing < counts[part]
-                else f"{shown(files[numbers[-1]])}: is more than the {counts[part]:,} of this part; move it away"
+                else f"{one_line(files[numbers[-1]])}: is more than {all_}; move it away"
             )
     order = [part for part in ("train", "valid", "test") if part in found]
     return {part: [found[part][number] for number in sorted(found[part])] for part in order}
@@ -144,8 +146,8 @@ def _count(parts: dict[str, list[Path]]) -> tuple[tuple[str, ...] | None, dict[s
                 known.append(source.classes)
                 counts[part] += source.rows
             if known[-1] != known[0]:
-                first = shown(parts["train"][0].name)
-                raise DataError(f"{shown(file)}: names other classes than {first}; keep the files of one data set")
+                first = one_line(parts["train"][0].name)
+                raise DataError(f"{one_line(file)}: names other classes than {first}; keep the files of one data set")
     return known[0], counts
 
 
@@ -153,12 +155,12 @@ def _read_part(files: list[Path], count: int, size: int | None, grayscale: bool,
     blocks = _blocks(files, size, grayscale, shape)
     block = next(blocks, None)
     if block is None:
-        raise DataError(f"{shown(files[0])}: holds no row; get the file again")
+        raise DataError(f"{one_line(files[0])}: holds no row; get the file again")
     _, height, width = block.images.shape
     need = count * height * width
     if need > MAX_BYTES:
         raise DataError(
-            f"{shown(files[0])}: {count:,} pictures of {width}×{height} pixels take {need:,} bytes, more than the "
+            f"{one_line(files[0])}: {count:,} pictures of {width}×{height} pixels take {need:,} bytes, more than the "
             f"{MAX_BYTES:,} that are read into memory; pass size=28 (--size 28)"
         )
     images, labels = np.empty((count, height, width), np.uint8), np.empty(count, np.int64)  # (N, H, W), (N,)
