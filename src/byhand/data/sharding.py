@@ -97,7 +97,7 @@ class _Dealt:
             chosen = self.order[first : min(stop - version * n, n)]
             images = self.source.take(chosen)
             found.append(Rows(deform(images, first, version, self.seed), self.labels[chosen]))
-        return Rows(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+        return _joined(found)
 
 
 def shard(

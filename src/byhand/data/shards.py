@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.content import content_hash, row_digests
-from byhand.data.dataset import Dataset, Part, Rows
+from byhand.data.dataset import Dataset, Part, Rows, empty_rows
 from byhand.data.files import MAX_BYTES, open_file
 from byhand.errors import DataError
 from byhand.text import one_line
@@ -76,13 +76,9 @@ class Shards:
         Raises:
             DataError: a file is gone or has changed.
         """
-        rows = self.empty(max(0, min(stop, len(self)) - start))
+        rows = empty_rows(max(0, min(stop, len(self)) - start), self.shape)
         self.read_into(rows, start)
         return rows
-
-    def empty(self, count: int) -> Rows:
-        """Room for so many rows."""
-        return Rows(np.empty((count, *self.shape), np.uint8), np.empty(count, np.int64))
 
     def read_into(self, rows: Rows, start: int) -> None:
         """Fill ``rows`` with those from ``start`` on.

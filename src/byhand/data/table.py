@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data.dataset import Raw, Rows
+from byhand.data.dataset import Raw, Rows, empty_rows
 from byhand.data.fields import find_fault, parse_fields
 from byhand.data.files import MAX_BYTES, check_rows, faults, open_file
 from byhand.data.labels import index_labels
@@ -145,15 +145,14 @@ def _side(pixels: int) -> int:
 
 def _read_rows(path: Path, labelled: bool = True) -> Rows:
     """All rows of a table, each piece put into its place, so that none stands in memory twice."""
-    room, count = Rows(np.empty((0, 1, 1), np.uint8), np.empty(0, np.int64)), 0
+    room, count = empty_rows(0, (1, 1)), 0
     for images, labels in table_rows(path, labelled):
         if not count:
             pixels = images[0].size
             with faults(path):
-                most = min(
-                    path.stat().st_size // (2 * (labelled + pixels)) + 1, MAX_BYTES // pixels
-                )  # a digit and an end each
-            room = Rows(np.empty((most, *images.shape[1:]), np.uint8), np.empty(most, np.int64))  # memory as it fills
+                shortest = 2 * (labelled + pixels)  # bytes of a row: a digit and an end for each number
+                most = min(path.stat().st_size // shortest + 1, MAX_BYTES // pixels)
+            room = empty_rows(most, images.shape[1:])  # takes memory as it fills
         end = count + len(labels)
         check_rows(path, end)
         if end > len(room.labels):

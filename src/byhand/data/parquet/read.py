@@ -14,14 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, faults
+from byhand.data.files import faults
 from byhand.data.folder import PARTS
 from byhand.data.labels import index_labels
 from byhand.data.parquet.columns import batches, opened
-from byhand.data.pictures import decode_all, read_grey
+from byhand.data.pictures import decode_all, in_one_array, read_grey
 from byhand.errors import DataError
 from byhand.text import one_line
 
@@ -66,7 +64,9 @@ def parquet_classes(file: str | Path) -> tuple[str, ...] | None:
         return source.classes
 
 
-def parquet_rows(files: list[Path], size: int | None, grayscale: bool) -> Iterator[Rows]:
+def parquet_rows(
+    files: list[Path], size: int | None, grayscale: bool, shape: tuple[int, int] | None = None
+) -> Iterator[Rows]:
     """The images and labels of the files in blocks of 1 to 4096 rows. Labels are as they stand in the file.
 
     Memory does not grow with the files: it holds a few pages, each at most 256 MiB and in most files one, a batch of
@@ -76,13 +76,26 @@ def parquet_rows(files: list[Path], size: int | None, grayscale: bool) -> Iterat
         files: in order.
         size: resize each picture to ``size``×``size``.
         grayscale: make grey what cannot be made grey exactly; see :func:`byhand.data.picture.to_grey`.
+        shape: H, W, that each picture must have; None for those of the first one.
 
     Raises:
         DataError: a file is damaged, or its columns are others; a picture is no PNG or JPEG, coloured, or of another
-            size than the first one; a label is missing, or outside the names. The message names the file and the row,
-            the first of which is row 1.
+            size; a label is missing, or outside the names. The message names the file and the row, the first of which
+            is row 1.
     """
-    yield from _blocks(files, size, grayscale, None)
+    for path in files:
+        with opened(path) as source:
+            row = 0
+            for pictures, labels in batches(source):
+                if shape is None:
+                    first = read_grey(pictures[0], f"{path}, row 1", size, grayscale)
+                    shape = (first.shape[0], first.shape[1])
+                step = max(1, _BLOCK // (shape[0] * shape[1]))
+                for start in range(0, len(labels), step):
+                    cut = slice(start, start + step)
+                    named = [(f"{path}, row {row + n + 1}", pictures[n]) for n in range(len(labels))[cut]]
+                    yield Rows(decode_all(named, shape, size, grayscale), labels[cut])
+                row += len(labels)
 
 
 def read_parquet(path: str | Path, size: int | None = None, grayscale: bool = False) -> Raw:
@@ -99,12 +112,13 @@ def read_parquet(path: str | Path, size: int | None = None, grayscale: bool = Fa
     if parts is None:
         raise DataError(f"{one_line(path)}: holds no train.parquet or train-00000-of-….parquet; name the file")
     classes, counts = _count(parts)
-    train = _read_part(parts["train"], counts["train"], size, grayscale, None)
+
+    def read(part: str, shape: tuple[int, int] | None = None) -> Rows:
+        return in_one_array(parts[part][0], counts[part], parquet_rows(parts[part], size, grayscale, shape))
+
+    train = read("train")
     _, height, width = train.images.shape
-    valid, test = (
-        _read_part(parts[part], counts[part], size, grayscale, (height, width)) if part in parts else None
-        for part in ("valid", "test")
-    )
+    valid, test = (read(part, (height, width)) if part in parts else None for part in ("valid", "test"))
     return index_labels(str(path), train, test, valid) if classes is None else Raw(train, valid, test, classes)
 
 
@@ -149,41 +163,3 @@ def _count(parts: dict[str, list[Path]]) -> tuple[tuple[str, ...] | None, dict[s
                 first = one_line(parts["train"][0].name)
                 raise DataError(f"{one_line(file)}: names other classes than {first}; keep the files of one data set")
     return known[0], counts
-
-
-def _read_part(files: list[Path], count: int, size: int | None, grayscale: bool, shape: tuple[int, int] | None) -> Rows:
-    blocks = _blocks(files, size, grayscale, shape)
-    block = next(blocks, None)
-    if block is None:
-        raise DataError(f"{one_line(files[0])}: holds no row; get the file again")
-    _, height, width = block.images.shape
-    need = count * height * width
-    if need > MAX_BYTES:
-        raise DataError(
-            f"{one_line(files[0])}: {count:,} pictures of {width}×{height} pixels take {need:,} bytes, more than the "
-            f"{MAX_BYTES:,} that are read into memory; pass size=28 (--size 28)"
-        )
-    images, labels = np.empty((count, height, width), np.uint8), np.empty(count, np.int64)  # (N, H, W), (N,)
-    end = 0
-    while block is not None:
-        start, end = end, end + len(block.labels)
-        images[start:end], labels[start:end] = block
-        block = next(blocks, None)
-    return Rows(images, labels)
-
-
-def _blocks(files: list[Path], size: int | None, grayscale: bool, shape: tuple[int, int] | None) -> Iterator[Rows]:
-    """As ``parquet_rows``; each picture has the shape (H, W), or that of the first one where it is None."""
-    for path in files:
-        with opened(path) as source:
-            row = 0
-            for pictures, labels in batches(source):
-                if shape is None:
-                    first = read_grey(pictures[0], f"{path}, row 1", size, grayscale)
-                    shape = (first.shape[0], first.shape[1])
-                step = max(1, _BLOCK // (shape[0] * shape[1]))
-                for start in range(0, len(labels), step):
-                    cut = slice(start, start + step)
-                    named = [(f"{path}, row {row + n + 1}", pictures[n]) for n in range(len(labels))[cut]]
-                    yield Rows(decode_all(named, shape, size, grayscale), labels[cut])
-                row += len(labels)
