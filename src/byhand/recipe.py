@@ -65,7 +65,7 @@ def prepare(settings: Settings, data: Dataset | Sharded, quiet: bool = False, wo
             if world.rank == 0:
                 choice = auto_lr(learn, settings.epochs, schedule_of(settings))
                 lr, reason = choice.lr, choice.rule
-        lr = world.number_of_first(lr)
+        lr = world.broadcast(lr)
     world.must_agree("data or settings", f"{data.hash} {settings}")
     share_work(learn, world)
     return Recipe(settings, data, model, learn, lr, reason)
