@@ -81,9 +81,10 @@ def build(
         DataError: the weights to start from cannot be read or do not fit.
     """
     device = _device(settings.device)
-    networks.check(settings, math.prod(data.shape), len(data.classes), processes)
-    settings = replace(settings, precision=networks.precision(settings, math.prod(data.shape), device))
-    model = networks.make(settings, data.shape, len(data.classes))
+    pixels, classes = math.prod(data.shape), len(data.classes)
+    networks.check(settings, pixels, classes, processes)
+    settings = replace(settings, precision=networks.precision(settings, pixels, classes, device))
+    model = networks.make(settings, data.shape, classes)
     if settings.weights:
         networks.start_from(model, settings.weights, quiet)
     if settings.freeze:

@@ -10,6 +10,7 @@ import numpy as np
 
 from byhand.data import sources
 from byhand.data.cache import cached
+from byhand.data.catalog import NAMES, describe
 from byhand.data.content import Content
 from byhand.data.dataset import Dataset, Raw, Rows
 from byhand.data.files import faults
@@ -91,8 +92,8 @@ def open_data(
     else:
         content = _read(path, size, grayscale)
     _check_size(name, size, content.raw.train.images.shape[1:])
-    if name in sources.NAMES:  # the files of Fashion-MNIST and KMNIST number their classes and do not name them
-        content = content._replace(raw=content.raw._replace(classes=sources.describe(name).classes))
+    if name in NAMES:  # the files of Fashion-MNIST and KMNIST number their classes and do not name them
+        content = content._replace(raw=content.raw._replace(classes=describe(name).classes))
     return split(name, content, valid, seed)
 
 
@@ -113,7 +114,7 @@ def make_shards(
         stream = of_memory([] if path is None else [path], content.raw)
     if choices.size is not None:
         _check_size(name, choices.size, next(stream.parts["train"](0)).images.shape[1:])
-    classes = sources.describe(name).classes if name in sources.NAMES else None
+    classes = describe(name).classes if name in NAMES else None
     shard(name, stream, folder, choices, classes, tell)
 
 
@@ -127,7 +128,7 @@ def _check_size(name: str, size: int | None, shape: tuple[int, ...]) -> None:
 
 def _locate(source: str | Path) -> Path:
     """The path of a source: a named one is found on the disk or fetched."""
-    if isinstance(source, str) and source in sources.NAMES:
+    if isinstance(source, str) and source in NAMES:
         return sources.get(source)
     try:
         path = Path(source).expanduser()
@@ -138,7 +139,7 @@ def _locate(source: str | Path) -> Path:
     with faults(path):
         # A bare word that is no file was meant as a name.
         if isinstance(source, str) and path.name == source and not path.suffix and not (source and path.exists()):
-            names = sorted(sources.NAMES)
+            names = sorted(NAMES)
             near = difflib.get_close_matches(source.lower(), names, n=2, cutoff=0.5)
             meant = f"did you mean {' or '.join(near)}? " if near else ""
             raise UsageError(
