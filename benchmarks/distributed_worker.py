@@ -82,7 +82,7 @@ def seconds_a_step(
     a_pass = min(steps, available // batch)
     passes(batch)()
     once, times = passes(a_pass * batch), -(-steps // a_pass)
-    world.wait()
+    world.barrier()
     start = time.perf_counter()
     for _ in range(times):
         once()
@@ -101,7 +101,7 @@ def sums(world: World, _: object, size: int, times: int) -> dict[str, list[float
 
     seconds: dict[str, list[float]] = {}
     for name, run in {"alone": lambda: torch.distributed.all_reduce(p), "step": step}.items():
-        world.wait()
+        world.barrier()
         stamps = [time.perf_counter()]
         for _ in range(times + 2):
             run()
@@ -127,7 +127,7 @@ def main() -> None:
         print(json.dumps("ready"), flush=True)
         for job, arguments in jobs():
             print(json.dumps(job(world, data, *arguments)), flush=True)
-        world.in_order = True
+        world.ends_together = True
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main() -> None:
             for name, hidden, adam in (("linear", (), False), ("mlp", (12,), False), ("mlp, Adam", (12,), True))
             for by_hand in (True, False)
         }
-        world.in_order = True
+        world.ends_together = True
         if world.rank == 0:
             Path(sys.argv[1]).write_text(json.dumps(results), encoding="utf-8")
 

@@ -142,9 +142,9 @@ def test_alone_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     world.sum([mean])
     assert world.any(True)
     world.must_agree("nothing", "whatever")
-    assert (p.grad.tolist(), mean.value, world.number_of_first(2.5), world.first(lambda: 7)) == ([1, 2], 1.5, 2.5, 7)
+    assert (p.grad.tolist(), mean.value, world.broadcast(2.5), world.first(lambda: 7)) == ([1, 2], 1.5, 2.5, 7)
     with world, world.together():
-        world.wait()
+        world.barrier()
     world.wish.wanted = True
     assert world.stopping
     assert not World().stopping
@@ -409,7 +409,7 @@ def test_a_process_that_has_lost_the_others_says_so(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(torch.distributed, "all_reduce", broken)
     with pytest.raises(DataError, match=r"rank 1 has lost the others.*\(Connection closed by peer\)"):
-        World(1, 2).wait()
+        World(1, 2).barrier()
 
 
 @pytest.mark.full

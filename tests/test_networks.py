@@ -35,7 +35,7 @@ def test_what_is_faster_unless_told(
     monkeypatch.setattr(networks, "multiplies_bfloat16", lambda device: fast)
     settings = Settings(**given).resolved()
     expected = chosen if fast or "precision" in given else "float32"
-    assert networks.precision(settings, 784, CPU) == expected
+    assert networks.precision(settings, 784, 10, CPU) == expected
 
 
 def test_hidden_layers_are_mixed_and_the_last_one_is_not() -> None:

@@ -53,7 +53,7 @@ class World:
         restarted: whether torchrun has started these processes again, because one of them failed. Its own count differs
             between machines, so they ask each other.
         wish: whether somebody wants this process to end its training.
-        in_order: set once all ranks are known to end at the same point: they wait for each other before they leave.
+        ends_together: whether all ranks are known to end at the same point: they wait for each other there.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class World:
         self.rank, self.size, self.local_rank = rank, size, local_rank
         self.restarted = False
         self.wish = Stop()
-        self.in_order = False
+        self.ends_together = False
         self._agreed = False
         self._device = device
         self._flat: Flat | None = None
@@ -108,7 +108,7 @@ class World:
             flat.tail.copy_(torch.tensor([*has, n, float(self.wish.wanted), 0.0]))
             if n:
                 flat.tail[-1] = loss.detach() * n
-            self._add_up(flat.whole)
+            self._all_reduce(flat.whole)
             *found, count, wanted, _ = _numbers(flat.tail)
             flat.head.div_(count)
             for view, p, ranks in zip(flat.grads, params, found, strict=True):
@@ -132,7 +132,7 @@ class World:
         """Whether it is so on one of the ranks."""
         return mine if self.size == 1 else self._sums([float(mine)])[0] > 0
 
-    def number_of_first(self, number: float) -> float:
+    def broadcast(self, number: float) -> float:
         """Rank 0's number, on every rank."""
         return number if self.size == 1 else self._sums([number if self.rank == 0 else 0.0])[0]
 
@@ -186,7 +186,7 @@ class World:
         if len(set(all_)) > 1:
             raise DataError(f"the processes differ in {what}; give every machine the same files and the same options")
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until every rank is here.
 
         Raises:
@@ -199,10 +199,10 @@ class World:
         import torch
 
         sums = torch.tensor(numbers, dtype=torch.float64, device=self._device)
-        self._add_up(sums)
+        self._all_reduce(sums)
         return _numbers(sums)
 
-    def _add_up(self, numbers: "Tensor") -> None:
+    def _all_reduce(self, numbers: "Tensor") -> None:
         """Σ over the ranks, in place. Every rank gets the same bits."""
         import torch.distributed
 
@@ -219,14 +219,14 @@ class World:
         return self
 
     def __exit__(self, *failure: Any) -> None:
-        """Leave the group; in good order, not before all are ready to."""
+        """Leave the group; where all end together, not before all are ready to."""
         if self.size == 1:
             return
         import torch.distributed as dist
 
-        if self.in_order:
+        if self.ends_together:
             with suppress(DataError):  # it is over in any case
-                self.wait()
+                self.barrier()
         dist.destroy_process_group()
 
 

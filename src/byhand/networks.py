@@ -26,7 +26,6 @@ __all__ = [
     "build_model",
     "check",
     "make",
-    "make_resnet",
     "mix",
     "numbers",
     "precision",
@@ -48,7 +47,7 @@ def make(settings: Settings, shape: Sequence[int], classes: int) -> Network:
         TypeError, ValueError: that is no shape of an image.
     """
     resnet = settings.model == "resnet18"
-    model = make_resnet(settings, shape, classes) if resnet else build_model(settings, math.prod(shape), classes)
+    model = _make_resnet(settings, shape, classes) if resnet else build_model(settings, math.prod(shape), classes)
     mix(model, settings.precision or "float32")
     return model
 
@@ -82,25 +81,12 @@ def build_model(settings: Settings, pixels: int, classes: int) -> Sequential:
         ) from error
 
 
-def make_resnet(settings: Settings, shape: Sequence[int], classes: int) -> ResNet18:
-    """The network for images of ``shape`` (H, W), its random numbers drawn from the seed.
-
-    Raises:
-        TypeError, ValueError: that is no shape of an image.
-    """
-    height, width = map(index, shape)
-    if min(height, width) < 1:
-        raise ValueError(f"images of {height} × {width} pixels")
-    return ResNet18((height, width), classes, torch.Generator().manual_seed(settings.seed))
-
-
 def numbers(settings: Settings, pixels: int, classes: int) -> int:
     """How many numbers make the model of these settings what it is."""
     if settings.model == "resnet18":
         return BODY + (FEATURES + 1) * classes
-    sizes = [pixels, *(settings.hidden or ()), classes]
-    norms = sum(4 * units + 1 for units in sizes[1:-1]) if settings.batch_norm else 0
-    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes)) + norms
+    norms = sum(4 * units + 1 for units in settings.hidden or ()) if settings.batch_norm else 0
+    return sum((inputs + 1) * outputs for inputs, outputs in _layers(settings, pixels, classes)) + norms
 
 
 def check(settings: Settings, pixels: int, classes: int, processes: int = 1) -> None:
@@ -116,8 +102,7 @@ def check(settings: Settings, pixels: int, classes: int, processes: int = 1) -> 
         )
     if settings.model == "resnet18":
         return
-    sizes = [pixels, *(settings.hidden or ()), classes]
-    widest = max(inputs * outputs for inputs, outputs in pairwise(sizes))
+    widest = max(inputs * outputs for inputs, outputs in _layers(settings, pixels, classes))
     if widest > WIDE and (settings.momentum or settings.opt != "sgd"):
         option = "--momentum" if settings.momentum else f"--opt {settings.opt}"
         raise UsageError(
@@ -139,7 +124,7 @@ def start_from(model: Network, file: str, quiet: bool = False) -> None:
         raise DataError(f"--weights {file} does not fit the model: {error}") from error
 
 
-def precision(settings: Settings, pixels: int, device: torch.device) -> str:
+def precision(settings: Settings, pixels: int, classes: int, device: torch.device) -> str:
     """``float32`` or ``bfloat16``: what the products of a network's hidden layers are made in.
 
     Unless told, bfloat16 where it is multiplied faster and the layers are large enough for that to count. A linear
@@ -147,8 +132,8 @@ def precision(settings: Settings, pixels: int, device: torch.device) -> str:
     """
     if settings.precision or settings.model == "linear" or not multiplies_bfloat16(device):
         return settings.precision or "float32"
-    sizes = [pixels, *(settings.hidden or ())]
-    large = settings.model == "resnet18" or max(a * b for a, b in pairwise(sizes)) >= _LARGE
+    hidden = _layers(settings, pixels, classes)[:-1]
+    large = settings.model == "resnet18" or max(inputs * outputs for inputs, outputs in hidden) >= _LARGE
     return "bfloat16" if large else "float32"
 
 
@@ -174,3 +159,20 @@ def usual_lr(settings: Settings) -> tuple[float, str] | None:
     if settings.opt == "adam":
         return 0.001, "as Adam's authors have it"
     return (1 - settings.momentum) * settings.batch_size / 256, "usual for networks with batch norms"
+
+
+def _layers(settings: Settings, pixels: int, classes: int) -> list[tuple[int, int]]:
+    """Inputs and outputs of each linear layer of a linear model or an MLP."""
+    return list(pairwise([pixels, *(settings.hidden or ()), classes]))
+
+
+def _make_resnet(settings: Settings, shape: Sequence[int], classes: int) -> ResNet18:
+    """The network for images of ``shape`` (H, W), its random numbers drawn from the seed.
+
+    Raises:
+        TypeError, ValueError: that is no shape of an image.
+    """
+    height, width = map(index, shape)
+    if min(height, width) < 1:
+        raise ValueError(f"images of {height} × {width} pixels")
+    return ResNet18((height, width), classes, torch.Generator().manual_seed(settings.seed))

@@ -65,7 +65,7 @@ def prepare(settings: Settings, data: Dataset | Sharded, quiet: bool = False, wo
             if world.rank == 0:
                 choice = auto_lr(learn, settings.epochs, schedule_of(settings))
                 lr, reason = choice.lr, choice.rule
-        lr = world.number_of_first(lr)
+        lr = world.broadcast(lr)
     world.must_agree("data or settings", f"{data.hash} {settings}")
     share_work(learn, world)
     return Recipe(settings, data, model, learn, lr, reason)
@@ -81,9 +81,10 @@ def build(
         DataError: the weights to start from cannot be read or do not fit.
     """
     device = _device(settings.device)
-    networks.check(settings, math.prod(data.shape), len(data.classes), processes)
-    settings = replace(settings, precision=networks.precision(settings, math.prod(data.shape), device))
-    model = networks.make(settings, data.shape, len(data.classes))
+    pixels, classes = math.prod(data.shape), len(data.classes)
+    networks.check(settings, pixels, classes, processes)
+    settings = replace(settings, precision=networks.precision(settings, pixels, classes, device))
+    model = networks.make(settings, data.shape, classes)
     if settings.weights:
         networks.start_from(model, settings.weights, quiet)
     if settings.freeze:

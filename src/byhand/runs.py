@@ -102,7 +102,7 @@ def train(recipe: Recipe, folder: Path, state: State | None = None) -> dict[str,
             final = told(status, took)
             if world.rank == 0:
                 checkpoint.write_run(folder, final)
-            world.in_order = status != "interrupted" or world.stopping
+            world.ends_together = status != "interrupted" or world.stopping
     if world.rank == 0:
         checkpoint.remove_states(folder)
     return final

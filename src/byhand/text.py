@@ -3,9 +3,9 @@
 __all__ = ["brief", "one_line"]
 
 
-def one_line(text: str) -> str:
+def one_line(text: object) -> str:
     r"""The text with everything that a terminal or a page might obey written out: ``\n``, ``\x1b``, ``\u202e``."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def brief(said: object, most: int = 200) -> str:

@@ -130,7 +130,10 @@ def load(file: str | Path) -> dict[str, Tensor]:
     Raises:
         DataError: the file cannot be read, is no safetensors file, or is damaged (``load_checked``).
     """
-    return load_checked(file)[0] if _told(file) else _read(file)
+    tensors, told = _read(file), _told(file)
+    if told:
+        _check(file, tensors, told)
+    return tensors
 
 
 def load_checked(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -140,16 +143,7 @@ def load_checked(file: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         DataError: the file cannot be read, is damaged (the message names the tensor), or was not written by ``save``.
     """
     tensors, told = _read(file), _told(file)
-    try:
-        digests, of_all = told["tensors"], told.pop("all")
-        whole = digests.keys() == tensors.keys() and of_all == digest(told)
-    except (KeyError, AttributeError) as error:
-        raise DataError(f"{file} is damaged: it has no checksums; train again") from error
-    wrong = [name for name, tensor in tensors.items() if whole and digests[name] != _digest(name, tensor)]
-    if wrong or not whole:
-        raise DataError(
-            f"{file} is damaged: the checksum of {wrong[0] if wrong else 'its head'} is another; train again"
-        )
+    _check(file, tensors, told)
     return tensors, told["about"]
 
 
@@ -191,6 +185,20 @@ def _told(file: str | Path) -> dict[str, Any]:
     if not isinstance(about, dict) or not isinstance(digests, dict):
         return {}
     return found if all(isinstance(text, str) for text in cast("dict[str, object]", about).values()) else {}
+
+
+def _check(file: str | Path, tensors: dict[str, Tensor], told: dict[str, Any]) -> None:
+    """DataError unless the tensors and what is told of them are, to the bit, what ``save`` wrote."""
+    try:
+        digests, of_all = told["tensors"], told.pop("all")
+        whole = digests.keys() == tensors.keys() and of_all == digest(told)
+    except (KeyError, AttributeError) as error:
+        raise DataError(f"{file} is damaged: it has no checksums; train again") from error
+    wrong = [name for name, tensor in tensors.items() if whole and digests[name] != _digest(name, tensor)]
+    if wrong or not whole:
+        raise DataError(
+            f"{file} is damaged: the checksum of {wrong[0] if wrong else 'its head'} is another; train again"
+        )
 
 
 def _write(file: BinaryIO, saved: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -69,6 +69,15 @@ def test_a_named_source_names_its_classes(write, digits, tmp_path: Path, monkeyp
     assert named.hash == path.hash
 
 
+@pytest.mark.parametrize("name", ["digits", "kmnist"])
+def test_a_path_that_is_called_as_a_data_set_is_a_path(name: str, write, digits, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write.png_tree(Path(name), *digits)
+    for path in (Path(name), f"./{name}"):
+        dataset = load(path)
+        assert (len(dataset.train), dataset.classes) == (144, tuple("0123456789"))
+
+
 def test_the_same_digits_in_every_format(write, digits, tmp_path: Path) -> None:
     images, labels = digits
     rows, test = slice(0, 150), (images[150:], labels[150:])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byhand.data import sources
+from byhand.data import catalog, sources
 from byhand.data.catalog import SOURCES
 from byhand.errors import DataError, UsageError
 
@@ -66,11 +66,11 @@ def test_each_source_is_complete_and_no_digest_occurs_twice():
         assert len(source.classes) == 10
         assert [file.name for file in source.files] in ([], FILES)
         assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in source.mirrors)
-    assert sources.NAMES == ("digits", "mnist", "fashion-mnist", "kmnist")
+    assert catalog.NAMES == ("digits", "mnist", "fashion-mnist", "kmnist")
 
 
 def test_nothing_is_found_where_nothing_is():
-    assert [sources.find(name) for name in sources.NAMES[1:]] == [None, None, None]
+    assert [sources.find(name) for name in catalog.NAMES[1:]] == [None, None, None]
 
 
 def test_digits_come_with_scikit_learn():
@@ -79,7 +79,7 @@ def test_digits_come_with_scikit_learn():
 
 
 def test_an_unknown_name_is_a_usage_error():
-    for call in (sources.find, sources.get, sources.describe):
+    for call in (sources.find, sources.get, catalog.describe):
         with pytest.raises(UsageError, match=r"emnist: no data set of that name; names are digits, mnist"):
             call("emnist")
 
@@ -99,9 +99,9 @@ def test_a_copy_of_unknown_content_is_known_by_its_folder(elsewhere, monkeypatch
     folder = unknown_copy(elsewhere / "copies" / name)
     monkeypatch.setenv("BYHAND_DATA", str(elsewhere / "copies"))
     assert sources.find(name) == folder
-    assert [other for other in sources.NAMES[1:] if sources.find(other)] == [name]
+    assert [other for other in catalog.NAMES[1:] if sources.find(other)] == [name]
     monkeypatch.setenv("BYHAND_DATA", str(folder))
-    assert [other for other in sources.NAMES[1:] if sources.find(other)] == [name]
+    assert [other for other in catalog.NAMES[1:] if sources.find(other)] == [name]
 
 
 def test_mnist_in_another_ones_folder_is_still_mnist_and_what_is_not_mnist_never_is(elsewhere, mnist_path, monkeypatch):
@@ -112,7 +112,7 @@ def test_mnist_in_another_ones_folder_is_still_mnist_and_what_is_not_mnist_never
     assert sources.find("mnist") == elsewhere / "a" / "fashion-mnist"
     unknown_copy(elsewhere / "b" / "mnist")
     monkeypatch.setenv("BYHAND_DATA", str(elsewhere / "b"))
-    assert [sources.find(name) for name in sources.NAMES[1:]] == [None, None, None]
+    assert [sources.find(name) for name in catalog.NAMES[1:]] == [None, None, None]
 
 
 def test_a_copy_that_lacks_a_file_is_none(elsewhere, mnist_path, monkeypatch):
@@ -139,7 +139,7 @@ def test_torchvisions_places_are_looked_into_in_order(elsewhere, home, name, tor
     assert sources.find(name).resolve() == data
     here = unknown_copy(elsewhere / "work" / torchvision / "raw", packed=False)
     assert sources.find(name).resolve() == here
-    assert [other for other in sources.NAMES[1:] if sources.find(other)] == [name]
+    assert [other for other in catalog.NAMES[1:] if sources.find(other)] == [name]
 
 
 def test_torchvisions_mnist_comes_before_fastais_keras_and_our_own(elsewhere, home, mnist_path, monkeypatch):
@@ -182,7 +182,7 @@ def test_looking_imports_nothing_heavy():
     import subprocess
 
     code = (
-        "import sys; from byhand.data import sources; [sources.find(n) for n in sources.NAMES];"
+        "import sys; from byhand.data import catalog, sources; [sources.find(n) for n in catalog.NAMES];"
         "print([m for m in ('torch', 'sklearn', 'pooch', 'requests', 'matplotlib', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -25,7 +25,6 @@ class Numbered:
     def __len__(self) -> int:
         return self.count
 
-    empty = Shards.empty
     rows = Shards.rows
 
     def read_into(self, rows: Rows, start: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from byhand.commands import emit_json, new_app, one_line, options
-from byhand.data import sources
+from byhand.data import catalog, sources
 from byhand.data.dataset import Dataset, Part
 from byhand.data.load import make_shards, open_data
 from byhand.data.sharding import Choices
@@ -26,7 +26,7 @@ _Quiet = Annotated[bool, typer.Option("--quiet", help="The result only, without 
 @app.command("list")
 def list_(json: options.Json = False, quiet: _Quiet = False) -> None:
     """Show the data sets that have a name, and where a copy of each lies."""
-    found = [(source, sources.find(source.name)) for source in sources.SOURCES]
+    found = [(source, sources.find(source.name)) for source in catalog.SOURCES]
     if json:
         fields = [
             {
@@ -84,7 +84,7 @@ def info(
     Of shards every file is read and held against its checksum.
     """
     data = open_data(source, valid, seed, size=size, grayscale=grayscale)
-    path = sources.find(source) if source in sources.NAMES else Path(source).expanduser()
+    path = sources.find(source) if source in catalog.NAMES else Path(source).expanduser()
     fields = _fields(data, path)
     if json:
         emit_json("data", {"action": "info", **fields})

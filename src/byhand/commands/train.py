@@ -65,7 +65,7 @@ def train(
         raise UsageError("--max-restarts: name the run's folder with --out, so that a restart finds it")
     settings, source = options.chosen(like or resume, given, data)
     world = ctx.with_resource(joined(settings.device))
-    if out is not None and world.restarted and world.number_of_first(float((out / "run.json").exists())):
+    if out is not None and world.restarted and world.broadcast(float((out / "run.json").exists())):
         resume, like = out, None
         settings, source = options.chosen(resume, {}, None)
     table = not json and not quiet and world.rank == 0
@@ -76,7 +76,7 @@ def train(
         typer.echo(data_line(parts, source))
 
     if resume is not None and world.restarted and _is_finished(resume):
-        world.in_order = True
+        world.ends_together = True
         return
     plan, folder, record = trained(settings, parts, resume=resume, like=like, out=out, talk=table, world=world)
     if world.rank:

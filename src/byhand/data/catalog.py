@@ -8,8 +8,8 @@ md5 of its released ones: f68b3c2d… (MNIST), 8d4fb7e6… (Fashion-MNIST), bdb8
 from dataclasses import dataclass
 from typing import Final, final
 
-from byhand.data.files import shown
 from byhand.errors import UsageError
+from byhand.text import one_line
 
 
 @final
@@ -144,4 +144,4 @@ def describe(name: str) -> Source:
     for source in SOURCES:
         if source.name == name:
             return source
-    raise UsageError(f"{shown(name)}: no data set of that name; names are {', '.join(NAMES)}")
+    raise UsageError(f"{one_line(name)}: no data set of that name; names are {', '.join(NAMES)}")

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from byhand.data.cache import cached
 from byhand.data.dataset import Dataset, Rows
-from byhand.data.files import faults, shown
+from byhand.data.files import faults
 from byhand.data.split import check_settings, split
 from byhand.data.table import has_labels, read_csv, read_unlabelled
 from byhand.errors import DataError
+from byhand.text import one_line
 
 __all__ = ["NAME", "Competition", "folders", "open_competition"]
 
@@ -68,8 +69,8 @@ def open_competition(train: Path, test: Path, valid: float = 0.1, seed: int = 42
     (height, width), (h, w) = raw.train.images.shape[1:], images.shape[1:]
     if (height, width) != (h, w):
         raise DataError(
-            f"{shown(test)}: its images have {h} × {w} pixels, those of {shown(train)} {height} × {width}; both need "
-            "one size, get the files again"
+            f"{one_line(test)}: its images have {h} × {w} pixels, those of {one_line(train)} {height} × {width}; both "
+            "need one size, get the files again"
         )
     none = Rows(raw.train.images[:0], raw.train.labels[:0])
     content = content._replace(raw=raw._replace(test=none), digests=[*content.digests[:1], np.empty((0, 32), np.uint8)])
@@ -85,9 +86,9 @@ def _check_test(train: Path, test: Path) -> None:
         return
     if not has_labels(train):
         raise DataError(
-            f"{shown(train)} has no labels and {shown(test)} has: they are swapped; name the training table first"
+            f"{one_line(train)} has no labels and {one_line(test)} has: they are swapped; name the training table first"
         )
     raise DataError(
-        f"{shown(test)}: row 1 has a column of labels, so this is a table to train on; name Kaggle's test.csv, which "
-        "has pixels alone"
+        f"{one_line(test)}: row 1 has a column of labels, so this is a table to train on; name Kaggle's test.csv, "
+        "which has pixels alone"
     )

@@ -17,6 +17,11 @@ class Rows(NamedTuple):
     labels: NDArray[np.int64]  # (N,), an index into the classes
 
 
+def empty_rows(count: int, shape: tuple[int, ...]) -> Rows:
+    """Room for ``count`` images of ``shape`` (H, W) and their labels, whose values mean nothing yet."""
+    return Rows(np.empty((count, *shape), np.uint8), np.empty(count, np.int64))
+
+
 class Raw(NamedTuple):
     """What a reader finds, before any split. A part that the source does not have is None."""
 

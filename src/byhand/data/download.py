@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-from byhand.data.files import os_fault, shown
+from byhand.data.files import os_fault
 from byhand.errors import DataError
+from byhand.text import one_line
 
 _PIECE: Final = 1 << 16
 _ATTEMPTS: Final = 3  # on one mirror, each continuing the one before
@@ -53,7 +54,7 @@ def fetch(
                 if reasons:
                     raise DataError(
                         f"{name}: cannot be downloaded ({'; '.join(reasons)}): put {', '.join(f for f, _, _ in files)} "
-                        f"into {shown(folder)} by hand, {instead}"
+                        f"into {one_line(folder)} by hand, {instead}"
                     )
                 progress.done(size)
     except OSError as error:
@@ -132,7 +133,7 @@ def _continue(url: str, part: Path, size: int, timeout: float, at: Callable[[int
 def _reason(error: Exception) -> str:
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     text = (cause.strerror if isinstance(cause, OSError) else None) or str(cause) or type(cause).__name__
-    return " ".join(shown(text).split())
+    return " ".join(one_line(text).split())
 
 
 class _Progress:

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from byhand.data.files import shown
 from byhand.data.ink import find_ink
 from byhand.data.picture import has_alpha, on_white, read_picture
 from byhand.errors import DataError
+from byhand.text import one_line
 
 __all__ = ["Drawn", "as_mnist", "ink_box"]
 
@@ -77,28 +77,28 @@ def as_mnist(image: NDArray[Any] | Image.Image | str | Path, side: int = 28, box
     """
     if side < 4 or not 1 <= box <= side:
         raise ValueError(f"side is {side} and box {box}; side is a number of pixels, at least 4, and holds the box")
-    name = f"{shown(image)}: " if isinstance(image, str | Path) else ""
-    picture, notes = _open(image)
+    name = f"{one_line(image)}: " if isinstance(image, str | Path) else ""
+    picture = _open(image)
     if picture.mode == "L" and not has_alpha(picture):
         ready = np.array(picture)  # (H, W)
         if _is_ready(ready, side, box):
             return Drawn(ready, ("taken as it is: already as the data set has it",))
-    grey, more = _grey(picture)
+    grey, made = _grey(picture)
     try:
         ink, found = find_ink(grey)
     except DataError as error:
         raise DataError(f"{name}{error}") from error
     ink = _crop(ink)
     ink, thickened = _thicken(ink, box)
-    notes += [*more, *found, *thickened, f"ink fitted into {box}×{box} pixels and centred by its mass in {side}×{side}"]
-    return Drawn(_place(_fit(ink, box), side), tuple(notes))
+    fitted = f"ink fitted into {box}×{box} pixels and centred by its mass in {side}×{side}"
+    return Drawn(_place(_fit(ink, box), side), (*made, *found, *thickened, fitted))
 
 
-def _open(image: NDArray[Any] | Image.Image | str | Path) -> tuple[Image.Image, list[str]]:
+def _open(image: NDArray[Any] | Image.Image | str | Path) -> Image.Image:
     if isinstance(image, str | Path):
-        return read_picture(image), []
+        return read_picture(image)
     if isinstance(image, Image.Image):
-        return ImageOps.exif_transpose(image), []
+        return ImageOps.exif_transpose(image)
     array = np.asarray(image)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
@@ -112,7 +112,7 @@ def _open(image: NDArray[Any] | Image.Image | str | Path) -> tuple[Image.Image, 
         array = 255 * array.astype(np.uint8)
     elif array.dtype != np.uint8:
         raise TypeError(f"an image is uint8, bool or float, not {array.dtype}")
-    return Image.fromarray(array.astype(np.uint8)), []
+    return Image.fromarray(array.astype(np.uint8))
 
 
 def _is_ready(grey: NDArray[np.uint8], side: int, box: int) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from byhand.errors import DataError
+from byhand.text import one_line
 
 MAX_BYTES: Final = 2**31
 """The most that the arrays of a file may take in memory (2 GiB), checked before anything is allocated."""
@@ -30,24 +31,18 @@ _HINTS: Final = {
 }
 
 
-def shown(text: object) -> str:
-    """``text`` on one line: a name with control characters is shown with them escaped."""
-    plain = str(text)
-    return plain if plain.isprintable() else repr(plain)
-
-
 def check_rows(path: Path, count: int) -> None:
     """DataError where a file holds more images than are read into memory."""
     if count > MAX_ROWS:
         raise DataError(
-            f"{shown(path)}: holds more images than the {MAX_ROWS:,} that are read into memory; use a part of it"
+            f"{one_line(path)}: holds more images than the {MAX_ROWS:,} that are read into memory; use a part of it"
         )
 
 
 def os_fault(path: Path, error: OSError) -> DataError:
     """What the system refused, in words: the path, the reason, what to do."""
     reason = _HINTS.get(error.errno or 0) or f"{error.strerror or error}; check the file and its disk"
-    return DataError(f"{shown(path)}: {shown(reason)}")
+    return DataError(f"{one_line(path)}: {one_line(reason)}")
 
 
 @contextmanager
@@ -58,7 +53,7 @@ def faults(path: Path) -> Generator[None]:
     except OSError as error:
         raise os_fault(path, error) from error
     except MemoryError as error:
-        raise DataError(f"{shown(path)}: does not fit into this machine's memory; use a part of it") from error
+        raise DataError(f"{one_line(path)}: does not fit into this machine's memory; use a part of it") from error
 
 
 @contextmanager
@@ -69,6 +64,6 @@ def open_file(path: Path) -> Generator[BufferedReader]:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
-            raise DataError(f"{shown(path)}: is neither a file nor a folder; name a file")
+            raise DataError(f"{one_line(path)}: is neither a file nor a folder; name a file")
         with open(path, "rb") as file:
             yield file

@@ -6,7 +6,6 @@ One of:
     ``digits/0/…``, ``digits/1/…`` (no parts)
 """
 
-import math
 import os
 import re
 from collections.abc import Iterator
@@ -16,10 +15,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, os_fault, shown
+from byhand.data.files import os_fault
 from byhand.data.picture import read_bytes
-from byhand.data.pictures import decode_all, read_grey, sizes_differ
+from byhand.data.pictures import decode_all, in_one_array, read_grey, sizes_differ
 from byhand.errors import DataError
+from byhand.text import one_line
 
 PARTS: Final = {
     "train": "train",
@@ -65,7 +65,10 @@ def read_image_folder(path: str | Path, size: int | None = None, grayscale: bool
     if size is not None and size < 1:
         raise ValueError(f"size is {size}; it is a number of pixels, at least 1")
     tree = list_images(path)
-    rows = {part: _read_part(classes, size, grayscale) for part, classes in tree.parts.items()}
+    rows = {
+        part: in_one_array(classes[0][0], sum(map(len, classes)), folder_rows(classes, size, grayscale))
+        for part, classes in tree.parts.items()
+    }
     train = rows["train"]
     for part, other in rows.items():
         if other.images.shape[1:] != train.images.shape[1:]:
@@ -90,15 +93,17 @@ def list_images(path: str | Path) -> Tree:
     for name in sorted(folders, key=_part_order):
         folder, part = folders[name], PARTS.get(name.lower())
         if part is None:
-            raise DataError(f"{shown(folder)}: stands beside {', '.join(sorted(parts))} but is no part; move it away")
+            raise DataError(
+                f"{one_line(folder)}: stands beside {', '.join(sorted(parts))} but is no part; move it away"
+            )
         if part in parts:
-            raise DataError(f"{shown(folder)}: a second {part} part; keep one of the two")
+            raise DataError(f"{one_line(folder)}: a second {part} part; keep one of the two")
         found, parts[part] = _classes(_folders(folder))
         classes = classes or found
         if found != classes:
             odd = min(set(found) ^ set(classes), key=_natural)
             where = "only" if odd in found else "not"
-            raise DataError(f"{shown(folder)}: class {odd!r} is {where} in this part; every part needs every class")
+            raise DataError(f"{one_line(folder)}: class {odd!r} is {where} in this part; every part needs every class")
     return Tree(classes, parts)
 
 
@@ -110,35 +115,11 @@ def folder_rows(classes: list[list[str]], size: int | None, grayscale: bool, fir
     """
     files = [file for files in classes for file in files]
     labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes])  # (N,)
-    shape = _shape(files[0], size, grayscale)
-    length = max(1, _PIECE // math.prod(shape))
+    height, width = read_grey(read_bytes(files[0]), files[0], size, grayscale).shape
+    length = max(1, _PIECE // (height * width))
     for start in range(first, len(files), length):
         some = [(file, read_bytes(file)) for file in files[start : start + length]]
-        yield Rows(decode_all(some, shape, size, grayscale), labels[start : start + length])
-
-
-def _read_part(classes: list[list[str]], size: int | None, grayscale: bool) -> Rows:
-    files = [file for files in classes for file in files]
-    height, width = _shape(files[0], size, grayscale)
-    need = len(files) * height * width
-    if need > MAX_BYTES:
-        raise DataError(
-            f"{shown(files[0])}: {len(files):,} pictures of {width}×{height} pixels take {need:,} bytes, more than the "
-            f"{MAX_BYTES:,} that are read into memory; pass size=28 (--size 28), or make shards: byhand data shard"
-        )
-    images = np.empty((len(files), height, width), np.uint8)  # (N, H, W)
-    labels = np.empty(len(files), np.int64)  # (N,)
-    start = 0
-    for rows in folder_rows(classes, size, grayscale):
-        end = start + len(rows.labels)
-        images[start:end], labels[start:end] = rows
-        start = end
-    return Rows(images, labels)
-
-
-def _shape(file: str, size: int | None, grayscale: bool) -> tuple[int, int]:
-    height, width = read_grey(read_bytes(file), file, size, grayscale).shape
-    return height, width
+        yield Rows(decode_all(some, (height, width), size, grayscale), labels[start : start + length])
 
 
 def _has_parts(folders: dict[str, str]) -> bool:
@@ -161,9 +142,9 @@ def _pictures(folder: str) -> list[str]:
     folders, files = _entries(folder)
     if folders:
         inner = folders[min(folders)]
-        raise DataError(f"{shown(inner)}: a folder inside a class folder; move its pictures up, or move it away")
+        raise DataError(f"{one_line(inner)}: a folder inside a class folder; move its pictures up, or move it away")
     if not files:
-        raise DataError(f"{shown(folder)}: an empty class folder; put PNG or JPEG pictures into it, or remove it")
+        raise DataError(f"{one_line(folder)}: an empty class folder; put PNG or JPEG pictures into it, or remove it")
     return [files[name] for name in sorted(files, key=lambda name: (len(name), name))]
 
 
@@ -171,9 +152,9 @@ def _folders(folder: str) -> dict[str, str]:
     folders, files = _entries(folder)
     stray = min((name for name in files if name.lower().endswith((".png", ".jpg", ".jpeg"))), default=None)
     if stray is not None:
-        raise DataError(f"{shown(files[stray])}: outside a class folder; move it into the folder of its class")
+        raise DataError(f"{one_line(files[stray])}: outside a class folder; move it into the folder of its class")
     if not folders:
-        raise DataError(f"{shown(folder)}: has no class folders; make a sub-folder of pictures for each class")
+        raise DataError(f"{one_line(folder)}: has no class folders; make a sub-folder of pictures for each class")
     return folders
 
 

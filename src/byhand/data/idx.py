@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, check_rows, faults, open_file, shown
+from byhand.data.files import MAX_BYTES, check_rows, faults, open_file
 from byhand.data.labels import index_labels
 from byhand.errors import DataError
+from byhand.text import one_line
 
 _TYPES: Final = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MAX_DIMS: Final = 8
@@ -54,7 +55,7 @@ def read_idx(path: str | Path) -> NDArray[Any]:
         size = count * dtype.itemsize
         if size > MAX_BYTES:
             raise DataError(
-                f"{shown(path)}: declares {size:,} bytes in its sizes {shape}, more than the {MAX_BYTES:,} that are "
+                f"{one_line(path)}: declares {size:,} bytes in its sizes {shape}, more than the {MAX_BYTES:,} that are "
                 "read into memory; the header is damaged, or the file is for byhand data shard"
             )
         values = np.empty(count, dtype)
@@ -90,11 +91,11 @@ def read_idx_folder(path: str | Path) -> Raw:
     folder = find_idx_folder(path)
     if folder is None:
         raise DataError(
-            f"{shown(path)}: holds no IDX file; put train-images-idx3-ubyte and its labels there, or their .gz"
+            f"{one_line(path)}: holds no IDX file; put train-images-idx3-ubyte and its labels there, or their .gz"
         )
     train = _read_part(folder, _TRAIN)
     if train is None:  # the file went away since find_idx_folder saw it
-        raise DataError(f"{shown(folder)}: its files are being changed; try again when that is done")
+        raise DataError(f"{one_line(folder)}: its files are being changed; try again when that is done")
     return index_labels(str(folder), train, _read_part(folder, _TEST))
 
 
@@ -146,25 +147,25 @@ def _pair(folder: Path, part: tuple[str, ...]) -> tuple[Path, Path] | None:
         return None
     if image_file is None or label_file is None:
         there, missing = (image_file, "labels-idx1") if image_file else (label_file, "images-idx3")
-        raise DataError(f"{shown(there)}: stands without its partner; put {part[0]}-{missing}-ubyte beside it")
+        raise DataError(f"{one_line(there)}: stands without its partner; put {part[0]}-{missing}-ubyte beside it")
     return image_file, label_file
 
 
 def _check_images(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype != np.uint8 or len(shape) != 3:
         raise DataError(
-            f"{shown(file)}: holds {dtype.newbyteorder('=')} values of shape {shape}; "
+            f"{one_line(file)}: holds {dtype.newbyteorder('=')} values of shape {shape}; "
             "images are uint8 of shape (N, H, W), check that this is the file of images"
         )
     if math.prod(shape) == 0:
-        raise DataError(f"{shown(file)}: declares sizes {shape}, which hold no pixel; get the file again")
+        raise DataError(f"{one_line(file)}: declares sizes {shape}, which hold no pixel; get the file again")
 
 
 def _labels(file: Path) -> NDArray[Any]:
     labels = read_idx(file)
     if labels.dtype.kind not in "ui" or labels.ndim != 1:
         raise DataError(
-            f"{shown(file)}: holds {labels.dtype} values of shape {labels.shape}; "
+            f"{one_line(file)}: holds {labels.dtype} values of shape {labels.shape}; "
             "labels are integers of shape (N,), check that this is the file of labels"
         )
     return labels
@@ -173,7 +174,7 @@ def _labels(file: Path) -> NDArray[Any]:
 def _check_pair(image_file: Path, images: int, label_file: Path, labels: int) -> None:
     if images != labels:
         raise DataError(
-            f"{shown(label_file)}: holds {labels:,} labels for the {images:,} images of {image_file.name}; "
+            f"{one_line(label_file)}: holds {labels:,} labels for the {images:,} images of {image_file.name}; "
             "the two files are not a pair"
         )
 
@@ -195,7 +196,7 @@ def _fill(path: Path, stream: "BufferedReader | _Gunzip", values: NDArray[Any], 
     filled = stream.readinto(values.view(np.uint8).data)
     if filled < values.nbytes:
         raise DataError(
-            f"{shown(path)}: ends after {before + filled:,} of the {size:,} bytes that its header declares; "
+            f"{one_line(path)}: ends after {before + filled:,} of the {size:,} bytes that its header declares; "
             "the file is cut short, get it again"
         )
 
@@ -203,7 +204,7 @@ def _fill(path: Path, stream: "BufferedReader | _Gunzip", values: NDArray[Any], 
 def _must_end(path: Path, stream: "BufferedReader | _Gunzip", size: int) -> None:
     if stream.readinto(memoryview(bytearray(1))):
         raise DataError(
-            f"{shown(path)}: goes on after the {size:,} bytes that its header declares; the file is damaged, "
+            f"{one_line(path)}: goes on after the {size:,} bytes that its header declares; the file is damaged, "
             "get it again"
         )
 
@@ -212,16 +213,18 @@ def _header(path: Path, stream: "BufferedReader | _Gunzip") -> tuple[tuple[int, 
     magic = bytearray(4)
     got = stream.readinto(memoryview(magic))
     if got < 4:
-        raise DataError(f"{shown(path)}: ends after {got} of the 4 bytes of the IDX magic number; get the file again")
+        raise DataError(
+            f"{one_line(path)}: ends after {got} of the 4 bytes of the IDX magic number; get the file again"
+        )
     if magic[0] or magic[1] or magic[2] not in _TYPES or not 1 <= magic[3] <= _MAX_DIMS:
         raise DataError(
-            f"{shown(path)}: starts with {bytes(magic).hex(' ')}, which is no IDX magic number "
+            f"{one_line(path)}: starts with {bytes(magic).hex(' ')}, which is no IDX magic number "
             "(00 00 08 03 for images, 00 00 08 01 for labels); the file is something else or damaged"
         )
     sizes = bytearray(4 * magic[3])
     got = stream.readinto(memoryview(sizes))
     if got < len(sizes):
-        raise DataError(f"{shown(path)}: ends at byte {4 + got}, inside its {magic[3]} sizes; get the file again")
+        raise DataError(f"{one_line(path)}: ends at byte {4 + got}, inside its {magic[3]} sizes; get the file again")
     shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))
     return shape, np.dtype(_TYPES[magic[2]])
 
@@ -239,12 +242,14 @@ class _Gunzip:
             while filled < len(into) and not self._unzip.eof:
                 packed = self._unzip.unconsumed_tail or self._file.read(_PIECE)
                 if not packed:
-                    raise DataError(f"{shown(self._path)}: its gzip stream is cut short; get the file again")
+                    raise DataError(f"{one_line(self._path)}: its gzip stream is cut short; get the file again")
                 piece = self._unzip.decompress(packed, min(len(into) - filled, _PIECE))
                 into[filled : filled + len(piece)] = piece
                 filled += len(piece)
         except zlib.error as error:
-            raise DataError(f"{shown(self._path)}: its gzip stream is damaged ({error}); get the file again") from error
+            raise DataError(
+                f"{one_line(self._path)}: its gzip stream is damaged ({error}); get the file again"
+            ) from error
         if self._unzip.eof and (self._unzip.unused_data or self._file.read(1)):
-            raise DataError(f"{shown(self._path)}: goes on after the end of its gzip stream; get the file again")
+            raise DataError(f"{one_line(self._path)}: goes on after the end of its gzip stream; get the file again")
         return filled

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from byhand.data.files import shown
 from byhand.errors import DataError
+from byhand.text import one_line
 
 SIGNATURE: Final = b"\xff\xd8\xff"
 MAX_SEGMENTS: Final = 10_000  # a file of 128 MiB has 2,000 of the largest there are
@@ -35,7 +35,7 @@ def count_scans(data: bytes, name: str | Path) -> int:
         segments += 1 if scans else at - start - 1
         if segments > MAX_SEGMENTS:
             raise DataError(
-                f"{shown(name)}: damaged: more than {MAX_SEGMENTS:,} segments, which no picture needs; save it anew"
+                f"{one_line(name)}: damaged: more than {MAX_SEGMENTS:,} segments, which no picture needs; save it anew"
             )
         if marker is None or marker[1][0] == _END:
             break

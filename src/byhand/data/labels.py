@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import shown
 from byhand.errors import DataError
+from byhand.text import one_line
 
 MAX_LABEL: Final = 999
 """The largest label value that is read: a larger one is a measurement or a row number, not a class."""
@@ -27,16 +27,16 @@ def index_labels(path: str, train: Rows, test: Rows | None = None, valid: Rows |
         if rows is not None and rows.images.shape[1:] != train.images.shape[1:]:
             (height, width), (h, w) = rows.images.shape[1:], train.images.shape[1:]
             raise DataError(
-                f"{shown(path)}: the images of the {name} part have {height} × {width} pixels, those of the training "
-                f"part {h} × {w}; all need one size"
+                f"{one_line(path)}: the images of the {name} part have {height} × {width} pixels, those of the "
+                f"training part {h} × {w}; all need one size"
             )
     for name, rows in parts:
         if rows is not None and rows.labels.size:
             outside = np.flatnonzero((rows.labels < 0) | (rows.labels > MAX_LABEL))
             if outside.size:
                 raise DataError(
-                    f"{shown(path)}: label {rows.labels[outside[0]]} of image {outside[0] + 1} of the {name} part is "
-                    f"outside 0..{MAX_LABEL}; check the labels"
+                    f"{one_line(path)}: label {rows.labels[outside[0]]} of image {outside[0] + 1} of the {name} part "
+                    f"is outside 0..{MAX_LABEL}; check the labels"
                 )
     values = np.unique(train.labels)
     place = np.full(MAX_LABEL + 1, -1, np.int64)
@@ -49,8 +49,8 @@ def index_labels(path: str, train: Rows, test: Rows | None = None, valid: Rows |
         unknown = np.flatnonzero(labels < 0)
         if unknown.size:
             raise DataError(
-                f"{shown(path)}: label {rows.labels[unknown[0]]} of image {unknown[0] + 1} of the {name} part does not "
-                "occur in the training part; check the labels"
+                f"{one_line(path)}: label {rows.labels[unknown[0]]} of image {unknown[0] + 1} of the {name} part does "
+                "not occur in the training part; check the labels"
             )
         return Rows(rows.images, labels)
 

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Callable
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -10,26 +9,20 @@ import numpy as np
 
 from byhand.data import sources
 from byhand.data.cache import cached
+from byhand.data.catalog import NAMES, describe
 from byhand.data.content import Content
 from byhand.data.dataset import Dataset, Raw, Rows
-from byhand.data.files import faults, shown
-from byhand.data.folder import read_image_folder
-from byhand.data.idx import find_idx_folder, idx_files, read_idx_folder
+from byhand.data.files import faults
+from byhand.data.formats import FORMATS, find_format
 from byhand.data.manifest import is_sharded, open_shards
-from byhand.data.npz import read_npz
-from byhand.data.parquet.read import find_parquet, read_parquet
 from byhand.data.sharding import Choices, shard
 from byhand.data.shards import Sharded
 from byhand.data.split import check_settings, split
-from byhand.data.streams import of_memory, open_stream
-from byhand.data.table import find_tables, read_csv, read_tables
+from byhand.data.streams import of_memory
 from byhand.errors import DataError, UsageError
+from byhand.text import one_line
 
 _EMBEDDED: Final = "digits"
-_KINDS: Final = (
-    "a folder of IDX files, a folder of images (a sub-folder a class), a .csv, .npz or .parquet file, "
-    "a folder with train.csv or train-….parquet, or one of shards"
-)
 
 
 def load(
@@ -81,7 +74,7 @@ def open_data(
     if source is None:
         source = "mnist" if sources.find("mnist") is not None else _EMBEDDED
     name = str(source)
-    if name == _EMBEDDED:
+    if source == _EMBEDDED:
         content = _read_digits()
     elif is_sharded(path := _locate(source)):
         data = open_shards(name, path)
@@ -90,8 +83,8 @@ def open_data(
     else:
         content = _read(path, size, grayscale)
     _check_size(name, size, content.raw.train.images.shape[1:])
-    if name in sources.NAMES:  # the files of Fashion-MNIST and KMNIST number their classes and do not name them
-        content = content._replace(raw=content.raw._replace(classes=sources.describe(name).classes))
+    if source in NAMES:  # the files of Fashion-MNIST and KMNIST number their classes and do not name them
+        content = content._replace(raw=content.raw._replace(classes=describe(name).classes))
     return split(name, content, valid, seed)
 
 
@@ -103,16 +96,18 @@ def make_shards(
     Raises:
         UsageError, DataError: as ``load`` and ``shard``.
     """
-    name, path = str(source), None if source == _EMBEDDED else _locate(source)
-    if path is not None and is_sharded(path):
-        raise UsageError(f"{shown(path)} holds shards already; copy the folder")
-    stream = path and open_stream(path, choices.size, choices.grayscale)
-    if stream is None:
-        content = _read_digits() if path is None else _read(path, choices.size, choices.grayscale)
-        stream = of_memory([] if path is None else [path], content.raw)
+    name = str(source)
+    if source == _EMBEDDED:
+        stream = of_memory([], _read_digits().raw)
+    elif is_sharded(path := _locate(source)):
+        raise UsageError(f"{one_line(path)} holds shards already; copy the folder")
+    else:
+        found = find_format(path, choices.size, choices.grayscale)
+        with faults(path):
+            stream = found.stream()
     if choices.size is not None:
         _check_size(name, choices.size, next(stream.parts["train"](0)).images.shape[1:])
-    classes = sources.describe(name).classes if name in sources.NAMES else None
+    classes = describe(name).classes if source in NAMES else None
     shard(name, stream, folder, choices, classes, tell)
 
 
@@ -120,58 +115,38 @@ def _check_size(name: str, size: int | None, shape: tuple[int, ...]) -> None:
     height, width = shape
     if size is not None and (height, width) != (size, size):
         raise UsageError(
-            f"size={size}: {shown(name)} holds images of {height} × {width} pixels; only image files are resized"
+            f"size={size}: {one_line(name)} holds images of {height} × {width} pixels; only image files are resized"
         )
 
 
 def _locate(source: str | Path) -> Path:
     """The path of a source: a named one is found on the disk or fetched."""
-    if isinstance(source, str) and source in sources.NAMES:
+    if isinstance(source, str) and source in NAMES:  # a path of that name is a path
         return sources.get(source)
     try:
         path = Path(source).expanduser()
     except RuntimeError as error:  # "~somebody" who is not a user here
-        raise DataError(f"{shown(source)}: there is no such user's home; check the path") from error
+        raise DataError(f"{one_line(source)}: there is no such user's home; check the path") from error
     if "\0" in str(path):
-        raise DataError(f"{shown(path)}: a path cannot hold a NUL character; check it")
+        raise DataError(f"{one_line(path)}: a path cannot hold a NUL character; check it")
     with faults(path):
         # A bare word that is no file was meant as a name.
         if isinstance(source, str) and path.name == source and not path.suffix and not (source and path.exists()):
-            names = sorted(sources.NAMES)
+            names = sorted(NAMES)
             near = difflib.get_close_matches(source.lower(), names, n=2, cutoff=0.5)
             meant = f"did you mean {' or '.join(near)}? " if near else ""
             raise UsageError(
-                f"{shown(source)}: no data set of that name, and no such file or folder; {meant}"
-                f"names are {', '.join(names)}; else give the path of {_KINDS}"
+                f"{one_line(source)}: no data set of that name, and no such file or folder; {meant}"
+                f"names are {', '.join(names)}; else give the path of {FORMATS}"
             )
     return path
 
 
 def _read(path: Path, size: int | None, grayscale: bool) -> Content:
     """Reads a path, from the cache where it stands there."""
+    found = find_format(path, size, grayscale)
     with faults(path):
-        if not path.is_dir():
-            path.stat()
-            if path.suffix.lower() == ".parquet":
-                settings = {"reader": "parquet", "version": 1, "size": size, "grayscale": grayscale}
-                return cached([path], settings, lambda: read_parquet(path, size, grayscale))
-            reader = _FILE_READERS.get(path.suffix.lower())
-            if reader is None:
-                raise DataError(f"{shown(path)}: is no source of images; give {_KINDS}")
-            return cached([path], {"reader": path.suffix.lower(), "version": 1}, lambda: reader(path))
-        folder = find_idx_folder(path)
-        if folder is not None:
-            return cached(idx_files(folder), {"reader": "idx", "version": 1}, lambda: read_idx_folder(folder))
-        tables = find_tables(path)
-        if tables is not None:
-            files = [file for file in tables if file is not None]
-            return cached(files, {"reader": "tables", "version": 1}, lambda: read_tables(path))
-        parts = find_parquet(path)
-        if parts is not None:
-            settings = {"reader": "parquet", "version": 1, "size": size, "grayscale": grayscale}
-            return cached(chain(*parts.values()), settings, lambda: read_parquet(path, size, grayscale))
-        settings = {"reader": "images", "version": 1, "size": size, "grayscale": grayscale}
-        return cached([path], settings, lambda: read_image_folder(path, size, grayscale))
+        return cached(found.files, found.settings, found.read)
 
 
 def _read_digits() -> Content:
@@ -189,6 +164,3 @@ def _decode_digits() -> Raw:
     images = (255 * np.asarray(bunch.data, np.int64) + 8) // 16  # (N, 64)
     rows = Rows(images.astype(np.uint8).reshape(-1, 8, 8), np.asarray(bunch.target, np.int64))
     return Raw(rows, None, None, tuple("0123456789"))
-
-
-_FILE_READERS: Final[dict[str, Callable[[Path], Raw]]] = {".csv": read_csv, ".npz": read_npz}

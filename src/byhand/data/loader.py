@@ -18,10 +18,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader as TorchDataLoader
 from torch.utils.data import TensorDataset
 
+from byhand.data import stretches
 from byhand.data.augment import deformed
 from byhand.data.dataset import Part
 from byhand.data.shards import Shards
-from byhand.data.stretches import Stretch, in_order, length, shuffled
+from byhand.data.stretches import Stretch
 
 __all__ = ["Batches", "DataLoader", "DataLoaders", "loaders", "part_of"]
 
@@ -126,7 +127,9 @@ class DataLoader:
         own = part_of(0, self._rows, self.share)
         pieces = iter([(self.x[own], self.y[own], None)])
         if self._shards is not None:
-            pieces = self._here(in_order(self._shards, length(self._shards, batch_size), own.start, own.stop))
+            pieces = self._here(
+                stretches.in_order(self._shards, stretches.length(self._shards, batch_size), own.start, own.stop)
+            )
         for x, y, _ in pieces:
             for start in range(0, len(y), batch_size):
                 rows = slice(start, start + batch_size)
@@ -160,22 +163,22 @@ class DataLoader:
             order = torch.randperm(self._rows, generator=self.generator).to(self.x.device)  # (N,)
             return iter([(self.x, self.y, order)]), skip, 0
         seed = int(torch.randint(2**62, (), generator=self.generator))
-        rows = length(self._shards, self.batch_size)
+        rows = stretches.length(self._shards, self.batch_size)
         first = skip * self.batch_size // rows
-        pieces = self._here(shuffled(self._shards, rows, seed, first))
+        pieces = self._here(stretches.shuffled(self._shards, rows, seed, first))
         return pieces, skip - first * rows // self.batch_size, first * rows
 
     def _as_they_stand(self, skip: int) -> tuple[Iterator[Piece], int, int]:
         if self._shards is None:
             return iter([(self.x, self.y, None)]), skip, 0
-        rows = length(self._shards, self.batch_size)
+        rows = stretches.length(self._shards, self.batch_size)
         passed = skip * self.batch_size
-        return self._here(in_order(self._shards, rows, passed, self._rows)), 0, passed
+        return self._here(stretches.in_order(self._shards, rows, passed, self._rows)), 0, passed
 
-    def _here(self, stretches: Iterable[Stretch]) -> Iterator[Piece]:
+    def _here(self, read: Iterable[Stretch]) -> Iterator[Piece]:
         """Stretches of shards as tensors on the device."""
         device = self.x.device
-        for (images, labels), order in stretches:
+        for (images, labels), order in read:
             x, y = torch.as_tensor(images.reshape(len(labels), -1)), torch.as_tensor(labels)  # (M, P), (M,)
             yield x.to(device), y.to(device), None if order is None else torch.as_tensor(order, device=device)
 

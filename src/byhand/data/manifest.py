@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from byhand.data.files import faults, open_file, shown
+from byhand.data.files import faults, open_file
 from byhand.data.npy_header import read_header
 from byhand.data.shards import MANIFEST, Column, Sharded, Shards, changed
 from byhand.errors import DataError
 from byhand.files import read_at_most
 from byhand.json_text import digest, json_text, parsed
-from byhand.text import brief
+from byhand.text import brief, one_line
 
 _SCHEMA: Final = "byhand.shards/1"
 _MOST: Final = 16 << 20  # bytes of a manifest: 80,000 shards
@@ -55,7 +55,7 @@ def open_shards(source: str, path: Path) -> Sharded:
             raise ValueError("there is no training image")
         return Sharded(source, train, valid, test, classes, _text(told["hash"]))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{shown(file)}: is damaged ({brief(error)}); make the shards again") from error
+        raise DataError(f"{one_line(file)}: is damaged ({brief(error)}); make the shards again") from error
 
 
 def manifest(
@@ -108,7 +108,7 @@ def _column(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], sha256: st
         try:
             found = read_header(file)
         except ValueError as error:
-            raise DataError(f"{shown(path)}: is no .npy file ({brief(error)}); make the shards again") from error
+            raise DataError(f"{one_line(path)}: is no .npy file ({brief(error)}); make the shards again") from error
         status, offset, row = os.fstat(file.fileno()), file.tell(), math.prod(shape[1:]) * dtype.itemsize
         if found != (shape, False, dtype) or status.st_size != offset + shape[0] * row:
             raise changed(path, f"it is no array of {shape} {dtype} of {status.st_size:,} bytes")

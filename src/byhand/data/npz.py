@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, check_rows, open_file, shown
+from byhand.data.files import MAX_BYTES, check_rows, open_file
 from byhand.data.labels import index_labels
 from byhand.data.npy_header import read_header
 from byhand.errors import DataError
+from byhand.text import brief, one_line
 
 _TRAIN: Final = (("x_train", "y_train"), ("images", "labels"), ("x", "y"))
 _TEST: Final = ("x_test", "y_test")
@@ -36,16 +37,16 @@ def read_npz(path: str | Path) -> Raw:
     with open_file(path) as file:
         if (start := file.peek(4)[:4]) not in _ZIP:  # the zip module would look for an archive behind other bytes
             raise DataError(
-                f"{shown(path)}: starts with {start.hex(' ') or 'nothing'}, so it is no NPZ file; get it again"
+                f"{one_line(path)}: starts with {start.hex(' ') or 'nothing'}, so it is no NPZ file; get it again"
             )
         try:
             with zipfile.ZipFile(file) as archive:
                 names = [name[:-4] for name in archive.namelist() if name.endswith(".npy")]
                 pair = next((pair for pair in _TRAIN if set(pair) <= set(names)), None)
                 if pair is None:
-                    held = ", ".join(shown(name) for name in names[:8]) or "nothing"
+                    held = ", ".join(one_line(name) for name in names[:8]) or "nothing"
                     raise DataError(
-                        f"{shown(path)}: holds {held[:200]}; needed: x_train, y_train or images, labels or x, y"
+                        f"{one_line(path)}: holds {held[:200]}; needed: x_train, y_train or images, labels or x, y"
                     )
                 there = [name for name in _TEST if name in names and pair[0] == "x_train"]
                 _check_size(path, archive, [*pair, *there])
@@ -53,11 +54,11 @@ def read_npz(path: str | Path) -> Raw:
                 if not there:
                     return index_labels(str(path), train)
                 if len(there) == 1:
-                    raise DataError(f"{shown(path)}: holds {there[0]} without its partner; add it")
+                    raise DataError(f"{one_line(path)}: holds {there[0]} without its partner; add it")
                 test = _read_pair(path, archive, _TEST)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:
             what = str(error).partition("\n")[0] or type(error).__name__
-            raise DataError(f"{shown(path)}: is no sound NPZ file ({shown(what)[:200]}); get it again") from error
+            raise DataError(f"{one_line(path)}: is no sound NPZ file ({brief(what, 200)}); get it again") from error
     return index_labels(str(path), train, test)
 
 
@@ -66,8 +67,8 @@ def _check_size(path: Path, archive: zipfile.ZipFile, names: list[str]) -> None:
     size = sum(archive.getinfo(f"{name}.npy").file_size for name in names)
     if size > MAX_BYTES:
         raise DataError(
-            f"{shown(path)}: records {size:,} bytes in {', '.join(names)}, more than the {MAX_BYTES:,} that are read "
-            "into memory; the file is damaged, or needs splitting"
+            f"{one_line(path)}: records {size:,} bytes in {', '.join(names)}, more than the {MAX_BYTES:,} that are "
+            "read into memory; the file is damaged, or needs splitting"
         )
 
 
@@ -77,7 +78,7 @@ def _read_pair(path: Path, archive: zipfile.ZipFile, names: tuple[str, str]) -> 
     images = _images(path, names[0], _read_array(path, archive, names[0]))
     if len(images) != len(labels):
         raise DataError(
-            f"{shown(path)}: {names[0]} holds {len(images):,} images and {names[1]} {len(labels):,} labels; "
+            f"{one_line(path)}: {names[0]} holds {len(images):,} images and {names[1]} {len(labels):,} labels; "
             "they are not a pair"
         )
     return Rows(images, labels.astype(np.int64))  # what uint64 holds beyond int64 becomes negative, and is refused
@@ -86,7 +87,7 @@ def _read_pair(path: Path, archive: zipfile.ZipFile, names: tuple[str, str]) -> 
 def _images(path: Path, name: str, images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.dtype.kind not in "ui":
         raise DataError(
-            f"{shown(path)}: {name} holds {images.dtype} values; images are integers 0..255, save them as uint8"
+            f"{one_line(path)}: {name} holds {images.dtype} values; images are integers 0..255, save them as uint8"
         )
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[:, :, :, 0]
@@ -94,7 +95,7 @@ def _images(path: Path, name: str, images: NDArray[Any]) -> NDArray[np.uint8]:
         side = math.isqrt(images.shape[1])
         images = images.reshape(len(images), side, side)
     if images.ndim != 3 or images.size == 0:
-        raise DataError(f"{shown(path)}: {name} has the shape {images.shape}; images have (N, H, W), none of them 0")
+        raise DataError(f"{one_line(path)}: {name} has the shape {images.shape}; images have (N, H, W), none of them 0")
     if images.dtype != np.uint8:
         _check_pixels(path, name, images)
     return np.ascontiguousarray(images, np.uint8)
@@ -109,7 +110,7 @@ def _check_pixels(path: Path, name: str, images: NDArray[Any]) -> None:
         if outside.any():
             row, *place = (int(index) for index in np.unravel_index(outside.argmax(), outside.shape))
             value = part[row, *place]
-            raise DataError(f"{shown(path)}: {name} holds {value} at {[start + row, *place]}; pixels are 0..255")
+            raise DataError(f"{one_line(path)}: {name} holds {value} at {[start + row, *place]}; pixels are 0..255")
 
 
 def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool = False) -> NDArray[Any]:
@@ -117,23 +118,23 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in _PACKINGS:
         raise DataError(
-            f"{shown(path)}: {name} is packed by a method that NumPy does not use; save it with numpy.savez"
+            f"{one_line(path)}: {name} is packed by a method that NumPy does not use; save it with numpy.savez"
         )
     with archive.open(info) as file:
         try:
             shape, fortran, dtype = read_header(file)
         except ValueError as error:
-            raise DataError(f"{shown(path)}: the header of {name} is damaged; get the file again") from error
+            raise DataError(f"{one_line(path)}: the header of {name} is damaged; get the file again") from error
         if dtype.hasobject or dtype.names is not None or dtype.kind not in "uif":
-            raise DataError(f"{shown(path)}: {name} holds values of type {shown(dtype)[:60]}; save plain integers")
+            raise DataError(f"{one_line(path)}: {name} holds values of type {brief(dtype, 60)}; save plain integers")
         if labels and (dtype.kind not in "ui" or len(shape) != 1):
             raise DataError(
-                f"{shown(path)}: {name} holds {dtype} values of shape {shown(shape)[:80]}; labels are integers (N,)"
+                f"{one_line(path)}: {name} holds {dtype} values of shape {brief(shape, 80)}; labels are integers (N,)"
             )
         size = math.prod(shape) * dtype.itemsize
         if size != info.file_size - file.tell():
             raise DataError(
-                f"{shown(path)}: {name} declares the shape {shown(shape)[:80]}, {size:,} bytes; the archive records "
+                f"{one_line(path)}: {name} declares the shape {brief(shape, 80)}, {size:,} bytes; the archive records "
                 f"{info.file_size - file.tell():,}; the file is damaged, get it again"
             )
         values = np.empty(math.prod(shape), dtype)
@@ -143,7 +144,7 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str, *, labels: bool
             into[filled : filled + len(piece)] = piece
             filled += len(piece)
         if filled != size:
-            raise DataError(f"{shown(path)}: {name} ends after {filled:,} of {size:,} bytes; get the file again")
+            raise DataError(f"{one_line(path)}: {name} ends after {filled:,} of {size:,} bytes; get the file again")
     if not dtype.isnative:  # in place, because a copy would take as much again
         values = values.byteswap(inplace=True).view(dtype.newbyteorder("="))
     return values.reshape(shape, order="F" if fortran else "C")

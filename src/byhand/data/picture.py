@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from byhand.data.files import os_fault, shown
+from byhand.data.files import os_fault
 from byhand.data.jpeg import SIGNATURE as _JPEG
 from byhand.data.jpeg import count_scans
 from byhand.data.png import SIGNATURE, check_pixels, pixel_blocks
 from byhand.errors import DataError
+from byhand.text import brief, one_line
 
 MAX_PIXELS = 64_000_000  # above any phone's camera in its usual mode, below Pillow's own limit of 89 million
 MAX_BYTES = 128 * 2**20
@@ -55,11 +56,11 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{shown(path)}: is not a file; give a PNG or JPEG picture")
+            raise DataError(f"{one_line(path)}: is not a file; give a PNG or JPEG picture")
         size = status.st_size
         if size > MAX_BYTES:
             raise DataError(
-                f"{shown(path)}: {size:,} bytes, more than the {MAX_BYTES:,} that a picture may have; shrink it"
+                f"{one_line(path)}: {size:,} bytes, more than the {MAX_BYTES:,} that a picture may have; shrink it"
             )
         data = os.read(handle, size)
         while len(data) < size and (more := os.read(handle, size - len(data))):
@@ -80,7 +81,7 @@ def decode(data: bytes, name: str | Path) -> Image.Image:
     if not data.startswith((SIGNATURE, _JPEG)):
         what = next((what for at, magic, what in _OTHERS if data[at : at + len(magic)] == magic), None)
         kind = f"{what} file" if what else "no picture" if data else "empty"
-        raise DataError(f"{shown(name)}: {kind}, not PNG or JPEG; save it as PNG, or move it away")
+        raise DataError(f"{one_line(name)}: {kind}, not PNG or JPEG; save it as PNG, or move it away")
     blocks = pixel_blocks(data, name) if data.startswith(SIGNATURE) else []
     scans = count_scans(data, name) if data.startswith(_JPEG) else 0
     try:
@@ -91,25 +92,27 @@ def decode(data: bytes, name: str | Path) -> Image.Image:
                 width, height = image.size
                 if not 0 < width * height <= MAX_PIXELS:
                     raise DataError(
-                        f"{shown(name)}: says that it has {width:,}×{height:,} pixels, "
+                        f"{one_line(name)}: says that it has {width:,}×{height:,} pixels, "
                         f"more than the {MAX_PIXELS:,} that byhand opens; shrink it"
                     )
                 if scans * width * height > MAX_WORK:
                     raise DataError(
-                        f"{shown(name)}: draws its {width:,}×{height:,} pixels {scans:,} times over, more often than "
-                        "byhand follows; save it anew"
+                        f"{one_line(name)}: draws its {width:,}×{height:,} pixels {scans:,} times over, more often "
+                        "than byhand follows; save it anew"
                     )
                 if blocks:
                     check_pixels(data, blocks, name)
                 image.load()
                 if data.startswith(_JPEG) and b"\xff\xd9" not in data[-65536:]:
-                    raise DataError(f"{shown(name)}: truncated: the end of the JPEG is missing; copy it again")
+                    raise DataError(f"{one_line(name)}: truncated: the end of the JPEG is missing; copy it again")
                 return ImageOps.exif_transpose(image)
     except (DataError, KeyboardInterrupt):
         raise
     except Exception as error:  # a damaged file makes Pillow raise a dozen kinds: SyntaxError, struct.error, ...
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{shown(name)}: damaged or truncated picture ({_short(reason)}); copy it again") from error
+        raise DataError(
+            f"{one_line(name)}: damaged or truncated picture ({brief(reason, 80)}); copy it again"
+        ) from error
 
 
 def read_picture(path: str | Path) -> Image.Image:
@@ -149,10 +152,12 @@ def to_grey(image: Image.Image, name: str | Path, grayscale: bool = False) -> ND
     if image.mode in {"1", "L"} and not has_alpha(image):
         return np.asarray(image.convert("L"))
     if has_alpha(image) and not grayscale and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
-        raise DataError(f"{shown(name)}: partly transparent; pass grayscale=True (--grayscale) to lay it on white")
+        raise DataError(f"{one_line(name)}: partly transparent; pass grayscale=True (--grayscale) to lay it on white")
     flat = on_white(image)
     if not grayscale and (image.mode not in {"1", "L", "LA", "La", "P", "PA"} or not _is_grey(flat)):
-        raise DataError(f"{shown(name)}: has colours ({image.mode}); pass grayscale=True (--grayscale) to make it grey")
+        raise DataError(
+            f"{one_line(name)}: has colours ({image.mode}); pass grayscale=True (--grayscale) to make it grey"
+        )
     return np.asarray(flat.convert("L"))
 
 
@@ -174,9 +179,5 @@ def _is_grey(image: Image.Image) -> bool:
 
 def _from_16_bits(values: NDArray[Any], name: str | Path, grayscale: bool) -> NDArray[np.uint8]:
     if (values % 257 != 0).any() and not grayscale:
-        raise DataError(f"{shown(name)}: 16 bits a pixel; pass grayscale=True (--grayscale) to round them to 8")
+        raise DataError(f"{one_line(name)}: 16 bits a pixel; pass grayscale=True (--grayscale) to round them to 8")
     return np.clip(np.rint(values / 257), 0, 255).astype(np.uint8)
-
-
-def _short(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -12,8 +12,8 @@ from typing import Final
 
 from PIL import Image
 
-from byhand.data.files import shown
 from byhand.errors import DataError
+from byhand.text import one_line
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # values a pixel: grey, RGB, palette, grey and alpha, RGBA
@@ -71,15 +71,19 @@ def pixel_blocks(data: bytes, name: str | Path) -> list[bytes]:
     for _ in range(_MAX_BLOCKS):
         kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
         if end > len(data):
-            raise DataError(f"{shown(name)}: truncated: it ends at byte {len(data):,}, inside a block; copy it again")
+            raise DataError(
+                f"{one_line(name)}: truncated: it ends at byte {len(data):,}, inside a block; copy it again"
+            )
         if data[end - 4 : end] != zlib.crc32(data[at + 4 : end - 4]).to_bytes(4, "big"):
-            raise DataError(f"{shown(name)}: damaged: wrong checksum of the block at byte {at:,}; copy it again")
+            raise DataError(f"{one_line(name)}: damaged: wrong checksum of the block at byte {at:,}; copy it again")
         if kind == b"IEND":
             return blocks
         if kind == b"IDAT":
             blocks.append(data[at + 8 : end - 4])
         at = end
-    raise DataError(f"{shown(name)}: damaged: more than {_MAX_BLOCKS:,} blocks, which no picture needs; save it anew")
+    raise DataError(
+        f"{one_line(name)}: damaged: more than {_MAX_BLOCKS:,} blocks, which no picture needs; save it anew"
+    )
 
 
 def check_pixels(data: bytes, blocks: list[bytes], name: str | Path) -> None:
@@ -102,9 +106,9 @@ def check_pixels(data: bytes, blocks: list[bytes], name: str | Path) -> None:
     while total <= need + _PIECE and (piece := inflater.decompress(b"", _PIECE)):  # what zlib still holds
         total += len(piece)
     if total < need:
-        raise DataError(f"{shown(name)}: damaged: rows of pixels are missing; copy it again")
+        raise DataError(f"{one_line(name)}: damaged: rows of pixels are missing; copy it again")
     if not inflater.eof:
-        raise DataError(f"{shown(name)}: damaged: its pixels do not end behind the last row; copy it again")
+        raise DataError(f"{one_line(name)}: damaged: its pixels do not end behind the last row; copy it again")
 
 
 def _row_bytes(header: bytes) -> int:

@@ -26,7 +26,7 @@ from byhand import locks
 from byhand.data.content import content_hash, row_digests
 from byhand.data.dataset import Rows
 from byhand.data.deform import STRENGTH, deform
-from byhand.data.files import faults, shown
+from byhand.data.files import faults
 from byhand.data.fingerprint import fingerprint
 from byhand.data.labels import MAX_LABEL, index_labels
 from byhand.data.manifest import is_sharded, manifest
@@ -36,7 +36,7 @@ from byhand.data.streams import Stream
 from byhand.errors import DataError, UsageError
 from byhand.files import is_left, read_at_most, write_atomically
 from byhand.json_text import json_text, parsed
-from byhand.text import brief
+from byhand.text import brief, one_line
 
 __all__ = ["Choices", "shard"]
 
@@ -97,7 +97,7 @@ class _Dealt:
             chosen = self.order[first : min(stop - version * n, n)]
             images = self.source.take(chosen)
             found.append(Rows(deform(images, first, version, self.seed), self.labels[chosen]))
-        return Rows(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+        return _joined(found)
 
 
 def shard(
@@ -157,7 +157,7 @@ def _begin(folder: Path, source: str, stream: Stream, choices: Choices) -> Path:
     with faults(folder):
         if is_sharded(folder):
             shutil.rmtree(making, ignore_errors=True)  # if it was killed just before
-            raise UsageError(f"{shown(folder)} holds shards already; name another folder with -o")
+            raise UsageError(f"{one_line(folder)} holds shards already; name another folder with -o")
         if about.exists():
             try:
                 same = parsed(read_at_most(about, 1 << 20)) == json.loads(json_text(told))
@@ -165,15 +165,15 @@ def _begin(folder: Path, source: str, stream: Stream, choices: Choices) -> Path:
                 same = False
             if not same:
                 raise UsageError(
-                    f"{shown(folder)} is half made of another source or with other choices, or the source has changed; "
-                    "name another folder with -o, or remove it"
+                    f"{one_line(folder)} is half made of another source or with other choices, or the source has "
+                    "changed; name another folder with -o, or remove it"
                 )
             for file in [*folder.iterdir(), *making.iterdir()]:
                 if is_left(file):
                     file.unlink()
             return making
         if any(entry.name not in (locks.LOCK, _MAKING) for entry in folder.iterdir()):
-            raise UsageError(f"{shown(folder)} is not empty; name another folder with -o, so that nothing is lost")
+            raise UsageError(f"{one_line(folder)} is not empty; name another folder with -o, so that nothing is lost")
         making.mkdir(exist_ok=True)
     write_atomically(about, json_text(told).encode())
     return making
@@ -211,7 +211,7 @@ def _cut(source: str, stream: Iterable[Rows], shape: tuple[int, ...] | None) -> 
         shape = shape or rows.images.shape[1:]
         if rows.images.shape[1:] != shape:
             raise DataError(
-                f"{shown(source)}: holds images of {shape} and of {rows.images.shape[1:]}; one size is needed"
+                f"{one_line(source)}: holds images of {shape} and of {rows.images.shape[1:]}; one size is needed"
             )
         length = _length(shape)
         start = 0
@@ -301,5 +301,5 @@ def _mapped(path: Path, kind: str) -> NDArray[Any]:
             return np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise DataError(
-            f"{shown(file)}: is damaged ({brief(error)}); remove {shown(path.parent)}, begin anew"
+            f"{one_line(file)}: is damaged ({brief(error)}); remove {one_line(path.parent)}, begin anew"
         ) from error

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.content import content_hash, row_digests
-from byhand.data.dataset import Dataset, Part, Rows
-from byhand.data.files import MAX_BYTES, open_file, shown
+from byhand.data.dataset import Dataset, Part, Rows, empty_rows
+from byhand.data.files import MAX_BYTES, open_file
 from byhand.errors import DataError
+from byhand.text import one_line
 
 if TYPE_CHECKING:
     from byhand.data.loader import DataLoaders
@@ -75,13 +76,9 @@ class Shards:
         Raises:
             DataError: a file is gone or has changed.
         """
-        rows = self.empty(max(0, min(stop, len(self)) - start))
+        rows = empty_rows(max(0, min(stop, len(self)) - start), self.shape)
         self.read_into(rows, start)
         return rows
-
-    def empty(self, count: int) -> Rows:
-        """Room for so many rows."""
-        return Rows(np.empty((count, *self.shape), np.uint8), np.empty(count, np.int64))
 
     def read_into(self, rows: Rows, start: int) -> None:
         """Fill ``rows`` with those from ``start`` on.
@@ -173,14 +170,14 @@ class Sharded:
 
 def changed(path: Path, how: str) -> DataError:
     """What to say of a file that is not as it was."""
-    return DataError(f"{shown(path)}: is not as {MANIFEST} says: {how}; make the shards again")
+    return DataError(f"{one_line(path)}: is not as {MANIFEST} says: {how}; make the shards again")
 
 
 def _whole(part: Shards) -> Part:
     size = len(part) * math.prod(part.shape)
     if size > MAX_BYTES:
         raise DataError(
-            f"{shown(part.columns[0][0].path.parent)}: a part has {size:,} bytes, more than the {MAX_BYTES:,} that are "
-            "read into memory; byhand train takes it as it is, and so does byhand.open_data"
+            f"{one_line(part.columns[0][0].path.parent)}: a part has {size:,} bytes, more than the {MAX_BYTES:,} that "
+            "are read into memory; byhand train takes it as it is, and so does byhand.open_data"
         )
     return part.first(len(part))

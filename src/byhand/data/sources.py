@@ -16,12 +16,12 @@ from pathlib import Path
 
 from byhand.data import competition
 from byhand.data.cache import home
-from byhand.data.catalog import NAMES, SOURCES, Source, describe
+from byhand.data.catalog import SOURCES, Source, describe
 from byhand.data.download import fetch
 from byhand.data.idx import find_idx_folder, idx_files
 from byhand.errors import DataError
 
-__all__ = ["NAMES", "SOURCES", "Source", "describe", "find", "get", "identify"]
+__all__ = ["find", "get"]
 
 
 def find(name: str) -> Path | None:
@@ -68,18 +68,6 @@ def get(name: str, quiet: bool = False) -> Path:
     return folder
 
 
-def identify(folder: Path) -> str | None:
-    """Which source the IDX files of a folder are, by the digest of a file of labels; None where no digest fits."""
-    for file in idx_files(folder):
-        if "labels" not in file.name:
-            continue
-        content, packed = _digests(file)
-        for source in SOURCES:
-            if any(content == known.content or packed == known.sha256 for known in source.files):
-                return source.name
-    return None
-
-
 def _places(source: Source) -> Iterator[Path]:
     here, user = Path(), Path("~").expanduser()
     for root in [Path(part).expanduser() for part in os.environ.get("BYHAND_DATA", "").split(os.pathsep) if part]:
@@ -112,7 +100,7 @@ def _copy_in(place: Path, source: Source) -> Path | None:
     if folder is not None:
         if len(idx_files(folder)) < len(source.files):
             return None
-        who = identify(folder)
+        who = _identify(folder)
         # MNIST's content is known, so what is not that is not MNIST; for the others the folder's name must do.
         known = source.files[0].content is not None
         return folder if who == source.name or (who is None and not known and _is_named(folder, source)) else None
@@ -122,6 +110,18 @@ def _copy_in(place: Path, source: Source) -> Path | None:
     if archive.is_file():
         return archive
     return place if table or any((place / part).is_dir() for part in ("training", "train")) else None
+
+
+def _identify(folder: Path) -> str | None:
+    """Which source the IDX files of a folder are, by the digest of a file of labels; None where no digest fits."""
+    for file in idx_files(folder):
+        if "labels" not in file.name:
+            continue
+        content, packed = _digests(file)
+        for source in SOURCES:
+            if any(content == known.content or packed == known.sha256 for known in source.files):
+                return source.name
+    return None
 
 
 def _is_named(path: Path, source: Source) -> bool:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from byhand.data.content import Content, content_hash, sort_order
 from byhand.data.dataset import Dataset, Part, Rows
-from byhand.data.files import shown
 from byhand.errors import DataError, UsageError
+from byhand.text import brief, one_line
 
 TEST_SHARE: Final = 0.2
 """The share of the rows that is the test part of a source which has none of its own."""
@@ -85,7 +85,8 @@ def assign(
     """
     if len(classes) < 2:
         raise DataError(
-            f"{shown(source)}: all images are of one class ({', '.join(map(shown, classes))}); a classifier needs two"
+            f"{one_line(source)}: all images are of one class ({', '.join(map(one_line, classes))}); "
+            "a classifier needs two"
         )
     own_valid, own_test = own
     parts = np.full(len(labels), TRAIN, np.int8)  # (N,)
@@ -93,7 +94,7 @@ def assign(
         in_test = choose(labels, sort_order(digests), len(classes), TEST_SHARE)
         if not in_test.any():
             raise DataError(
-                f"{shown(source)}: {len(labels)} images of {len(classes)} classes are too few to test on a fifth"
+                f"{one_line(source)}: {len(labels)} images of {len(classes)} classes are too few to test on a fifth"
             )
         parts[in_test] = TEST
     if not own_valid:
@@ -109,9 +110,9 @@ def check_settings(valid: object, seed: object) -> None:
     """Refuses, as a UsageError, a ``valid`` outside [0, 1) or a ``seed`` that is no integer from 0 up."""
     if isinstance(valid, bool) or not isinstance(valid, int | float) or not 0 <= valid < 1:
         raise UsageError(
-            f"valid={shown(valid)[:40]}: give the share of the images to validate on, from 0 up to but not including 1"
+            f"valid={brief(valid, 40)}: give the share of the images to validate on, from 0 up to but not including 1"
         )
-    given = shown(seed)[:40]
+    given = brief(seed, 40)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise UsageError(f"seed={given}: give an integer from 0 up")
 

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data.dataset import Rows
+from byhand.data.dataset import Rows, empty_rows
 from byhand.data.shards import Shards
 
 __all__ = ["Stretch", "in_order", "length", "shuffled"]
@@ -53,7 +53,7 @@ def shuffled(part: Shards, length: int, seed: int, first: int = 0) -> Iterator[S
     blocks = np.random.Generator(np.random.PCG64([seed, 0])).permutation(math.ceil(len(part) / size))  # (b,)
     ends = np.cumsum(np.minimum(size, len(part) - blocks * size))  # (b,) where each ends in the row of all
 
-    room = [part.empty(min(length, len(part))) for _ in range(2)]
+    room = [empty_rows(min(length, len(part)), part.shape) for _ in range(2)]
 
     def stretch(number: int) -> Stretch:
         start, stop = number * length, min((number + 1) * length, len(part))

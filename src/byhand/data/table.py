@@ -18,11 +18,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data.dataset import Raw, Rows
+from byhand.data.dataset import Raw, Rows, empty_rows
 from byhand.data.fields import find_fault, parse_fields
-from byhand.data.files import MAX_BYTES, check_rows, faults, open_file, shown
+from byhand.data.files import MAX_BYTES, check_rows, faults, open_file
 from byhand.data.labels import index_labels
 from byhand.errors import DataError
+from byhand.text import brief, one_line
 
 _MAX_LINE: Final = 1 << 20
 _PIECE: Final = 1 << 22
@@ -56,7 +57,7 @@ def has_labels(path: Path) -> bool:
     with open_file(path) as file:
         first = file.readline(_MAX_LINE)
     if not first:
-        raise DataError(f"{shown(path)}: is empty; get the file again")
+        raise DataError(f"{one_line(path)}: is empty; get the file again")
     if not _first_name(first)[:1].isdigit():
         return b"label" in _names(first)
     columns = first.count(b",") + 1
@@ -78,8 +79,8 @@ def find_tables(folder: str | Path) -> tuple[Path, Path | None] | None:
     if not found:
         return None
     if len(found) > 1:
-        names = ", ".join(shown(file.name) for file in found[:4])
-        raise DataError(f"{shown(folder)}: holds several training tables ({names}); name one of them")
+        names = ", ".join(one_line(file.name) for file in found[:4])
+        raise DataError(f"{one_line(folder)}: holds several training tables ({names}); name one of them")
     train = found[0]
     test = train.with_name(train.name[: -len("train.csv")] + "test.csv")
     with faults(test):
@@ -95,7 +96,7 @@ def read_tables(folder: str | Path) -> Raw:
     """
     tables = find_tables(folder)
     if tables is None:
-        raise DataError(f"{shown(folder)}: holds no train.csv; put one there, or name the file")
+        raise DataError(f"{one_line(folder)}: holds no train.csv; put one there, or name the file")
     train, test = tables
     return index_labels(str(folder), _read_rows(train), None if test is None else _read_rows(test))
 
@@ -122,7 +123,7 @@ def table_rows(path: Path, labelled: bool = True) -> Iterator[Rows]:
         if side == 0:
             what = f"a label and {columns - 1:,} pixels" if labelled else "pixels without a label"
             raise DataError(
-                f"{shown(path)}: row 1 has {columns:,} columns, {what}, not a square image; --size N needs N × N "
+                f"{one_line(path)}: row 1 has {columns:,} columns, {what}, not a square image; --size N needs N × N "
                 "pixels in a row, check the table"
             )
         if not header:
@@ -133,7 +134,7 @@ def table_rows(path: Path, labelled: bool = True) -> Iterator[Rows]:
             images = np.ascontiguousarray(values[:, int(labelled) :]).reshape(-1, side, side)  # (n, H, W)
             yield Rows(images, values[:, 0].astype(np.int64) if labelled else np.zeros(len(values), np.int64))
     if empty:
-        raise DataError(f"{shown(path)}: holds no row of pixels; get the file again")
+        raise DataError(f"{one_line(path)}: holds no row of pixels; get the file again")
 
 
 def _side(pixels: int) -> int:
@@ -144,21 +145,20 @@ def _side(pixels: int) -> int:
 
 def _read_rows(path: Path, labelled: bool = True) -> Rows:
     """All rows of a table, each piece put into its place, so that none stands in memory twice."""
-    room, count = Rows(np.empty((0, 1, 1), np.uint8), np.empty(0, np.int64)), 0
+    room, count = empty_rows(0, (1, 1)), 0
     for images, labels in table_rows(path, labelled):
         if not count:
             pixels = images[0].size
             with faults(path):
-                most = min(
-                    path.stat().st_size // (2 * (labelled + pixels)) + 1, MAX_BYTES // pixels
-                )  # a digit and an end each
-            room = Rows(np.empty((most, *images.shape[1:]), np.uint8), np.empty(most, np.int64))  # memory as it fills
+                shortest = 2 * (labelled + pixels)  # bytes of a row: a digit and an end for each number
+                most = min(path.stat().st_size // shortest + 1, MAX_BYTES // pixels)
+            room = empty_rows(most, images.shape[1:])  # takes memory as it fills
         end = count + len(labels)
         check_rows(path, end)
         if end > len(room.labels):
             raise DataError(
-                f"{shown(path)}: holds more than {MAX_BYTES:,} pixels, or grows while it is read; try again when it is "
-                "written, or make shards of it: byhand data shard"
+                f"{one_line(path)}: holds more than {MAX_BYTES:,} pixels, or grows while it is read; try again when it "
+                "is written, or make shards of it: byhand data shard"
             )
         room.images[count:end], room.labels[count:end] = images, labels
         count = end
@@ -168,30 +168,30 @@ def _read_rows(path: Path, labelled: bool = True) -> Rows:
 def _check_first(path: Path, first: bytes, labelled: bool) -> bool:
     """Whether the first line is a header; DataError if it is neither that nor a row of numbers."""
     if not first:
-        raise DataError(f"{shown(path)}: is empty; get the file again")
+        raise DataError(f"{one_line(path)}: is empty; get the file again")
     if first.startswith(_BOM):
-        raise DataError(f"{shown(path)}: row 1 starts with a byte-order mark; save the table as plain ASCII")
+        raise DataError(f"{one_line(path)}: row 1 starts with a byte-order mark; save the table as plain ASCII")
     if b"\0" in first:
-        raise DataError(f"{shown(path)}: row 1 holds a NUL byte, so this is no text; save the table as plain ASCII")
+        raise DataError(f"{one_line(path)}: row 1 holds a NUL byte, so this is no text; save the table as plain ASCII")
     if len(first) == _MAX_LINE:
-        raise DataError(f"{shown(path)}: row 1 does not end within {_MAX_LINE:,} bytes; this is no table of images")
+        raise DataError(f"{one_line(path)}: row 1 does not end within {_MAX_LINE:,} bytes; this is no table of images")
     name = _first_name(first)
     if name[:1].isdigit():
         return False
     if _is_header(first, labelled):
         header = first.rstrip(b"\r\n")
         if b'"' in header or b"\r" in header:
-            raise DataError(f"{shown(path)}: row 1 holds a quote or a lone carriage return; save the header without")
+            raise DataError(f"{one_line(path)}: row 1 holds a quote or a lone carriage return; save the header without")
         return True
     if not labelled and b"label" in _names(first):
-        raise DataError(f"{shown(path)}: row 1 names a column of labels; a test table has pixels alone")
+        raise DataError(f"{one_line(path)}: row 1 names a column of labels; a test table has pixels alone")
     if labelled:
         raise DataError(
-            f"{shown(path)}: row 1, column 1 is {shown(name)[:40]!r}, neither a number nor 'label'; "
+            f"{one_line(path)}: row 1, column 1 is {brief(name, 40)!r}, neither a number nor 'label'; "
             "the first column holds the labels (a test table without labels cannot be trained on)"
         )
     raise DataError(
-        f"{shown(path)}: row 1 begins with {shown(name)[:40]!r} and is neither a row of numbers nor a header, whose "
+        f"{one_line(path)}: row 1 begins with {brief(name, 40)!r} and is neither a row of numbers nor a header, whose "
         "names begin with letters; save the table as plain ASCII, without quotes"
     )
 
@@ -230,7 +230,7 @@ def _parse(path: Path, file: BufferedReader, columns: int, row: int) -> Iterator
             if values is None:
                 where, column, what = find_fault(block, columns)
                 at = f"row {row + where}" + (f", column {column + 1}" if column is not None else "")
-                raise DataError(f"{shown(path)}: {at} {what}")
+                raise DataError(f"{one_line(path)}: {at} {what}")
             yield values
             row += len(values)
         if not piece:

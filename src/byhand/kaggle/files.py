@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from byhand.data.competition import NAME, folders
-from byhand.data.files import faults, open_file, shown
+from byhand.data.files import faults, open_file
 from byhand.errors import DataError, UsageError
 from byhand.kaggle.submission import HEADER, check_lines
+from byhand.text import one_line
 
 __all__ = ["Files", "check_sample", "check_target", "find_files", "usual_target"]
 
@@ -41,7 +42,7 @@ def find_files(train: Path | None = None, test: Path | None = None) -> Files:
         with faults(place):
             if found.train.is_file() and found.test.is_file():
                 return found
-    looked = ", ".join(shown(place.absolute()) for place in places)
+    looked = ", ".join(one_line(place.absolute()) for place in places)
     packed = Path(f"{NAME}.zip")  # what Kaggle's own command line leaves
     how = f"unpack {packed}" if packed.is_file() else f"get them from kaggle.com/competitions/{NAME}/data and name both"
     raise DataError(f"no train.csv and test.csv in {looked}; {how}")
@@ -62,15 +63,17 @@ def check_target(target: Path, files: Files) -> None:
     """
     with faults(target):
         if not target.parent.is_dir():
-            raise DataError(f"cannot write {shown(target)}: there is no folder {shown(target.parent)}; make it first")
+            raise DataError(
+                f"cannot write {one_line(target)}: there is no folder {one_line(target.parent)}; make it first"
+            )
         if not target.exists():
             return
         for file in files:
             if file is not None and file.exists() and target.samefile(file):
-                raise UsageError(f"-o {shown(target)} is one of the competition's own files; name another for yours")
+                raise UsageError(f"-o {one_line(target)} is one of the competition's own files; name another for yours")
     with open_file(target) as file:
         if file.readline(64).rstrip(b"\r\n") not in (HEADER, b""):
-            raise UsageError(f"-o {shown(target)} holds something else than a submission; name another file")
+            raise UsageError(f"-o {one_line(target)} holds something else than a submission; name another file")
 
 
 def check_sample(sample: Path, rows: int) -> None:
@@ -85,7 +88,7 @@ def check_sample(sample: Path, rows: int) -> None:
         check_lines(text.replace(b"\r\n", b"\n"), rows)
     except ValueError as error:
         raise DataError(
-            f"{shown(sample)} does not go with the test table of {rows:,} rows: {error}; get both files again"
+            f"{one_line(sample)} does not go with the test table of {rows:,} rows: {error}; get both files again"
         ) from error
 
 

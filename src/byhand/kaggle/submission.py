@@ -14,9 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from byhand.data.files import open_file, shown
+from byhand.data.files import open_file
 from byhand.errors import DataError
 from byhand.files import write_atomically
+from byhand.text import one_line
 
 __all__ = ["HEADER", "check_lines", "write_submission"]
 
@@ -48,7 +49,7 @@ def write_submission(file: Path, labels: Sequence[str], classes: Iterable[str]) 
         with suppress(OSError):
             file.unlink()
         raise DataError(
-            f"{shown(file)} was read back, was not as it should be ({error}), and is removed; check the disk"
+            f"{one_line(file)} was read back, was not as it should be ({error}), and is removed; check the disk"
         ) from error
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from byhand.data import pictures
 from byhand.data.load import load
 from byhand.data.parquet import columns, read
 from byhand.data.parquet.read import find_parquet, parquet_classes, parquet_rows, read_parquet
@@ -214,7 +215,7 @@ def test_no_rows(digits, tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused_before_it_is_read(digits, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(read, "MAX_BYTES", 200 * 36 - 1)
+    monkeypatch.setattr(pictures, "MAX_BYTES", 200 * 36 - 1)
     file = put(tmp_path / "x.parquet", [packed(image) for image in digits[0]], digits[1])
     assert "200 pictures of 6×6 pixels take 7,200 bytes, more than the 7,199" in refused(file)
     assert read_parquet(file, 3).train.images.shape == (200, 3, 3)

@@ -13,11 +13,12 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data.files import open_file, shown
+from byhand.data.files import open_file
 from byhand.data.parquet.pages import MAX_FOOTER, longest_page
 from byhand.data.picture import MAX_BYTES as MAX_PICTURE
 from byhand.errors import DataError
 from byhand.json_text import parsed
+from byhand.text import brief, one_line
 
 __all__ = ["Columns", "batches", "opened"]
 
@@ -48,19 +49,19 @@ def opened(path: Path) -> Generator[Columns]:
         pa = cast("Any", importlib.import_module("pyarrow"))
         pq = cast("Any", importlib.import_module("pyarrow.parquet"))
     except ImportError as error:
-        raise DataError(f'{shown(path)}: reading Parquet needs pyarrow; pip install "byhand[parquet]"') from error
+        raise DataError(f'{one_line(path)}: reading Parquet needs pyarrow; pip install "byhand[parquet]"') from error
     with open_file(path) as file:
         start, size = file.read(4), file.seek(0, 2)
         file.seek(max(0, size - 8))
         end = file.read(8)
         if size < 12 or start != b"PAR1" or end[4:] != b"PAR1":
             what = "end" if start == b"PAR1" else "start"
-            raise DataError(f"{shown(path)}: does not {what} as a Parquet file does (PAR1); get it again")
+            raise DataError(f"{one_line(path)}: does not {what} as a Parquet file does (PAR1); get it again")
         footer, most = int.from_bytes(end[:4], "little"), min(MAX_FOOTER, size - 12)
         if footer > most:
             raise DataError(
-                f"{shown(path)}: declares a footer of {footer:,} bytes, more than {most:,}; get it again, or write it "
-                "with larger row groups"
+                f"{one_line(path)}: declares a footer of {footer:,} bytes, more than {most:,}; get it again, or write "
+                "it with larger row groups"
             )
         try:
             # Without a buffer a whole column of a row group is read at once, and with pre_buffer the whole file.
@@ -70,14 +71,14 @@ def opened(path: Path) -> Generator[Columns]:
             image = _image_column(path, pa, parquet.schema_arrow)
             rows = int(parquet.metadata.num_rows)
             if not 0 <= rows <= size:  # a picture takes more than a byte
-                raise DataError(f"{shown(path)}: damaged: declares {rows:,} rows in {size:,} bytes; get it again")
+                raise DataError(f"{one_line(path)}: damaged: declares {rows:,} rows in {size:,} bytes; get it again")
             classes = _names(path, parquet.metadata.metadata, parquet.schema_arrow.metadata)
             yield Columns(path, file, parquet, image, classes, rows)
         except (pa.ArrowException, OSError, ValueError, LookupError, ArithmeticError) as error:
             if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
                 raise  # the machine's fault, not the file's
-            what = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DataError(f"{shown(path)}: is no sound Parquet file ({shown(what)}); get it again") from error
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise DataError(f"{one_line(path)}: is no sound Parquet file ({brief(what)}); get it again") from error
 
 
 def batches(source: Columns) -> Iterator[tuple[list[bytes], NDArray[np.int64]]]:
@@ -99,7 +100,7 @@ def batches(source: Columns) -> Iterator[tuple[list[bytes], NDArray[np.int64]]]:
         row += len(labels)
         yield pictures, labels
     if row != source.rows:
-        raise DataError(f"{shown(source.path)}: ends after {row:,} of {source.rows:,} rows; get the file again")
+        raise DataError(f"{one_line(source.path)}: ends after {row:,} of {source.rows:,} rows; get the file again")
 
 
 def _place(source: Columns, name: str) -> int:
@@ -108,7 +109,7 @@ def _place(source: Columns, name: str) -> int:
     paths = [str(schema.column(number).path) for number in range(len(schema))]
     places = [place for place, path in enumerate(paths) if f"{path}.".startswith(f"{name}.")]
     if len(places) != 1:  # pyarrow would read them all
-        raise DataError(f"{shown(source.path)}: holds {len(places)} columns {name}; save the file with one")
+        raise DataError(f"{one_line(source.path)}: holds {len(places)} columns {name}; save the file with one")
     return places[0]
 
 
@@ -120,7 +121,7 @@ def _pictures(source: Columns, batch: Any, row: int) -> list[bytes]:
     for number, data in enumerate(pictures, row + 1):
         if data is None or len(data) > MAX_PICTURE:
             what = "holds no bytes of a picture" if data is None else f"holds more than {MAX_PICTURE:,} bytes"
-            raise DataError(f"{shown(source.path)}, row {number}: {what}; save the pictures in the file, as PNG")
+            raise DataError(f"{one_line(source.path)}, row {number}: {what}; save the pictures in the file, as PNG")
     return cast("list[bytes]", pictures)
 
 
@@ -128,14 +129,14 @@ def _labels(source: Columns, batch: Any, row: int) -> NDArray[np.int64]:
     column = batch.column("label")
     if column.null_count:
         number = row + column.is_null().to_pylist().index(True) + 1
-        raise DataError(f"{shown(source.path)}, row {number}: has no label; give it one, or leave the row out")
+        raise DataError(f"{one_line(source.path)}, row {number}: has no label; give it one, or leave the row out")
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     labels = values.astype(np.int64)  # (n,); what uint64 holds beyond int64 becomes negative, and is refused
     if source.classes is not None:
         outside = np.flatnonzero((labels < 0) | (labels >= len(source.classes)))
         if outside.size:
             raise DataError(
-                f"{shown(source.path)}, row {row + int(outside[0]) + 1}: label {values[outside[0]]} is outside the "
+                f"{one_line(source.path)}, row {row + int(outside[0]) + 1}: label {values[outside[0]]} is outside the "
                 f"{len(source.classes):,} names of classes; check the labels"
             )
     return labels
@@ -152,7 +153,7 @@ def _image_column(path: Path, pa: Any, schema: Any) -> str:
     if not binary or label is None or not pa.types.is_integer(label) or len(fields) != len(schema):
         held = ", ".join(f"{field.name}: {field.type}" for field in schema) or "none"
         raise DataError(
-            f"{shown(path)}: its columns are {shown(held[:300])}; needed: image, the bytes of PNG or JPEG pictures "
+            f"{one_line(path)}: its columns are {brief(held, 300)}; needed: image, the bytes of PNG or JPEG pictures "
             "(struct<bytes: binary, …> or binary), and label (integers)"
         )
     return image
@@ -178,8 +179,8 @@ def _names(path: Path, *copies: dict[bytes, bytes] | None) -> tuple[str, ...] | 
             raise ValueError("they are no list of different texts")
         "".join(given).encode()  # half a character of two, which JSON can hold, has no bytes
     except ValueError as error:
-        what = shown(" ".join(str(error).split())[:80])
+        what = brief(" ".join(str(error).split()), 80)
         raise DataError(
-            f"{shown(path)}: the names of the classes in its metadata are damaged ({what}); get the file again"
+            f"{one_line(path)}: the names of the classes in its metadata are damaged ({what}); get the file again"
         ) from error
     return tuple(given)

@@ -12,9 +12,9 @@ Source: "Apache Parquet", parquet.thrift.
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from byhand.data.files import shown
 from byhand.data.parquet.thrift import I32, I64, LIST, STRUCT, key, read_struct
 from byhand.errors import DataError
+from byhand.text import one_line
 
 __all__ = ["MAX_FOOTER", "MAX_PAGE", "longest_page"]
 
@@ -64,8 +64,8 @@ def longest_page(path: Path, file: BinaryIO, columns: list[int]) -> int:
         if rows != values:
             group, column = divmod(number, len(columns))
             raise DataError(
-                f"{shown(path)}: damaged: row group {group + 1} has {rows:,} rows, but {values:,} values in its column "
-                f"{columns[column] + 1}; get the file again"
+                f"{one_line(path)}: damaged: row group {group + 1} has {rows:,} rows, but {values:,} values in its "
+                f"column {columns[column] + 1}; get the file again"
             )
         first = dictionary if 0 < dictionary < start else start
         unpacked, length = _walk(path, file, first, values, end)
@@ -91,12 +91,12 @@ def _walk(path: Path, file: BinaryIO, start: int, left: int, end: int) -> tuple[
             raise _damaged(path, at, "the page", what)
         if own.get(_ENCODING[kind]) in _DELTA:
             raise DataError(
-                f"{shown(path)}: the page at byte {at:,} is written as differences (DELTA_BYTE_ARRAY or "
+                f"{one_line(path)}: the page at byte {at:,} is written as differences (DELTA_BYTE_ARRAY or "
                 "DELTA_LENGTH_BYTE_ARRAY), which is not read; write the file with pyarrow's or datasets' own settings"
             )
         if unpacked > MAX_PAGE:
             raise DataError(
-                f"{shown(path)}: the page at byte {at:,} unpacks to {unpacked:,} bytes, more than the {MAX_PAGE:,} "
+                f"{one_line(path)}: the page at byte {at:,} unpacks to {unpacked:,} bytes, more than the {MAX_PAGE:,} "
                 "that are read at once; write the file with smaller row groups"
             )
         longest = max(longest, unpacked)
@@ -122,4 +122,4 @@ def _header(path: Path, file: BinaryIO, at: int, end: int) -> tuple[dict[int, An
 
 
 def _damaged(path: Path, at: int, which: str, what: str) -> DataError:
-    return DataError(f"{shown(path)}: damaged: {which} at byte {at:,} {what}; get the file again")
+    return DataError(f"{one_line(path)}: damaged: {which} at byte {at:,} {what}; get the file again")

@@ -14,15 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from byhand.data.dataset import Raw, Rows
-from byhand.data.files import MAX_BYTES, faults, shown
+from byhand.data.files import faults
 from byhand.data.folder import PARTS
 from byhand.data.labels import index_labels
 from byhand.data.parquet.columns import batches, opened
-from byhand.data.pictures import decode_all, read_grey
+from byhand.data.pictures import decode_all, in_one_array, read_grey
 from byhand.errors import DataError
+from byhand.text import one_line
 
 __all__ = ["find_parquet", "parquet_classes", "parquet_rows", "read_parquet"]
 
@@ -50,8 +49,8 @@ def find_parquet(folder: str | Path) -> dict[str, list[Path]] | None:
             below = sorted(entry.path for entry in entries if entry.is_dir() and not entry.name.startswith("."))
         found = {path: parts for path in below if "train" in (parts := _parts(Path(path)))}
     if len(found) > 1:
-        names = ", ".join(shown(os.path.basename(path)) for path in list(found)[:8])
-        raise DataError(f"{shown(folder)}: holds several data sets ({names}); name the folder of one of them")
+        names = ", ".join(one_line(os.path.basename(path)) for path in list(found)[:8])
+        raise DataError(f"{one_line(folder)}: holds several data sets ({names}); name the folder of one of them")
     return next(iter(found.values()), None)
 
 
@@ -65,7 +64,9 @@ def parquet_classes(file: str | Path) -> tuple[str, ...] | None:
         return source.classes
 
 
-def parquet_rows(files: list[Path], size: int | None, grayscale: bool) -> Iterator[Rows]:
+def parquet_rows(
+    files: list[Path], size: int | None, grayscale: bool, shape: tuple[int, int] | None = None
+) -> Iterator[Rows]:
     """The images and labels of the files in blocks of 1 to 4096 rows. Labels are as they stand in the file.
 
     Memory does not grow with the files: it holds a few pages, each at most 256 MiB and in most files one, a batch of
@@ -75,13 +76,26 @@ def parquet_rows(files: list[Path], size: int | None, grayscale: bool) -> Iterat
         files: in order.
         size: resize each picture to ``size``×``size``.
         grayscale: make grey what cannot be made grey exactly; see :func:`byhand.data.picture.to_grey`.
+        shape: H, W, that each picture must have; None for those of the first one.
 
     Raises:
         DataError: a file is damaged, or its columns are others; a picture is no PNG or JPEG, coloured, or of another
-            size than the first one; a label is missing, or outside the names. The message names the file and the row,
-            the first of which is row 1.
+            size; a label is missing, or outside the names. The message names the file and the row, the first of which
+            is row 1.
     """
-    yield from _blocks(files, size, grayscale, None)
+    for path in files:
+        with opened(path) as source:
+            row = 0
+            for pictures, labels in batches(source):
+                if shape is None:
+                    first = read_grey(pictures[0], f"{path}, row 1", size, grayscale)
+                    shape = (first.shape[0], first.shape[1])
+                step = max(1, _BLOCK // (shape[0] * shape[1]))
+                for start in range(0, len(labels), step):
+                    cut = slice(start, start + step)
+                    named = [(f"{path}, row {row + n + 1}", pictures[n]) for n in range(len(labels))[cut]]
+                    yield Rows(decode_all(named, shape, size, grayscale), labels[cut])
+                row += len(labels)
 
 
 def read_parquet(path: str | Path, size: int | None = None, grayscale: bool = False) -> Raw:
@@ -96,14 +110,15 @@ def read_parquet(path: str | Path, size: int | None = None, grayscale: bool = Fa
     with faults(path):
         parts = find_parquet(path) if path.is_dir() else {"train": [path]}
     if parts is None:
-        raise DataError(f"{shown(path)}: holds no train.parquet or train-00000-of-….parquet; name the file")
+        raise DataError(f"{one_line(path)}: holds no train.parquet or train-00000-of-….parquet; name the file")
     classes, counts = _count(parts)
-    train = _read_part(parts["train"], counts["train"], size, grayscale, None)
+
+    def read(part: str, shape: tuple[int, int] | None = None) -> Rows:
+        return in_one_array(parts[part][0], counts[part], parquet_rows(parts[part], size, grayscale, shape))
+
+    train = read("train")
     _, height, width = train.images.shape
-    valid, test = (
-        _read_part(parts[part], counts[part], size, grayscale, (height, width)) if part in parts else None
-        for part in ("valid", "test")
-    )
+    valid, test = (read(part, (height, width)) if part in parts else None for part in ("valid", "test"))
     return index_labels(str(path), train, test, valid) if classes is None else Raw(train, valid, test, classes)
 
 
@@ -119,16 +134,17 @@ def _parts(folder: Path) -> dict[str, list[Path]]:
                 continue
             number, count = int(name[2] or 0), int(name[3] or 1)
             if number in found.setdefault(part, {}) or counts.setdefault(part, count) != count:
-                raise DataError(f"{shown(entry.path)}: stands beside another {part} part; keep one of the two")
+                raise DataError(f"{one_line(entry.path)}: stands beside another {part} part; keep one of the two")
             found[part][number] = Path(entry.path)
     for part, files in found.items():
         numbers = sorted(files)
         if numbers != list(range(counts[part])):
             missing = next(place for place, number in enumerate([*numbers, -1]) if place != number)
+            all_ = f"the {counts[part]:,} of this part"
             raise DataError(
-                f"{shown(files[numbers[0]])}: file {missing:05} of the {counts[part]:,} of this part is missing; get it"
+                f"{one_line(files[numbers[0]])}: file {missing:05} of {all_} is missing; get it"
                 if missing < counts[part]
-                else f"{shown(files[numbers[-1]])}: is more than the {counts[part]:,} of this part; move it away"
+                else f"{one_line(files[numbers[-1]])}: is more than {all_}; move it away"
             )
     order = [part for part in ("train", "valid", "test") if part in found]
     return {part: [found[part][number] for number in sorted(found[part])] for part in order}
@@ -144,44 +160,6 @@ def _count(parts: dict[str, list[Path]]) -> tuple[tuple[str, ...] | None, dict[s
                 known.append(source.classes)
                 counts[part] += source.rows
             if known[-1] != known[0]:
-                first = shown(parts["train"][0].name)
-                raise DataError(f"{shown(file)}: names other classes than {first}; keep the files of one data set")
+                first = one_line(parts["train"][0].name)
+                raise DataError(f"{one_line(file)}: names other classes than {first}; keep the files of one data set")
     return known[0], counts
-
-
-def _read_part(files: list[Path], count: int, size: int | None, grayscale: bool, shape: tuple[int, int] | None) -> Rows:
-    blocks = _blocks(files, size, grayscale, shape)
-    block = next(blocks, None)
-    if block is None:
-        raise DataError(f"{shown(files[0])}: holds no row; get the file again")
-    _, height, width = block.images.shape
-    need = count * height * width
-    if need > MAX_BYTES:
-        raise DataError(
-            f"{shown(files[0])}: {count:,} pictures of {width}×{height} pixels take {need:,} bytes, more than the "
-            f"{MAX_BYTES:,} that are read into memory; pass size=28 (--size 28)"
-        )
-    images, labels = np.empty((count, height, width), np.uint8), np.empty(count, np.int64)  # (N, H, W), (N,)
-    end = 0
-    while block is not None:
-        start, end = end, end + len(block.labels)
-        images[start:end], labels[start:end] = block
-        block = next(blocks, None)
-    return Rows(images, labels)
-
-
-def _blocks(files: list[Path], size: int | None, grayscale: bool, shape: tuple[int, int] | None) -> Iterator[Rows]:
-    """As ``parquet_rows``; each picture has the shape (H, W), or that of the first one where it is None."""
-    for path in files:
-        with opened(path) as source:
-            row = 0
-            for pictures, labels in batches(source):
-                if shape is None:
-                    first = read_grey(pictures[0], f"{path}, row 1", size, grayscale)
-                    shape = (first.shape[0], first.shape[1])
-                step = max(1, _BLOCK // (shape[0] * shape[1]))
-                for start in range(0, len(labels), step):
-                    cut = slice(start, start + step)
-                    named = [(f"{path}, row {row + n + 1}", pictures[n]) for n in range(len(labels))[cut]]
-                    yield Rows(decode_all(named, shape, size, grayscale), labels[cut])
-                row += len(labels)
