@@ -17,9 +17,7 @@ from byhand.doctor.watch.shares import Shares
 
 __all__ = ["DIAGONAL", "DROPPED", "FORMULA", "OUTPUT", "Activations", "Site"]
 
-_NAMES: Final = frozenset(
-    {"maximum", "fmax", "clip", "clamp", "where", "tanh", "sigmoid", "expit", "relu", "mul", "multiply", "div"}
-)
+_NAMES: Final = frozenset({"maximum", "clamp", "where", "tanh", "sigmoid", "relu", "mul", "div", "reciprocal"})
 _MOST: Final = 400  # activations of an iteration
 _ROOM: Final = 4_000_000  # elements
 
@@ -129,16 +127,17 @@ def activation(name: str, operands: tuple[Any, ...], result: Any, shares: Shares
     if name not in _NAMES or result.size < 2:
         return None
     with np.errstate(all="ignore"):
-        if name in ("div", "divide", "true_divide"):  # 1 / (1 + exp(−z))
-            if len(operands) != 2 or not np.isscalar(operands[0]) or not (result > 0).all() or not (result < 1).all():
+        if name in ("div", "reciprocal"):  # 1 / (1 + exp(−z))
+            inverse = name == "reciprocal" or (len(operands) > 1 and np.isscalar(operands[0]) and operands[0] == 1)
+            if not inverse or not (result > 0).all() or not (result < 1).all():
                 return None
-            return ("sigmoid", np.log(result) - np.log1p(-result)) if operands[0] == 1 else None
+            return "sigmoid", np.log(result) - np.log1p(-result)
         arrays = [x for x in operands if is_numpy(x) and x.shape == result.shape and is_float(x)]
         for z in arrays[:2]:
-            masked = name not in ("mul", "multiply") or any(is_numpy(x) and x.dtype.kind == "b" for x in operands)
+            masked = name != "mul" or any(is_numpy(x) and x.dtype.kind == "b" for x in operands)
             if masked and np.array_equal(result, np.maximum(z, 0)) and (z < 0).any():
                 return "relu", z
-            if name in ("mul", "multiply", "where", "maximum", "clip", "clamp"):
+            if name in ("mul", "where", "maximum", "clamp"):
                 continue
             if np.allclose(result, np.tanh(z), rtol=1e-6, atol=1e-9):
                 return "tanh", z
