@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from byhand.doctor.watch.arrays import is_float, is_numpy
 from byhand.doctor.watch.shares import Shares
 
-__all__ = ["DIAGONAL", "DROPPED", "FORMULA", "OUTPUT", "Activations", "Site"]
+__all__ = ["DROPPED", "Activations", "Site", "activation"]
 
 _NAMES: Final = frozenset({"maximum", "clamp", "where", "tanh", "sigmoid", "relu", "mul", "div", "reciprocal"})
 _MOST: Final = 400  # activations of an iteration
 _ROOM: Final = 4_000_000  # elements
 
-DROPPED, OUTPUT, FORMULA, DIAGONAL = "dropped", "of its output", "formula of its input", "diagonal"
+DROPPED, _OUTPUT, _FORMULA, _DIAGONAL = "dropped", "of its output", "formula of its input", "diagonal"
 _OTHERS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
     {  # of z and a: derivatives that belong to another one
         "of the sigmoid": lambda z, a: a * (1 - a),
@@ -83,8 +83,8 @@ class Activations:
         """The derivatives that may have been taken there, but for its own; the likelier ones first."""
         kind = self.of[site][0].kind
         if kind == "softmax":
-            return [DIAGONAL, DROPPED]
-        own = {"relu": [DROPPED]}.get(kind, [DROPPED, OUTPUT, FORMULA])
+            return [_DIAGONAL, DROPPED]
+        own = {"relu": [DROPPED]}.get(kind, [DROPPED, _OUTPUT, _FORMULA])
         return own + [how for how in _OTHERS if not how.startswith(f"of the {kind}")]
 
     def replaced(self, site: Site, time: int, how: str, z: Any) -> Any:
@@ -153,10 +153,10 @@ def _slope(one: _One, how: str) -> Any:
         return one.a * (1 - one.a)
     if how in _OTHERS:
         return _OTHERS[how](one.z, one.a)
-    at = one.z if how == FORMULA else one.a
+    at = one.z if how == _FORMULA else one.a
     if one.kind == "tanh":
-        return 1 - at**2 if how == FORMULA else 1 - np.tanh(at) ** 2
-    if how == FORMULA:
+        return 1 - at**2 if how == _FORMULA else 1 - np.tanh(at) ** 2
+    if how == _FORMULA:
         return at * (1 - at)
     return _logistic(at)
 

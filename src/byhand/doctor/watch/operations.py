@@ -9,7 +9,6 @@ __all__ = [
     "IN_PLACE",
     "LOSSES",
     "PRODUCTS",
-    "REDUCING",
     "SHORT",
     "SILENT",
     "STARTS",
@@ -79,7 +78,7 @@ _REDUCING_NAMES: Final = """
     softmax log_softmax sum mean max min amax amin argmax argmin logsumexp prod std var norm gather cat stack
     index_select cumsum sort topk all any
 """
-REDUCING: Final = frozenset(_REDUCING_NAMES.split())
+_REDUCING: Final = frozenset(_REDUCING_NAMES.split())
 
 
 def plain_name(func: Any) -> str:
@@ -99,11 +98,11 @@ def options_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict
     axis = options.pop("dim", options.pop("axis", None))
     if axis is None and name not in LOSSES:
         plain = [arg for arg in args[1:] if type(arg) is int]
-        if plain and name in REDUCING:
+        if plain and name in _REDUCING:
             axis = plain[0]
     first: Any = args[0] if args else kwargs.get("input")
     if isinstance(axis, int) and axis < 0 and is_tensor(first):
         axis += first.ndim
-    if isinstance(axis, int) or name in REDUCING:
+    if isinstance(axis, int) or name in _REDUCING:
         options["axis"] = axis
     return options
