@@ -6,13 +6,12 @@ from byhand.doctor.watch.arrays import is_tensor
 
 __all__ = [
     "CHOICES",
-    "IN_PLACE",
     "LOSSES",
     "PRODUCTS",
-    "SHORT",
     "SILENT",
     "STARTS",
     "VIEWS",
+    "is_in_place",
     "options_of",
     "plain_name",
 ]
@@ -45,16 +44,22 @@ _STARTS_NAMES: Final = """
 """
 STARTS: Final = frozenset(_STARTS_NAMES.split())
 _IN_PLACE_NAMES: Final = """
-    isub iadd imul idiv itruediv sub add mul div copy addcdiv addcmul setitem set data lerp
+    sub add mul div copy addcdiv addcmul set lerp
 """
-IN_PLACE: Final = frozenset(_IN_PLACE_NAMES.split())
+_IN_PLACE: Final = frozenset(_IN_PLACE_NAMES.split())  # with an underscore behind
+_AUGMENTED: Final = frozenset({"__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__"})
 _SILENT_NAMES: Final = """
     shape dtype device is_leaf requires_grad ndim grad grad_fn size dim numel stride is_floating_point len
     layout is_cuda names itemsize nbytes is_sparse is_quantized is_mkldnn is_meta retain_grad data_ptr
     element_size repr format str is_complex is_contiguous name volatile output_nr is_nested hash
 """
 SILENT: Final = frozenset(_SILENT_NAMES.split())
-SHORT: Final = {
+_ALIASES: Final = {
+    "iadd": "add",
+    "isub": "sub",
+    "imul": "mul",
+    "idiv": "div",
+    "itruediv": "div",
     "truediv": "div",
     "true_divide": "div",
     "divide": "div",
@@ -87,7 +92,14 @@ def plain_name(func: Any) -> str:
     if name in ("__get__", "__set__"):
         return ("set " if name == "__set__" else "") + getattr(getattr(func, "__self__", None), "__name__", "")
     plain = name.strip("_")
-    return SHORT.get(plain, plain)
+    return _ALIASES.get(plain, plain)
+
+
+def is_in_place(func: Any) -> bool:
+    """Whether it changes its first argument: ``w.sub_(g)``, ``w -= g``, ``w.data = v``, ``w[i] = v``."""
+    raw, name = getattr(func, "__name__", ""), plain_name(func)
+    method = raw.endswith("_") and not raw.endswith("__")
+    return name in ("set data", "setitem") or raw in _AUGMENTED or (method and name in _IN_PLACE)
 
 
 def options_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
