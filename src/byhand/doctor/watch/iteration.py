@@ -19,8 +19,8 @@ from byhand.doctor.watch.computed import Key, Scalars
 from byhand.doctor.watch.finite_differences import labels_of
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.listening import on_result, on_scalars, on_update
+from byhand.doctor.watch.products import Products
 from byhand.doctor.watch.recorder import Recorder
-from byhand.doctor.watch.stepped import Products
 
 __all__ = ["Iteration", "Made", "Seen"]
 
