@@ -14,14 +14,14 @@ from typing import Final, final
 from byhand.doctor.audit.audit import Audit, audit
 from byhand.doctor.audit.derived import clocks_to_probe, setting_up
 from byhand.doctor.audit.evidence import Evidence
-from byhand.doctor.checks.fine import looked
 from byhand.doctor.checks.program.style import style_notes
-from byhand.doctor.checks.table import CHECKS, GAIN
+from byhand.doctor.checks.table import GAIN
 from byhand.doctor.finding import Finding
 from byhand.doctor.fold import fold
 from byhand.doctor.job import Fence, Job
-from byhand.doctor.judge import leave_ignored, look, preload
+from byhand.doctor.judge import leave_ignored, look, silent
 from byhand.doctor.run.linux import cores
+from byhand.doctor.run.preload import preload
 from byhand.doctor.run.scratch import Scratch
 from byhand.doctor.run.workshop import NETWORK, Workshop
 from byhand.doctor.text.edits import Edits, apply
@@ -150,13 +150,12 @@ def examine(
             evidence, found, again, spare, measure=reached, gains=GAIN, at_once=_at_once(), crowding=_CROWDING
         )
     proven = replace(proven, findings=fold([*proven.findings, *style_notes(evidence)]))
-    spoken = {finding.check for finding in everything}
     return Examination(
         program,
         trace,
         evidence.audit,
         proven,
-        tuple(name for name in CHECKS if name not in spoken and looked(name, evidence)),
+        silent(evidence, everything),
         ignored,
         time.monotonic() - began,
     )

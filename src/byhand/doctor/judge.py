@@ -1,6 +1,5 @@
 """What the checks say of a trace, and what is left of it without experiments."""
 
-import importlib.util
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from byhand.doctor.text.program import Program
 from byhand.doctor.trace import Trace
 from byhand.doctor.trial.prove import prove
 
-__all__ = ["Judgement", "judge", "leave_ignored", "look", "preload"]
+__all__ = ["Judgement", "judge", "leave_ignored", "look", "silent"]
 
 _IGNORE: Final = re.compile(r"#\s*byhand:\s*ignore(?:\[([\w\s,-]*)\])?")
 
@@ -55,11 +54,9 @@ def judge(program: Program, trace: Trace) -> Judgement:
     if running:
         found = [finding for finding in found if finding.check not in _AT_THE_END]
     proven = prove(evidence, found, _no_runs, 0.0, measure=lambda _: None).findings
-    spoken = {finding.check for finding in everything}
-    return Judgement(
-        proven if running else fold([*proven, *style_notes(evidence)]),
-        None if running else sum(name not in spoken and looked(name, evidence) for name in CHECKS),
-    )
+    if running:
+        return Judgement(proven, None)
+    return Judgement(fold([*proven, *style_notes(evidence)]), len(silent(evidence, everything)))
 
 
 def _no_runs(sets: Sequence[Edits], steps: int | None, shift: int) -> list[Trace]:
@@ -69,6 +66,12 @@ def _no_runs(sets: Sequence[Edits], steps: int | None, shift: int) -> list[Trace
 def look(evidence: Evidence) -> list[Finding]:
     """What every check says."""
     return [finding for check in CHECKS.values() for finding in check(evidence)]
+
+
+def silent(evidence: Evidence, everything: Iterable[Finding]) -> tuple[str, ...]:
+    """The checks that had something to look at and found nothing wrong, where ``everything`` is what ``look`` gave."""
+    spoken = {finding.check for finding in everything}
+    return tuple(name for name in CHECKS if name not in spoken and looked(name, evidence))
 
 
 def leave_ignored(program: Program, found: Iterable[Finding]) -> tuple[list[Finding], int]:
@@ -83,20 +86,3 @@ def leave_ignored(program: Program, found: Iterable[Finding]) -> tuple[list[Find
         else:
             kept.append(finding)
     return kept, ignored
-
-
-def preload(program: Program) -> list[str]:
-    """What the worker imports before it forks: what the program and the modules beside it name."""
-    texts = [unit.code for unit in program.units]
-    for file in list(program.folder.glob("*.py"))[:50]:
-        try:
-            texts.append(file.read_text("utf-8", errors="ignore"))
-        except OSError:
-            continue
-    text = "\n".join(texts)
-    names = ["numpy"]
-    if re.search(r"\b(torch|byhand|fastai|lightning|fastbook|skorch|torchvision)\b", text):
-        names.append("torch")
-    if re.search(r"\b(sklearn|scipy)\b", text) and importlib.util.find_spec("sklearn"):
-        names.append("sklearn.metrics")
-    return names

@@ -5,7 +5,7 @@ The *clock* is the number of times that parameters were updated before something
 clock saw the same weights. Arrays are NumPy's, in the program's own orientation unless a field says otherwise.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, final
 
 import numpy as np
@@ -290,7 +290,7 @@ class Trace:
     tapes: tuple[Tape, ...] = ()
     trained_on: Examples | None = None
     evaluated_on: Examples | None = None
-    libraries: tuple[str, ...] = field(default=())  # torch, numpy, sklearn, ... that the program imported
+    libraries: tuple[str, ...] = ()  # torch, numpy, sklearn, ... that the program imported
     clips: tuple[Clip, ...] = ()
     layers: tuple[Layer, ...] = ()
     probes: tuple[Probe, ...] = ()  # from a run of their own

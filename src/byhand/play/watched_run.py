@@ -11,8 +11,9 @@ from typing import Any, Final, final
 
 from byhand.doctor.finding import Finding
 from byhand.doctor.job import Job
-from byhand.doctor.judge import judge, preload
+from byhand.doctor.judge import judge
 from byhand.doctor.run import mailbox
+from byhand.doctor.run.preload import preload
 from byhand.doctor.run.workshop import Workshop
 from byhand.doctor.show.sentences import ended
 from byhand.doctor.text.program import Program

@@ -144,8 +144,6 @@ def test_what_the_first_run_made_is_not_in_it_unless_asked_for(folder: Path) -> 
         assert in_copy(copies, folder / "data" / "fetched" / "rows.gz").is_symlink()
         assert not in_copy(copies, folder / "new.pt").is_symlink()
         assert in_copy(copies, folder / "notes.txt").read_text() == "notes"
-        scratch.refresh(new_only=False)
-        assert in_copy(scratch.fresh(), folder / "notes.txt").read_text() == "after the run"
 
 
 def test_own_puts_copies_in_the_place_of_links(folder: Path) -> None:

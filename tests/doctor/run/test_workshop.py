@@ -358,7 +358,7 @@ def test_a_run_is_hurried_or_given_up_from_another_thread(tmp_path: Path, monkey
             except DataError as error:
                 ended.append(error)
 
-        for end in (lambda: workshop.hurry(0.0, 0.0), workshop.give_up):
+        for end in (lambda: workshop.hurry(600.0, 0.0), workshop.give_up):
             (tmp_path / "begun").unlink(missing_ok=True)
             thread = threading.Thread(target=run)
             thread.start()

@@ -312,12 +312,17 @@ def test_what_is_told_of_a_line_of_each_kind() -> None:
         ("o.ps[i + 1].W = o.ps[i + 1].W - g", "o.ps[i + 1].W"),
         ("W, k = W - g, 'V'", "W"),
         ("W = complex(real=W - g)", "W"),
+        ("W = subtract(W, 2 * g)", "W"),
+        ("o.W = sub(g, o.W)", "o.W"),
+        ("W = add(multiply(W, 2), g)", "W"),
+        ("W = abs(subtract(W, g))", "W"),
     ],
 )
 def test_a_step_from_the_old_value(code: str, target: str) -> None:
     o = SimpleNamespace(W=1.0)
     o.ps = [None, o]
-    run = watch(code, W=1.0, g=0.5, p={"W": 1.0}, k="W", o=o, i=0)
+    functions = {"add": operator.add, "subtract": operator.sub, "sub": operator.sub, "multiply": operator.mul}
+    run = watch(code, W=1.0, g=0.5, p={"W": 1.0}, k="W", o=o, i=0, **functions)
     assert run.error is None
     assert [(event[0], event[1]) for event in run.told("rebound")] == [(target, 1.0)]
     assert run.texts("rebound") == [code]
@@ -336,10 +341,12 @@ def test_a_step_from_the_old_value(code: str, target: str) -> None:
         "W, k = divmod(W + 1, 2)",
         "W = k = W + 1",
         "W = p[W - 1]",
+        "W = subtract(g, 1)",
+        "W = multiply(W, 2)",
     ],
 )
 def test_no_step_where_the_old_value_may_not_be_there(code: str) -> None:
-    run = watch(code, W=1, g=0, p=[4])
+    run = watch(code, W=1, g=0, p=[4], subtract=operator.sub, multiply=operator.mul)
     assert run.error is None
     assert run.told("rebound") == []
     assert "W" in [name for name, _ in run.told("named")]

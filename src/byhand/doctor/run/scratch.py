@@ -48,7 +48,7 @@ class Scratch:
     def __enter__(self) -> Self:
         self._base = Path(os.path.realpath(tempfile.mkdtemp(prefix="byhand-scratch-", dir=self._inside)))
         try:
-            self._take()
+            self.refresh()
         except BaseException:
             remove(self._base)
             raise
@@ -71,20 +71,15 @@ class Scratch:
         for copy in copies.values():
             remove(copy.parent)
 
-    def refresh(self, new_only: bool = True) -> None:
-        """Take in files that the folders have now: only the new ones (downloads), or all as they are."""
-        if not new_only:
-            self.drop(self._copies("0"))
-        self._take()
+    def refresh(self) -> None:
+        """Take in what is new in the folders, as downloads are; what was there already stays as it was."""
+        for top, copy in self._copies("0").items():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _surround(top, copy, self._whole, (self._base, self._inside or self._base))
 
     def _copies(self, number: str) -> dict[Path, Path]:
         # The name of the folder stays what it was.
         return {top: self._base / number / str(i) / top.name for i, top in enumerate(self._tops)}
-
-    def _take(self) -> None:
-        for top, copy in self._copies("0").items():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            _surround(top, copy, self._whole, (self._base, self._inside or self._base))
 
 
 def own(path: Path, copy: Path, originals: Sequence[str], *, emptied: bool = False) -> None:

@@ -20,7 +20,7 @@ from byhand.doctor.run.scratch import remove
 from byhand.doctor.trace import LIMIT, End, Trace
 from byhand.errors import DataError
 
-__all__ = ["NETWORK", "Job", "Workshop"]
+__all__ = ["NETWORK", "Workshop"]
 
 NETWORK: Final = "it used the network"
 """A note of the trace: what it fetched may be among the files that a replay needs."""

@@ -199,8 +199,8 @@ def apply(program: Program, edits: Iterable[Edit]) -> dict[str, str]:
     return {name: splice(unit.source, spans(unit.source, own, unit.code)) for name, (unit, own) in of.items()}
 
 
-def key(place: Place) -> str:
-    """The name of a place's file or cell: ``file`` or ``file#cell``."""
+def key(place: Place | Unit) -> str:
+    """The name of a file or cell, or of that of a place: ``file`` or ``file#cell``."""
     return place.file if place.cell is None else f"{place.file}#{place.cell}"
 
 

@@ -4,13 +4,12 @@ Cell k is what was run as [k], so that a place in the notebook has the number th
 again is an empty cell.
 """
 
-import ast
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from byhand.doctor.text.magics import plain_code
+from byhand.doctor.text.parsing import is_python
 
 __all__ = ["alone", "as_notebook", "session"]
 
@@ -81,10 +80,4 @@ def _first(cell: str) -> str:
 
 
 def _is_python(cell: str) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd escapes the session has told
-        try:
-            ast.parse(plain_code(cell)[0])
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-    return True
+    return is_python(plain_code(cell)[0])

@@ -3,13 +3,13 @@
 What times or captures code runs it; shell commands, other languages and the settings of the notebook itself go.
 """
 
-import ast
 import importlib
 import re
 import textwrap
-import warnings
 from dataclasses import dataclass
 from typing import Any, Final, final
+
+from byhand.doctor.text.parsing import is_python
 
 __all__ = ["Patience", "plain_code"]
 
@@ -55,12 +55,12 @@ def plain_code(
     """
     patience = patience or Patience()
     cell = _Cell(source)
-    if not (_parses(source) if sound is None else sound):
+    if not (is_python(source) if sound is None else sound):
         cell.strip()
         cell.cell_magics(patience)
         while (
             patience.lasts(len(text := "\n".join(cell.lines)))
-            and (text == source or not _parses(text))
+            and (text == source or not is_python(text))
             and cell.line_magic()
         ):
             pass
@@ -70,16 +70,6 @@ def plain_code(
 
 def _ipython() -> Any:
     return importlib.import_module("IPython.core.inputtransformer2")  # half a second, for those who need it
-
-
-def _parses(code: str) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-    return True
 
 
 @final
@@ -112,7 +102,7 @@ class _Cell:
                     self.lines[first] = f"{target} = {_CAPTURED}"
                 elif name == "timeit":
                     self._run(first, 0, match[0])
-            elif name in _FOREIGN or not _parses(plain_code(body, patience)[0]):
+            elif name in _FOREIGN or not is_python(plain_code(body, patience)[0]):
                 self._empty(first, len(self.lines) - 1)
                 if name in ("writefile", "file") and rest:
                     mode, file = "a" if "-a" in rest.split() else "w", rest.split()[-1].strip("\"'")
@@ -157,7 +147,7 @@ class _Cell:
         words = self.lines[first].split(maxsplit=1)
         if not words or any(line.strip() for line in self.lines[first + 1 :]):
             return
-        if len(words) > 1 and _parses(self.lines[first]):
+        if len(words) > 1 and is_python(self.lines[first]):
             return
         if words[0] in _ALONE:
             self._empty(first, first)

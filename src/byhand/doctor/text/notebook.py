@@ -14,7 +14,7 @@ from byhand.errors import DataError
 from byhand.files import read_at_most
 from byhand.text import brief
 
-__all__ = ["read_notebook", "shows_last"]
+__all__ = ["code_cells", "read_notebook", "shows_last"]
 
 _FILE: Final = 16 << 20  # bytes, outputs and all
 _CODE: Final = 1 << 19  # characters of all code cells; each is parsed, and what IPython alone knows twice or more
@@ -33,7 +33,7 @@ def read_notebook(path: Path) -> tuple[Unit, ...]:
             raise DataError(f"{path} has {size:,} bytes, more than {_FILE:,}; clear its outputs, and save it again")
         notebook = json.loads(read_at_most(path, _FILE).decode("utf-8-sig"), object_pairs_hook=_once)
         language = _language(notebook)
-        cells = list(_code_cells(notebook))
+        cells = [_source(cell) for cell in code_cells(notebook)]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = (
             f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError)
@@ -85,10 +85,19 @@ def _language(notebook: dict[str, Any]) -> str:
     return str(kernel.get("language") or info.get("name") or "python")
 
 
-def _code_cells(notebook: dict[str, Any]) -> Iterator[str]:
+def code_cells(notebook: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The code cells of a notebook of format 3 or 4, in order.
+
+    Raises:
+        TypeError, KeyError, AttributeError: it is not as its format says.
+    """
     sheets = [notebook] if "cells" in notebook else notebook["worksheets"]
     for sheet in cast("list[dict[str, Any]]", sheets):
         for cell in cast("list[dict[str, Any]]", sheet["cells"]):
             if cell.get("cell_type") == "code":
-                source: str | list[str] = cell.get("source", cell.get("input", ""))
-                yield source if isinstance(source, str) else "".join(source)
+                yield cell
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source: str | list[str] = cell.get("source", cell.get("input", ""))
+    return source if isinstance(source, str) else "".join(source)

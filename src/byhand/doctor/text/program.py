@@ -1,13 +1,13 @@
 """The user's program as text: its file or cells, their syntax trees, and the words that stand at a place."""
 
 import ast
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, cast, final
 
 from byhand.doctor.place import Place
+from byhand.doctor.text.parsing import parsed
 
 __all__ = ["Program", "Unit"]
 
@@ -37,12 +37,7 @@ class Unit:
 
     @cached_property
     def _parsed(self) -> ast.Module | Exception:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd escapes Python tells when it runs the program
-            try:
-                return ast.parse(self.code)
-            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                return error.with_traceback(None)
+        return parsed(self.code)
 
     @cached_property
     def _lines(self) -> list[str]:

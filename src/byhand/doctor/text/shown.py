@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, final
 
+from byhand.doctor.text.notebook import code_cells
+
 __all__ = ["Shown", "read_shown"]
 
 
@@ -23,9 +25,7 @@ def read_shown(path: Path) -> tuple[Shown, ...]:
     """The code cells of a notebook; empty where it cannot be read as one."""
     try:
         notebook = json.loads(path.read_text("utf-8-sig"))
-        sheets = [notebook] if "cells" in notebook else notebook.get("worksheets", [])
-        cells = [cell for sheet in sheets for cell in sheet["cells"] if cell.get("cell_type") == "code"]
-        return tuple(_shown(number, cell) for number, cell in enumerate(cells, start=1))
+        return tuple(_shown(number, cell) for number, cell in enumerate(code_cells(notebook), start=1))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return ()
 

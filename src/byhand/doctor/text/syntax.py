@@ -29,6 +29,11 @@ SIGNS: Final[Mapping[type[ast.cmpop], str]] = MappingProxyType(
 )
 """The comparisons of numbers."""
 
+_FUNCTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {"add": "add", "subtract": "sub", "sub": "sub", "multiply": "mul", "mul": "mul"}
+)
+"""NumPy's and torch's functions that are operators."""
+
 _ITSELF: Final = frozenset({"data", "detach", "clone", "copy"})  # w.data and w.detach() stand for w
 
 
@@ -161,10 +166,11 @@ def _has_steps(value: ast.expr, old: str) -> bool:
 
 
 def _has_step(value: ast.expr, old: str) -> bool:
+    name, sides = _operation(value)
+    if name in ("add", "sub") and any(_is_old(side, old) for side in sides):
+        return True
     match value:
-        case ast.BinOp(left, operator, right):
-            if isinstance(operator, ast.Add | ast.Sub) and (_is_old(left, old) or _is_old(right, old)):
-                return True
+        case ast.BinOp(left, _, right):
             return _has_step(left, old) or _has_step(right, old)
         case ast.Call(function, arguments, keywords):
             inner = [*arguments, *(keyword.value for keyword in keywords)]
@@ -177,15 +183,27 @@ def _has_step(value: ast.expr, old: str) -> bool:
 
 def _is_old(value: ast.expr, old: str) -> bool:
     """Whether it is the old value, the same under another hood (``w.data``), or a multiple of it."""
+    name, sides = _operation(value)
+    if name == "mul":
+        return any(_is_old(side, old) for side in sides)
     match value:
         case ast.Attribute(inner, name) | ast.Call(ast.Attribute(inner, name), [], []) if name in _ITSELF:
             return ast.unparse(value) == old or _is_old(inner, old)
-        case ast.BinOp(left, ast.Mult(), right):
-            return _is_old(left, old) or _is_old(right, old)
         case ast.Name() | ast.Attribute() | ast.Subscript():
             return ast.unparse(value) == old
         case _:
             return False
+
+
+def _operation(value: ast.expr) -> tuple[str, tuple[ast.expr, ...]]:
+    """An operator's name and its two sides, be it written ``w - g`` or ``np.subtract(w, g)``; "" for all else."""
+    match value:
+        case ast.BinOp(left, operator, right):
+            return operator_name(operator), (left, right)
+        case ast.Call(function, [left, right]) if name := _FUNCTIONS.get(last_name(function)):
+            return name, (left, right)
+        case _:
+            return "", ()
 
 
 def is_constant(node: ast.expr) -> bool:

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from byhand.doctor.place import Place
 from byhand.doctor.text.program import Unit
+from byhand.doctor.text.syntax import pairs
 
 __all__ = ["NO_FUNCTION", "assignments", "first_line", "function_around", "holds", "last_line", "numbers", "path_to"]
 
@@ -48,9 +49,9 @@ def assignments(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
-                    yield from _pairs(target, value)
+                    yield from _named(target, value)
             case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
-                yield from _pairs(target, value)
+                yield from _named(target, value)
             case ast.arguments(posonlyargs=first, args=args, defaults=defaults, kwonlyargs=named, kw_defaults=others):
                 last = [*first, *args][len(first) + len(args) - len(defaults) :]
                 for name, value in zip([*last, *named], [*defaults, *others], strict=True):
@@ -123,10 +124,5 @@ def _result(a: float, op: ast.Mult | ast.Div | ast.Pow, b: float) -> float:
             return math.pow(a, b)
 
 
-def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(target, ast.Tuple | ast.List):
-        if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
-            for one, its in zip(target.elts, value.elts, strict=True):
-                yield from _pairs(one, its)
-    else:
-        yield ast.unparse(target), value
+def _named(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    return ((ast.unparse(one), its) for one, its, own in pairs(target, value) if own)

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from byhand.doctor.watch.arrays import is_float, is_numpy
 from byhand.doctor.watch.shares import Shares
 
-__all__ = ["DIAGONAL", "DROPPED", "FORMULA", "OUTPUT", "Activations", "Site"]
+__all__ = ["DROPPED", "Activations", "Site", "activation"]
 
-_NAMES: Final = frozenset(
-    {"maximum", "fmax", "clip", "clamp", "where", "tanh", "sigmoid", "expit", "relu", "mul", "multiply", "div"}
-)
+_NAMES: Final = frozenset({"maximum", "clamp", "where", "tanh", "sigmoid", "relu", "mul", "div", "reciprocal"})
 _MOST: Final = 400  # activations of an iteration
 _ROOM: Final = 4_000_000  # elements
 
-DROPPED, OUTPUT, FORMULA, DIAGONAL = "dropped", "of its output", "formula of its input", "diagonal"
+DROPPED, _OUTPUT, _FORMULA, _DIAGONAL = "dropped", "of its output", "formula of its input", "diagonal"
 _OTHERS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
     {  # of z and a: derivatives that belong to another one
         "of the sigmoid": lambda z, a: a * (1 - a),
@@ -85,8 +83,8 @@ class Activations:
         """The derivatives that may have been taken there, but for its own; the likelier ones first."""
         kind = self.of[site][0].kind
         if kind == "softmax":
-            return [DIAGONAL, DROPPED]
-        own = {"relu": [DROPPED]}.get(kind, [DROPPED, OUTPUT, FORMULA])
+            return [_DIAGONAL, DROPPED]
+        own = {"relu": [DROPPED]}.get(kind, [DROPPED, _OUTPUT, _FORMULA])
         return own + [how for how in _OTHERS if not how.startswith(f"of the {kind}")]
 
     def replaced(self, site: Site, time: int, how: str, z: Any) -> Any:
@@ -129,16 +127,17 @@ def activation(name: str, operands: tuple[Any, ...], result: Any, shares: Shares
     if name not in _NAMES or result.size < 2:
         return None
     with np.errstate(all="ignore"):
-        if name in ("div", "divide", "true_divide"):  # 1 / (1 + exp(−z))
-            if len(operands) != 2 or not np.isscalar(operands[0]) or not (result > 0).all() or not (result < 1).all():
+        if name in ("div", "reciprocal"):  # 1 / (1 + exp(−z))
+            inverse = name == "reciprocal" or (len(operands) > 1 and np.isscalar(operands[0]) and operands[0] == 1)
+            if not inverse or not (result > 0).all() or not (result < 1).all():
                 return None
-            return ("sigmoid", np.log(result) - np.log1p(-result)) if operands[0] == 1 else None
+            return "sigmoid", np.log(result) - np.log1p(-result)
         arrays = [x for x in operands if is_numpy(x) and x.shape == result.shape and is_float(x)]
         for z in arrays[:2]:
-            masked = name not in ("mul", "multiply") or any(is_numpy(x) and x.dtype.kind == "b" for x in operands)
+            masked = name != "mul" or any(is_numpy(x) and x.dtype.kind == "b" for x in operands)
             if masked and np.array_equal(result, np.maximum(z, 0)) and (z < 0).any():
                 return "relu", z
-            if name in ("mul", "multiply", "where", "maximum", "clip", "clamp"):
+            if name in ("mul", "where", "maximum", "clamp"):
                 continue
             if np.allclose(result, np.tanh(z), rtol=1e-6, atol=1e-9):
                 return "tanh", z
@@ -154,10 +153,10 @@ def _slope(one: _One, how: str) -> Any:
         return one.a * (1 - one.a)
     if how in _OTHERS:
         return _OTHERS[how](one.z, one.a)
-    at = one.z if how == FORMULA else one.a
+    at = one.z if how == _FORMULA else one.a
     if one.kind == "tanh":
-        return 1 - at**2 if how == FORMULA else 1 - np.tanh(at) ** 2
-    if how == FORMULA:
+        return 1 - at**2 if how == _FORMULA else 1 - np.tanh(at) ** 2
+    if how == _FORMULA:
         return at * (1 - at)
     return _logistic(at)
 

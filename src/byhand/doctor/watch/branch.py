@@ -13,7 +13,6 @@ What a branch writes goes nowhere: not to standard output, and files only where 
 light run, on a copy.
 """
 
-import gc
 import os
 import select
 import signal
@@ -25,6 +24,7 @@ from contextlib import suppress
 from typing import Final, NoReturn, final
 
 from byhand.doctor.run.linux import die_with
+from byhand.doctor.watch.forked import be_quiet
 from byhand.doctor.watch.recorder import Recorder
 
 __all__ = ["Branch", "end_branch", "start"]
@@ -90,15 +90,7 @@ def start(recorder: Recorder, seconds: float) -> Branch:
         return Branch(process, reading, time.monotonic() + seconds)
     die_with(parent)
     os.close(reading)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # kills
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)  # the pool of threads has not come along
-    gc.disable()  # it would touch, and so copy, every object that there is
+    be_quiet(seconds)
     recorder.on = recorder.branched = True  # at a fork it is switched off, for processes that the program starts
     return Branch(0, writing, 0.0)
 

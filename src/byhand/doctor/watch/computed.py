@@ -74,7 +74,7 @@ class Scalars:
         """
         if name == "getitem" and is_numpy(result) and result.ndim == 1 and result.dtype.kind in "iu":
             self._classes = result
-        if name not in ("div", "divide", "true_divide", "exp") or not is_numpy(result) or result.ndim != 2:
+        if name not in ("div", "exp") or not is_numpy(result) or result.ndim != 2:
             return
         if not is_float(result) or not 1 < result.size <= _LARGE or not (result >= 0).all():
             return

@@ -97,10 +97,10 @@ class Evaluations:
         """Two arrays were compared, or handed to a metric; kept if one of them is a prediction, by value."""
         if len(self.comparisons) >= _MOST:
             return
-        sides = [as_numpy(side) for side in (left, right)]
-        if sides[0] is None or sides[1] is None or not sides[0].size or not sides[1].size:
+        a, b = as_numpy(left), as_numpy(right)
+        if a is None or b is None or not a.size or not b.size:
             return
-        flat = [side.reshape(-1) for side in sides if side is not None]
+        flat = a.reshape(-1), b.reshape(-1)
         for mine, other in ((0, 1), (1, 0)):
             index = self._predicted(flat[mine])
             if index is None or not is_label_like(flat[other]):
@@ -113,14 +113,10 @@ class Evaluations:
             else:
                 equal, total, shape = int(found.sum()), found.size, tuple(found.shape)
                 equal = total - equal if name == "!=" else equal
-            draft = self.predictions[index][1]
-            shapes = [tuple(int(k) for k in side.shape) for side in sides if side is not None]
-            record = Comparison(None, index, place, name, shapes[0], shapes[1], shape, equal, total, labels)
-            self.comparisons.append((self._forwards.event, draft, record))
-            self._labels.note(draft, labels, COMPARED)
+            self._compared(index, Comparison(None, index, place, name, a.shape, b.shape, shape, equal, total, labels))
             return
         if outcome is not None:
-            self._compare_one_hot(name, sides[0], sides[1], as_numpy(outcome), place)
+            self._compare_one_hot(name, a, b, as_numpy(outcome), place)
 
     def _compare_one_hot(
         self, name: str, left: NDArray[Any], right: NDArray[Any], found: NDArray[Any] | None, place: Place | None
@@ -135,12 +131,16 @@ class Evaluations:
             if index is not None and labels is not None:
                 equal = int(found.sum())
                 equal = found.size - equal if name == "!=" else equal
-                draft = self.predictions[index][1]
-                shape = tuple(int(k) for k in found.shape)
+                shape = found.shape
                 record = Comparison(None, index, place, name, shape, shape, shape, equal, found.size, labels)
-                self.comparisons.append((self._forwards.event, draft, record))
-                self._labels.note(draft, labels, COMPARED)
+                self._compared(index, record)
                 return
+
+    def _compared(self, index: int, record: Comparison) -> None:
+        """Keep a comparison with a prediction: what it was compared with are its forward's labels, perhaps."""
+        draft = self.predictions[index][1]
+        self.comparisons.append((self._forwards.event, draft, record))
+        self._labels.note(draft, record.labels, COMPARED)
 
     def _predicted(self, flat: NDArray[Any]) -> int | None:
         for index in range(len(self.predictions) - 1, max(-1, len(self.predictions) - 6), -1):

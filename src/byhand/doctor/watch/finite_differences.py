@@ -126,7 +126,7 @@ class Differences:
 
         def result(k: int, name: str, operands: tuple[Any, ...], value: Any) -> None:
             scalars.share(k, name, value)
-            if name in ("sub", "subtract") and not any(value is one for value in operands for one in own):
+            if name == "sub" and not any(value is one for value in operands for one in own):
                 scalars.differ(k, *operands[:2])
 
         def update(name: str, old: Any, new: Any, place: Any) -> None:

@@ -8,7 +8,10 @@ from typing import Final, final
 
 from byhand.doctor.place import Place
 
-__all__ = ["Frames"]
+__all__ = ["OWN", "Frames"]
+
+OWN: Final = str(Path(__file__).parents[1])
+"""The folder of the doctor's own code."""
 
 _DEEPEST: Final = 8  # user frames of a stack
 _HOOKS: Final = str(Path(__file__).with_name("hooks.py"))

@@ -6,6 +6,8 @@ Tensors are torch's own business (``torch_calls``); here are NumPy's arrays, pla
 import builtins
 import sys
 import types
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast, final
 
 import numpy as np
@@ -14,7 +16,7 @@ from byhand.doctor.place import Place
 from byhand.doctor.watch.arrays import is_array, is_listed, is_numpy, is_tensor, remade
 from byhand.doctor.watch.coarse import CASTS, ROUNDINGS
 from byhand.doctor.watch.compared import Compared
-from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, SHORT, VIEWS
+from byhand.doctor.watch.numpy_names import ARITHMETIC, CHOICES, COMPARISONS, METRICS, PRODUCTS, VIEWS, operation
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.safe import unwatched
 from byhand.doctor.watch.scalars import is_number
@@ -33,7 +35,7 @@ class Hooks:
     def __init__(self, recorder: Recorder, places: list[Place]) -> None:
         self.slice = slice  # the builtin, whose name the user may have taken
         self._recorder, self._places = recorder, places
-        self._named: dict[int, int] = {}
+        self._named: Counter[int] = Counter()  # by place: values that were named there
         self._compared = Compared(recorder.evaluations)
 
     # Comparisons and calls.
@@ -55,7 +57,6 @@ class Hooks:
     def call(self, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call of something whose name is known to matter."""
         recorder = self._recorder
-        name = str(getattr(function, "__name__", ""))
         if function is builtins.print:
             with recorder.safe:
                 self._print(k, args, kwargs)
@@ -63,26 +64,25 @@ class Hooks:
                 return function(*args, **kwargs)
         if not recorder.on:
             return function(*args, **kwargs)
-        operands = args
-        owner = getattr(function, "__self__", None)
-        if name == "manual_seed" and type(owner).__name__ == "Generator" and args:
+        name, operands = operation(function, args)
+        if name == "manual_seed" and type(getattr(function, "__self__", None)).__name__ == "Generator" and args:
             recorder.seeded = True
             return function(args[0] + recorder.shift, *args[1:])
-        if is_numpy(owner):
-            operands = (owner, *args)
-        short = SHORT.get(name, name)
         unknown = False
-        if short in PRODUCTS:
+        if name in PRODUCTS:
             arrays: list[Any] = [value for value in operands if is_numpy(value)]
             if len(arrays) == 2:
                 with recorder.safe:
                     unknown = recorder.forwards.product("matmul", arrays[0], arrays[1])
         result = function(*args, **kwargs)
         with recorder.safe:
-            if short in METRICS:
-                self._metric(k, short, args, kwargs)
+            out = kwargs.get("out")
+            if is_numpy(out) and any(value is out for value in operands):  # np.subtract(w, g, out=w) is w -= g
+                self.changed(k, recorder.lineage.known_name(out) or "", name, out)
+            if name in METRICS:
+                self._metric(k, name, args, kwargs)
             elif any(is_numpy(value) for value in operands) or is_numpy(result):
-                self._numpy(k, short, operands, kwargs, result, unknown)
+                self._numpy(k, name, operands, kwargs, result, unknown)
         return result
 
     def _print(self, k: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -112,18 +112,14 @@ class Hooks:
         """Say of a NumPy operation what its result is made of; write it on the tape."""
         recorder = self._recorder
         arrays: list[Any] = [value for value in operands if is_numpy(value)]
-        axis: Any
         if not arrays and operands and is_listed(operands[0]):
             arrays = [value for value in operands[0] if is_numpy(value)][:64]
         if name in CHOICES and arrays:
-            axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
-            if isinstance(axis, int) and axis < 0:
-                axis += arrays[0].ndim
+            axis = _axis(arrays[0], operands, options, None)
             recorder.evaluations.predict(name, arrays[0], axis, np.asarray(result), self._places[k])
         if name == "argsort" and arrays and arrays[0].ndim == 2:
-            axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), -1))
-            last = axis % 2 if isinstance(axis, int) else None
-            recorder.evaluations.rank(arrays[0], last, result, falling=False, place=self._places[k])
+            axis = _axis(arrays[0], operands, options, -1)
+            recorder.evaluations.rank(arrays[0], axis, result, falling=False, place=self._places[k])
         if arrays and (name in ROUNDINGS or name in CASTS):
             kept = name in CASTS and is_numpy(result) and result.dtype.kind == "f"
             recorder.evaluations.coarse.note(arrays[0], result, None if kept else self._places[k], cast=name in CASTS)
@@ -149,13 +145,11 @@ class Hooks:
         if operands and is_listed(operands[0]):  # a column of ones may stand before what the model computed
             lineage = self._recorder.lineage
             operands = sorted(operands[0], key=lambda one: is_numpy(one) and lineage.role(one) == "data")
-        axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), None))
         plain = {key: value for key, value in options.items() if isinstance(value, int | float | str | bool)}
         if name in ("sum", "mean", "max", "min", "amax", "amin", "argmax", "argmin", "softmax", "logsumexp"):
-            first = operands[0]
-            plain["axis"] = axis + first.ndim if isinstance(axis, int) and axis < 0 and is_array(first) else axis
+            plain["axis"] = _axis(operands[0], operands, options, None)
             operands = operands[:1]
-        self._recorder.tape.op("matmul" if name == "dot" else name, operands, plain, result, self._places[k], None)
+        self._recorder.tape.op(name, operands, plain, result, self._places[k], None)
 
     # Arithmetic.
 
@@ -223,8 +217,8 @@ class Hooks:
         if type(value) in _PLAIN:
             if type(value) is float and self._recorder.settings.wants(name):
                 self._recorder.set(name, value, self._places[k])
-            elif type(value) in (list, dict) and self._named.get(k, 0) < _NAMED_ONCE:
-                self._named[k] = self._named.get(k, 0) + 1
+            elif type(value) in (list, dict) and self._named[k] < _NAMED_ONCE:
+                self._named[k] += 1
                 with self._recorder.safe:
                     self._recorder.members(value, self._places[k])
             return
@@ -234,10 +228,9 @@ class Hooks:
             return
         if not self._recorder.on:
             return
-        times = self._named.get(k, 0)
-        self._named[k] = times + 1
+        self._named[k] += 1
         with self._recorder.safe, unwatched():
-            self._recorder.name(name, value, self._places[k], times < _NAMED_ONCE)
+            self._recorder.name(name, value, self._places[k], self._named[k] <= _NAMED_ONCE)
 
     def changed(self, k: int, name: str, sign: str, value: Any) -> None:
         """``name -= ...`` is done."""
@@ -267,11 +260,10 @@ class Hooks:
     def _rebind(self, k: int, name: str, old: Any, new: Any) -> None:
         if not is_array(old) or not is_array(new) or old.shape != new.shape or old is new:
             return
-        times = self._named.get(k, 0)
-        self._named[k] = times + 1
+        self._named[k] += 1
         with unwatched():
             self._recorder.steps.rebind(name, old, new, self._places[k])
-            self._recorder.name(name, new, self._places[k], times < _NAMED_ONCE)
+            self._recorder.name(name, new, self._places[k], self._named[k] <= _NAMED_ONCE)
 
     def kept(self, k: int, value: Any) -> Any:
         """``list.append(value)``."""
@@ -282,8 +274,8 @@ class Hooks:
 
     def member(self, k: int, value: Any) -> Any:
         """``d["key"] = value``, ``list.append(value)``."""
-        if is_numpy(value) and self._recorder.on and self._named.get(k, 0) < _MEMBERS:
-            self._named[k] = self._named.get(k, 0) + 1
+        if is_numpy(value) and self._recorder.on and self._named[k] < _MEMBERS:
+            self._named[k] += 1
             with self._recorder.safe:
                 self._recorder.members([value], self._places[k])
         return value
@@ -318,3 +310,9 @@ class Hooks:
             if self._recorder.on:
                 values = (float(value),) if is_number(value) else ()
                 self._recorder.print(text[:2000], values, self._places[k])
+
+
+def _axis(array: Any, operands: Sequence[Any], options: Mapping[str, Any], usual: int | None) -> Any:
+    """The axis that a NumPy function works along, counted from 0; None: all of them."""
+    axis = options.get("axis", next((value for value in operands[1:] if type(value) is int), usual))
+    return axis + array.ndim if isinstance(axis, int) and axis < 0 and is_array(array) else axis

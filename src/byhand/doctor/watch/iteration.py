@@ -19,8 +19,8 @@ from byhand.doctor.watch.computed import Key, Scalars
 from byhand.doctor.watch.finite_differences import labels_of
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.listening import on_result, on_scalars, on_update
+from byhand.doctor.watch.products import Products
 from byhand.doctor.watch.recorder import Recorder
-from byhand.doctor.watch.stepped import Products
 
 __all__ = ["Iteration", "Made", "Seen"]
 
@@ -157,7 +157,7 @@ class Iteration:
         with self.recorder.safe:
             self._time += 1
             self._scalars.share(k, name, result)
-            if name in ("sub", "subtract") and not any(value is one for value in operands for one in self._own):
+            if name == "sub" and not any(value is one for value in operands for one in self._own):
                 self._scalars.differ(k, *operands[:2])
             sources = tuple(self._maker[id(value)] for value in operands if id(value) in self._maker)
             number: Any = result
@@ -179,10 +179,7 @@ class Iteration:
         shape = _shape(result)
         if shape in self._made and is_float(result) and self.recorder.lineage.parameters.held(result) is None:
             known = [self._index.get(id(value)) for value in operands]
-            fresh = name in (
-                "matmul",
-                "dot",
-            ) or any(  # a product is new, though a batch may be as long as a layer is wide
+            fresh = name == "matmul" or any(  # a product is new, though a batch may be as long as a layer is wide
                 is_numpy(value) and value.size > 1 and _shape(value) != shape for value in operands
             )
             inputs = tuple(one[1] for one in known if one and one[0] == shape)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from byhand.doctor.watch.arrays import as_numpy, is_listed, is_numpy
 from byhand.doctor.watch.drafts import NONE, ForwardDraft
 
-__all__ = ["LOADER", "LOSS", "Labels", "class_numbers", "classes_in"]
+__all__ = ["COMPARED", "INDEX", "LOADER", "LOSS", "Labels", "classes_in"]
 
 LOSS: Final = 5  # what a source of labels is worth
 INDEX: Final = 4
@@ -36,7 +36,7 @@ class Labels:
 
     def batch(self, loader: int, labels: Any, n: int) -> None:
         """A loader gave n rows with these labels, None where it has none."""
-        found = None if labels is None else class_numbers(labels, n)
+        found = None if labels is None else _class_numbers(labels, n)
         self._batch = (loader, n, NONE if found is None else found)
 
     def forget(self) -> None:
@@ -59,7 +59,7 @@ class Labels:
             return
         if draft.rank >= rank:
             return
-        found = class_numbers(labels, draft.n)
+        found = _class_numbers(labels, draft.n)
         if found is not None:
             draft.labels, draft.rank = found, rank
 
@@ -98,7 +98,7 @@ class Labels:
         """The newest array with a name that looks like labels of n rows."""
         for ref in reversed(self._named.get(n, [])):
             array = ref()
-            found = None if array is None else class_numbers(array, n)
+            found = None if array is None else _class_numbers(array, n)
             if found is not None and (n < 3 or len(np.unique(found)) < n):  # all different: an index
                 return found
         return None
@@ -141,7 +141,7 @@ def classes_in(first: Any, second: Any) -> Any:
     return first if counts else second
 
 
-def class_numbers(labels: Any, n: int) -> NDArray[np.int64] | None:
+def _class_numbers(labels: Any, n: int) -> NDArray[np.int64] | None:
     """(N,) class numbers out of labels (N,), (N, 1), (1, N), or one-hot (N, C) or (C, N); None if they are none."""
     array: Any = np.asarray(labels) if is_listed(labels) else as_numpy(labels)
     if array is None or array.dtype.kind not in "iufb" or not array.size:

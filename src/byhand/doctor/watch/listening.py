@@ -4,13 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from byhand.doctor.watch.hooks import Hooks
+from byhand.doctor.watch.numpy_names import operation
 from byhand.doctor.watch.recorder import Recorder
 
 __all__ = ["on_result", "on_scalars", "on_update", "replacing", "replacing_results"]
 
 
 def on_result(hooks: Hooks, told: Callable[[int, str, tuple[Any, ...], Any], None]) -> None:
-    """``told(k, name, operands, result)`` after each operator, index, ``.T`` and call that the hooks see."""
+    """``told(k, name, operands, result)`` after each operator, index, ``.T`` and call that the hooks see.
+
+    A function has the name of the operator that it is: ``np.divide(a, b)`` is told as ``a / b``.
+    """
 
     def binary(usual: Any, k: int, name: str, left: Any, right: Any) -> Any:
         result = usual(k, name, left, right)
@@ -34,8 +38,7 @@ def on_result(hooks: Hooks, told: Callable[[int, str, tuple[Any, ...], Any], Non
 
     def call(usual: Any, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         result = usual(k, function, *args, **kwargs)
-        owner = getattr(function, "__self__", None)
-        told(k, str(getattr(function, "__name__", "")), args if owner is None else (owner, *args), result)
+        told(k, *operation(function, args), result)
         return result
 
     _wrap(hooks, "binary", binary)
@@ -88,9 +91,7 @@ def replacing_results(hooks: Hooks, other: Callable[[int, str, tuple[Any, ...], 
         return other(k, name, (left, right), usual(k, name, left, right))
 
     def call(usual: Any, k: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        result = usual(k, function, *args, **kwargs)
-        owner = getattr(function, "__self__", None)
-        return other(k, str(getattr(function, "__name__", "")), args if owner is None else (owner, *args), result)
+        return other(k, *operation(function, args), usual(k, function, *args, **kwargs))
 
     replacing(hooks, "binary", binary)
     replacing(hooks, "call", call)

@@ -1,9 +1,11 @@
-"""The names of NumPy's functions, and of the metrics', by what they mean to the observer."""
+"""NumPy's functions, and the metrics', by what they mean to the observer."""
 
 import operator
 from typing import Any, Final, cast
 
-__all__ = ["ARITHMETIC", "CALLS", "CHOICES", "COMPARISONS", "METRICS", "PRODUCTS", "SHORT", "VIEWS"]
+from byhand.doctor.watch.arrays import is_numpy
+
+__all__ = ["ARITHMETIC", "CALLS", "CHOICES", "COMPARISONS", "METRICS", "PRODUCTS", "VIEWS", "operation"]
 
 METRICS: Final = frozenset(
     {
@@ -18,7 +20,7 @@ METRICS: Final = frozenset(
         "recall_score",
     }
 )
-PRODUCTS: Final = frozenset({"dot", "einsum", "inner", "matmul", "tensordot"})
+PRODUCTS: Final = frozenset({"einsum", "inner", "matmul", "tensordot"})
 CHOICES: Final = frozenset({"argmax", "argmin"})
 VIEWS: Final = frozenset(
     {
@@ -40,7 +42,8 @@ VIEWS: Final = frozenset(
         "vstack",
     }
 )
-SHORT: Final = {
+_ALIASES: Final = {
+    "dot": "matmul",
     "subtract": "sub",
     "multiply": "mul",
     "divide": "div",
@@ -50,7 +53,8 @@ SHORT: Final = {
     "average": "mean",
     "expit": "sigmoid",
     "clip": "clamp",
-    "square": "pow",
+    "fmax": "maximum",
+    "fmin": "minimum",
 }
 _CALLED: Final = """
     print display dot matmul mm argmax argmin exp log log2 log1p sum mean average max min maximum minimum clip where
@@ -59,7 +63,7 @@ _CALLED: Final = """
     array_equal einsum tensordot outer inner multiply subtract add divide true_divide power square sqrt tanh eye one_hot
     to_categorical take take_along_axis choose accuracy_score balanced_accuracy_score f1_score precision_score
     recall_score classification_report confusion_matrix log_loss score count_nonzero bincount append_metrics allclose
-    negative sort argsort topk round rint around floor ceil trunc tolist item manual_seed
+    negative reciprocal fmax fmin sort argsort topk round rint around floor ceil trunc tolist item manual_seed
 """
 CALLS: Final = frozenset(_CALLED.split())
 """The last names of the functions and methods whose calls are told."""
@@ -81,3 +85,12 @@ ARITHMETIC: Final[dict[str, Any]] = {
     "matmul": _operators.matmul,
     "pow": _operators.pow,
 }
+
+
+def operation(function: Any, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """A call as the operation that it is: its name and its operands, the array first whose method it is.
+
+    ``np.divide(a, b)`` is div, as the hooks have it of ``a / b``; ``np.dot(a, b)`` and ``a.dot(b)`` are matmul.
+    """
+    name, owner = str(getattr(function, "__name__", "")), getattr(function, "__self__", None)
+    return _ALIASES.get(name, name), (owner, *args) if is_numpy(owner) else args

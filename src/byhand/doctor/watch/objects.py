@@ -11,6 +11,7 @@ from byhand.doctor.place import Place
 from byhand.doctor.trace import Loader, Optimizer
 from byhand.doctor.watch.arrays import is_listed
 from byhand.doctor.watch.recorder import Recorder
+from byhand.doctor.watch.samples import is_looked_at
 
 __all__ = ["watch_loaders", "watch_optimizers"]
 
@@ -37,8 +38,7 @@ def watch_optimizers(recorder: Recorder) -> None:
         index = made.get(id(optimizer))
         if recorder.on and index is not None:
             with recorder.safe:
-                n = recorder.steps.optimizers[index].steps
-                if n < 4 or n & (n - 1) == 0:
+                if is_looked_at(recorder.steps.optimizers[index].steps):
                     recorder.steps.found(index, closure is not None or _has_gradient(optimizer))
         if closure is None:
             return None

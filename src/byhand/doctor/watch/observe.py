@@ -13,19 +13,20 @@ import time
 import traceback
 import types
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, final
 
 from byhand.doctor import trace_file
 from byhand.doctor.job import Job
 from byhand.doctor.place import Place
+from byhand.doctor.text.edits import key
 from byhand.doctor.text.program import Unit
 from byhand.doctor.text.reading import read_program, read_source
 from byhand.doctor.trace import End, SourceFile
 from byhand.doctor.watch.branch import end_branch
 from byhand.doctor.watch.build import build
-from byhand.doctor.watch.frames import Frames
+from byhand.doctor.watch.frames import OWN, Frames
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.imports import install, main_module
 from byhand.doctor.watch.imports import run as run_code
@@ -35,7 +36,7 @@ from byhand.doctor.watch.probing import Probing
 from byhand.doctor.watch.recorder import Recorder
 from byhand.doctor.watch.rewrite import rewrite
 from byhand.doctor.watch.seeds import moved, set_seeds, states, watch_seeds
-from byhand.doctor.watch.sofar import aside
+from byhand.doctor.watch.sofar import write_so_far
 from byhand.doctor.watch.stand_ins import Left, held_back, stand_in
 from byhand.doctor.watch.warned import watch_warnings
 from byhand.doctor.watch.written import watch_streams
@@ -98,7 +99,7 @@ class _Observer:
         def write(place: Path) -> None:
             self.write(place, End("running", time.monotonic() - began, training=self.recorder.steps.seconds()))
 
-        self._live = self.recorder.samples.live = Live(self.recorder, folder, lambda: aside(write, folder))
+        self._live = self.recorder.samples.live = Live(self.recorder, folder, lambda: write_so_far(write, folder))
 
     def write(self, folder: Path, end: End) -> None:
         """Write the trace; nothing is recorded after that."""
@@ -109,9 +110,8 @@ class _Observer:
         trace_file.write(folder, trace)
 
     def _compile(self, unit: Unit, filename: str, shown: bool) -> types.CodeType:
-        key = unit.file if unit.cell is None else f"{unit.file}#{unit.cell}"
-        if key in self._job.sources:
-            edited = self._job.sources[key]
+        edited = self._job.sources.get(key(unit))
+        if edited is not None:
             unit = Unit(unit.file, unit.cell, edited, edited, unit.skipped)
         done = rewrite(unit, self._places, self._blocks, arithmetic="numpy" in sys.modules, last_shown=shown)
         self._ran.extend(bytes(len(done.blocks)))
@@ -183,7 +183,7 @@ class _Observer:
 
     def _watch(self) -> Any:
         if "torch" not in sys.modules:
-            return _Nothing()
+            return nullcontext()
         from byhand.doctor.watch.clipping import watch_clipping
         from byhand.doctor.watch.torch_calls import watch
 
@@ -230,17 +230,9 @@ class _Observer:
             print("".join(lines.format()), file=sys.stderr, end="")  # noqa: T201
 
 
-@final
-class _Nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
 def _leave_own(lines: traceback.TracebackException) -> None:
     """Leave out the observer's own frames."""
-    own = str(Path(__file__).parents[1])
-    lines.stack[:] = [frame for frame in lines.stack if not frame.filename.startswith(own)]
+    lines.stack[:] = [frame for frame in lines.stack if not frame.filename.startswith(OWN)]
     for other in (lines.__cause__, lines.__context__):
         if other is not None:
             _leave_own(other)

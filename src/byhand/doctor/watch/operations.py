@@ -6,14 +6,12 @@ from byhand.doctor.watch.arrays import is_tensor
 
 __all__ = [
     "CHOICES",
-    "IN_PLACE",
     "LOSSES",
     "PRODUCTS",
-    "REDUCING",
-    "SHORT",
     "SILENT",
     "STARTS",
     "VIEWS",
+    "is_in_place",
     "options_of",
     "plain_name",
 ]
@@ -46,27 +44,30 @@ _STARTS_NAMES: Final = """
 """
 STARTS: Final = frozenset(_STARTS_NAMES.split())
 _IN_PLACE_NAMES: Final = """
-    isub iadd imul idiv itruediv sub add mul div copy addcdiv addcmul setitem set data lerp
+    sub add mul div copy addcdiv addcmul set lerp
 """
-IN_PLACE: Final = frozenset(_IN_PLACE_NAMES.split())
+_IN_PLACE: Final = frozenset(_IN_PLACE_NAMES.split())  # with an underscore behind
+_AUGMENTED: Final = frozenset({"__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__"})
 _SILENT_NAMES: Final = """
     shape dtype device is_leaf requires_grad ndim grad grad_fn size dim numel stride is_floating_point len
     layout is_cuda names itemsize nbytes is_sparse is_quantized is_mkldnn is_meta retain_grad data_ptr
     element_size repr format str is_complex is_contiguous name volatile output_nr is_nested hash
 """
 SILENT: Final = frozenset(_SILENT_NAMES.split())
-SHORT: Final = {
+_ALIASES: Final = {
+    "iadd": "add",
+    "isub": "sub",
+    "imul": "mul",
+    "idiv": "div",
+    "itruediv": "div",
     "truediv": "div",
     "true_divide": "div",
     "divide": "div",
     "multiply": "mul",
     "subtract": "sub",
-    "rsub": "rsub",
     "rtruediv": "rdiv",
-    "rdiv": "rdiv",
     "radd": "add",
     "rmul": "mul",
-    "rpow": "rpow",
     "negative": "neg",
     "rmatmul": "matmul",
     "special_logsumexp": "logsumexp",
@@ -82,7 +83,7 @@ _REDUCING_NAMES: Final = """
     softmax log_softmax sum mean max min amax amin argmax argmin logsumexp prod std var norm gather cat stack
     index_select cumsum sort topk all any
 """
-REDUCING: Final = frozenset(_REDUCING_NAMES.split())
+_REDUCING: Final = frozenset(_REDUCING_NAMES.split())
 
 
 def plain_name(func: Any) -> str:
@@ -91,7 +92,14 @@ def plain_name(func: Any) -> str:
     if name in ("__get__", "__set__"):
         return ("set " if name == "__set__" else "") + getattr(getattr(func, "__self__", None), "__name__", "")
     plain = name.strip("_")
-    return SHORT.get(plain, plain)
+    return _ALIASES.get(plain, plain)
+
+
+def is_in_place(func: Any) -> bool:
+    """Whether it changes its first argument: ``w.sub_(g)``, ``w -= g``, ``w.data = v``, ``w[i] = v``."""
+    raw, name = getattr(func, "__name__", ""), plain_name(func)
+    method = raw.endswith("_") and not raw.endswith("__")
+    return name in ("set data", "setitem") or raw in _AUGMENTED or (method and name in _IN_PLACE)
 
 
 def options_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -102,11 +110,11 @@ def options_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict
     axis = options.pop("dim", options.pop("axis", None))
     if axis is None and name not in LOSSES:
         plain = [arg for arg in args[1:] if type(arg) is int]
-        if plain and name in REDUCING:
+        if plain and name in _REDUCING:
             axis = plain[0]
     first: Any = args[0] if args else kwargs.get("input")
     if isinstance(axis, int) and axis < 0 and is_tensor(first):
         axis += first.ndim
-    if isinstance(axis, int) or name in REDUCING:
+    if isinstance(axis, int) or name in _REDUCING:
         options["axis"] = axis
     return options

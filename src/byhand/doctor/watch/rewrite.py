@@ -48,11 +48,10 @@ from byhand.doctor.text.syntax import (
     parts,
     steps,
 )
-from byhand.doctor.watch.numpy_names import CALLS
+from byhand.doctor.watch.numpy_names import ARITHMETIC, CALLS
 
 __all__ = ["Rewritten", "rewrite"]
 
-_ARITHMETIC: Final = frozenset({"add", "sub", "mul", "div", "matmul", "pow"})
 # Decorators that translate a function's bytecode or source, where a call of a hook would be an error.
 _COMPILERS: Final = frozenset({"jit", "njit", "vectorize", "guvectorize", "stencil", "cfunc", "script"})
 
@@ -151,7 +150,7 @@ class _Rewriter(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
         name = operator_name(node.op)
-        if not self._arithmetic or name not in _ARITHMETIC or is_textual(node) or is_constant(node):
+        if not self._arithmetic or name not in ARITHMETIC or is_textual(node) or is_constant(node):
             return node
         return self._hook(node, "binary", ast.Constant(name), node.left, node.right)
 

@@ -1,15 +1,20 @@
 """When the parameters are looked at: before and after some of the updates, ever more rarely."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, final
+from typing import Any, Final, Protocol, final
 
 from byhand.doctor.place import Place
 from byhand.doctor.watch.drafts import Slot
 from byhand.doctor.watch.parameters import Parameters
 
-__all__ = ["Listener", "Samples"]
+__all__ = ["Samples", "is_looked_at"]
 
-_MANY = 200  # parameters; with more of them none is looked at
+_MANY: Final = 200  # parameters; with more of them none is looked at
+
+
+def is_looked_at(n: int) -> bool:
+    """Whether the n-th of many is looked at, counted from 0: the first four, and those with a power of two."""
+    return n < 4 or n & (n - 1) == 0
 
 
 class Listener(Protocol):
@@ -44,7 +49,7 @@ class Samples:
     def before(self) -> None:
         """A forward begins; an update may follow."""
         n = self.updates
-        if n < 4 or n & (n - 1) == 0 or n % 500 == 0:
+        if is_looked_at(n) or n % 500 == 0:
             self._slots = self._all()
             self._parameters.remember(self._slots, None)
         if self.live is not None:

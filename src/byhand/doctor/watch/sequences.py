@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 from byhand.doctor.watch.arrays import is_float, is_listed, is_tensor
 from byhand.doctor.watch.recorder import Recorder
 
-__all__ = ["ATTENTION", "SEQUENCES", "over_sequences"]
+__all__ = ["SEQUENCES", "over_sequences"]
 
-ATTENTION: Final = "multi_head_attention_forward"
-SEQUENCES: Final = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu", ATTENTION})
+_ATTENTION: Final = "multi_head_attention_forward"
+SEQUENCES: Final = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu", _ATTENTION})
 
 
 class _Call(NamedTuple):
@@ -29,7 +29,7 @@ def over_sequences(
 
     A packed sequence's steps are of all rows in turn: of those nothing is said.
     """
-    call = _attention(args, kwargs) if name == ATTENTION else _recurrent(args)
+    call = _attention(args, kwargs) if name == _ATTENTION else _recurrent(args)
     if call is not None:
         with recorder.safe:
             _begin(recorder, call)

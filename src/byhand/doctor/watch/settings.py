@@ -6,9 +6,9 @@ from typing import Final, final
 from byhand.doctor.aside import Setting
 from byhand.doctor.place import Place
 
-__all__ = ["RATE_NAMES", "Settings"]
+__all__ = ["Settings"]
 
-RATE_NAMES: Final = frozenset(
+_RATE_NAMES: Final = frozenset(
     {
         "lr",
         "learning_rate",
@@ -40,7 +40,7 @@ class Settings:
 
     def wants(self, name: str) -> bool:
         """Whether a name is one that rates go by."""
-        return name.rpartition(".")[2].lower() in RATE_NAMES
+        return name.rpartition(".")[2].lower() in _RATE_NAMES
 
     def set(self, name: str, value: float, place: Place, clock: int) -> None:
         """A name was given a number."""

@@ -12,7 +12,7 @@ __all__ = ["Shares"]
 
 _RECENT: Final = 16  # arrays that may be the scores
 _LARGEST: Final = 200_000  # elements of one
-_NAMES: Final = frozenset({"div", "divide", "true_divide", "softmax", "exp"})
+_NAMES: Final = frozenset({"div", "softmax", "exp"})
 
 Array = NDArray[np.float64]
 

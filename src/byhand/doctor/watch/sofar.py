@@ -4,10 +4,7 @@ The copy is nobody's child: the program may wait for any of its own, and meets n
 or pipe of the program's open, and has a time, after which it is ended.
 """
 
-import gc
 import os
-import signal
-import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,14 +14,15 @@ from typing import Any, Final
 import numpy as np
 
 from byhand.doctor.run.mailbox import SO_FAR
+from byhand.doctor.watch.forked import be_quiet
 
-__all__ = ["aside"]
+__all__ = ["write_so_far"]
 
 _SECONDS: Final = 60.0  # that a copy may take
 _NICE: Final = 5
 
 
-def aside(write: Callable[[Path], None], folder: Path) -> None:
+def write_so_far(write: Callable[[Path], None], folder: Path) -> None:
     """Let a copy of this process ``write`` into a new folder, which becomes ``folder / SO_FAR`` when it is whole.
 
     Raises:
@@ -53,15 +51,8 @@ def aside(write: Callable[[Path], None], folder: Path) -> None:
 
 def _settle() -> None:
     """Let go of all that is the program's."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # kills
-    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
-    gc.disable()  # it would touch, and so copy, every object that there is
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
+    be_quiet(_SECONDS)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # another may wait for a pipe to be closed
     os.nice(_NICE)
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)  # the pool of threads has not come along

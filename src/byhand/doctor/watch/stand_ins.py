@@ -13,7 +13,7 @@ _ANSWERS: Final = 100  # empty lines that input() gives; who asks on and on wait
 
 
 class Left(BaseException):
-    """``os._exit`` was called: the program ends here, without its ``finally`` of ``except Exception``."""
+    """``os._exit`` was called: the program ends here. Not an Exception, so that no handler of the user's holds it."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)

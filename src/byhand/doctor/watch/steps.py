@@ -13,7 +13,7 @@ from byhand.doctor.watch.forwards import Forwards
 from byhand.doctor.watch.labels import Labels
 from byhand.doctor.watch.lineage import Lineage
 from byhand.doctor.watch.loops import Loops
-from byhand.doctor.watch.samples import Samples
+from byhand.doctor.watch.samples import Samples, is_looked_at
 from byhand.doctor.watch.taping import TapeRecorder
 
 __all__ = ["Steps"]
@@ -168,8 +168,7 @@ class Steps:
 
     def must_walk(self) -> bool:
         """Whether the graph of the next backward pass is to be looked at."""
-        n = len(self.backwards)
-        return n < 4 or n & (n - 1) == 0 or sum(draft.grad for draft in self._forwards.waiting) != 1
+        return is_looked_at(len(self.backwards)) or sum(draft.grad for draft in self._forwards.waiting) != 1
 
     def after_backward(self, returned: list[tuple[Any, Any]]) -> None:
         """The gradients are there, in ``.grad`` or with their leaves as autograd.grad has returned them."""

@@ -19,7 +19,7 @@ from byhand.doctor.watch.lineage import Lineage
 from byhand.doctor.watch.row_costs import cost_of_rows
 from byhand.doctor.watch.unit_facts import units_of
 
-__all__ = ["TapeRecorder", "Taped"]
+__all__ = ["TapeRecorder"]
 
 _KEPT: Final = 16_384  # elements of an array that are kept
 _LONGEST: Final = 400  # operations

@@ -20,13 +20,12 @@ from byhand.doctor.watch.labels import INDEX, LOSS, classes_in
 from byhand.doctor.watch.objects import watch_loaders, watch_optimizers
 from byhand.doctor.watch.operations import (
     CHOICES,
-    IN_PLACE,
     LOSSES,
     PRODUCTS,
-    SHORT,
     SILENT,
     STARTS,
     VIEWS,
+    is_in_place,
     options_of,
     plain_name,
 )
@@ -112,16 +111,12 @@ class _Mode(TorchFunctionMode):
             handler = _Mode._dropout
         elif name in ("gather", "getitem", "take_along_dim"):
             handler = _Mode._index
-        elif raw == "requires_grad_" or name in STARTS:
+        elif raw == "requires_grad_" or name == "set requires_grad" or name in STARTS:
             handler = _Mode._birth
-        elif name in ("set data", "setitem") or (name in IN_PLACE and (raw.endswith("_") and not raw.endswith("__"))):
+        elif is_in_place(func):
             handler = _Mode._in_place
-        elif raw in ("__isub__", "__iadd__", "__imul__", "__itruediv__", "__idiv__"):
-            handler, name = _Mode._in_place, name[1:]
-        elif name == "set requires_grad":
-            handler = _Mode._birth
         silent = handler is None and (name in SILENT or name.startswith(("set ", "is_", "has_")))
-        entry = (SHORT.get(name, name), handler, silent)
+        entry = (name, handler, silent)
         self._names[func] = entry
         return entry
 

@@ -11,7 +11,7 @@ from byhand.doctor.watch.arrays import as_numpy, is_array, is_tensor
 __all__ = ["units_of"]
 
 _RELUS: Final = frozenset({"relu", "relu6", "threshold", "clamp", "clamp_min", "maximum", "where", "mul"})
-_SIGMOIDS: Final = frozenset({"sigmoid", "expit", "div", "rdiv", "reciprocal"})
+_SIGMOIDS: Final = frozenset({"sigmoid", "div", "rdiv", "reciprocal"})
 _LOOKED_AT: Final = 1 << 20  # numbers of one layer
 _END: Final = 0.01  # of the range of a sigmoid or tanh: nearer to an end a unit is flat
 
@@ -59,7 +59,7 @@ def _share(flags: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 def _is_sigmoid(name: str, inputs: list[Any]) -> bool:
     """Of a division: whether it is 1 / (1 + ...), as a sigmoid by hand ends."""
-    if name in ("sigmoid", "expit"):
+    if name == "sigmoid":
         return True
     arrays = [value for value in inputs if is_array(value)]
     below = as_numpy(arrays[0]) if len(arrays) == 1 else None

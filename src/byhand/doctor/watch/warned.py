@@ -3,13 +3,12 @@
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any
+
+from byhand.doctor.watch.frames import OWN
 
 __all__ = ["watch_warnings"]
-
-_OWN: Final = str(Path(__file__).parents[1])
 
 
 def watch_warnings(is_own: Callable[[FrameType], bool]) -> None:
@@ -18,11 +17,11 @@ def watch_warnings(is_own: Callable[[FrameType], bool]) -> None:
 
     def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
         frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-        while filename.startswith(_OWN) and frame is not None and not is_own(frame):
+        while filename.startswith(OWN) and frame is not None and not is_own(frame):
             if frame.f_code.co_filename == filename:
                 frame.f_globals.get("__warningregistry__", {}).clear()  # or the next line's would count as shown
             frame = frame.f_back
-        if frame is None or not filename.startswith(_OWN):
+        if frame is None or not filename.startswith(OWN):
             usual(message, category, filename, lineno, file, line)
             return
         warnings.warn_explicit(

@@ -9,7 +9,7 @@ from byhand.doctor.watch.activations import DROPPED, Site
 from byhand.doctor.watch.finite_differences import replace_activations
 from byhand.doctor.watch.hooks import Hooks
 from byhand.doctor.watch.iteration import Seen
-from byhand.doctor.watch.stepped import replace_products
+from byhand.doctor.watch.products import replace_products
 
 __all__ = ["Way", "ways"]
 

@@ -396,6 +396,12 @@ WRONG = {
         "W2 is updated before",
     ),
     "in a layer's class": (LAYERS, [("d * self.out * (1 - self.out)", "d")], None, ""),
+    "the sigmoid's derivative forgotten, of one written with NumPy's functions": (
+        ROWS,
+        [("np.maximum(0, z1)", "np.divide(1, np.add(1, np.exp(np.negative(z1))))"), ("da1 * (z1 > 0)", "da1")],
+        "dz2 @ W2.T",
+        "without the derivative of the sigmoid",
+    ),
 }
 CHECKS = (gradient_wrong, gradient_misscaled, bias_never_moves, update_not_of_printed_loss)
 

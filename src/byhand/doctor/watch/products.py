@@ -19,7 +19,6 @@ from byhand.doctor.watch.listening import replacing_results
 
 __all__ = ["Products", "replace_products"]
 
-_NAMES: Final = frozenset({"matmul", "dot"})
 _MOST: Final = 400  # products of an iteration
 _ROOM: Final = 4_000_000  # elements
 
@@ -50,7 +49,7 @@ class Products:
 
     def site(self, k: int, name: str, operands: tuple[Any, ...]) -> _Site | None:
         """Where a product with a parameter is; None for any other operation."""
-        if name not in _NAMES or len(operands) < 2 or not all(is_numpy(x) and is_float(x) for x in operands[:2]):
+        if name != "matmul" or len(operands) < 2 or not all(is_numpy(x) and is_float(x) for x in operands[:2]):
             return None
         for number, array in self.arrays.items():
             for side in (1, 0):
