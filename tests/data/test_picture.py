@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from byhand.data.picture import MAX_BYTES, decode, on_white, read_picture, to_grey
+from byhand.data.picture import MAX_PICTURE, decode, on_white, read_picture, to_grey
 from byhand.data.png import SIGNATURE, plain_grey
 from byhand.errors import DataError
 
@@ -327,7 +327,7 @@ def test_blocks_without_end_are_refused():
 def test_a_file_too_large_or_no_file_at_all_is_one_line(tmp_path):
     large = tmp_path / "large.png"
     with large.open("wb") as file:
-        file.truncate(MAX_BYTES + 1)  # sparse: takes no room
+        file.truncate(MAX_PICTURE + 1)  # sparse: takes no room
     for path, says in (
         (large, "a picture may have"),
         (tmp_path / "absent.png", "no such file"),

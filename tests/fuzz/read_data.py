@@ -23,8 +23,7 @@ from byhand.data.files import MAX_BYTES
 from byhand.data.folder import read_image_folder
 from byhand.data.idx import read_idx_folder
 from byhand.data.npz import read_npz
-from byhand.data.picture import MAX_BYTES as MAX_FILE
-from byhand.data.picture import MAX_PIXELS
+from byhand.data.picture import MAX_PICTURE, MAX_PIXELS
 from byhand.data.stored import read_stored, write_stored
 from byhand.data.table import has_labels, read_csv, read_unlabelled
 from byhand.errors import DataError
@@ -425,10 +424,10 @@ READERS = (
         ),
         bombs=bombs.npy_headers,
     ),
-    Reader("png", _PNGS, check_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS, bombs=bombs.pngs),
-    Reader("png-blocks", _PNGS, check_mended_picture, MAX_FILE + 8 * MAX_PIXELS, 33, _BLOCKS),
+    Reader("png", _PNGS, check_picture, MAX_PICTURE + 8 * MAX_PIXELS, 33, _BLOCKS, bombs=bombs.pngs),
+    Reader("png-blocks", _PNGS, check_mended_picture, MAX_PICTURE + 8 * MAX_PIXELS, 33, _BLOCKS),
     Reader(
-        "jpeg", (jpeg(_FLAT), jpeg(_GREY)), check_picture, MAX_FILE + 8 * MAX_PIXELS, 20, _MARKERS, bombs=bombs.jpegs
+        "jpeg", (jpeg(_FLAT), jpeg(_GREY)), check_picture, MAX_PICTURE + 8 * MAX_PIXELS, 20, _MARKERS, bombs=bombs.jpegs
     ),
     Reader(
         "stored",

@@ -24,7 +24,7 @@ from byhand.errors import DataError
 from byhand.text import brief, one_line
 
 MAX_PIXELS = 64_000_000  # above any phone's camera in its usual mode, below Pillow's own limit of 89 million
-MAX_BYTES = 128 * 2**20
+MAX_PICTURE = 128 * 2**20  # bytes of a file
 MAX_WORK = 16 * MAX_PIXELS  # scans of a JPEG times pixels: each goes over all of them; progressive ones have about ten
 
 _OTHERS = (  # what people rename to .png, so that the message can say what the file is
@@ -58,9 +58,9 @@ def read_bytes(path: str | Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise DataError(f"{one_line(path)}: is not a file; give a PNG or JPEG picture")
         size = status.st_size
-        if size > MAX_BYTES:
+        if size > MAX_PICTURE:
             raise DataError(
-                f"{one_line(path)}: {size:,} bytes, more than the {MAX_BYTES:,} that a picture may have; shrink it"
+                f"{one_line(path)}: {size:,} bytes, more than the {MAX_PICTURE:,} that a picture may have; shrink it"
             )
         data = os.read(handle, size)
         while len(data) < size and (more := os.read(handle, size - len(data))):

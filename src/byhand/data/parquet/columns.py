@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from byhand.data.files import open_file
 from byhand.data.parquet.pages import MAX_FOOTER, longest_page
-from byhand.data.picture import MAX_BYTES as MAX_PICTURE
+from byhand.data.picture import MAX_PICTURE
 from byhand.errors import DataError
 from byhand.json_text import parsed
 from byhand.text import brief, one_line
