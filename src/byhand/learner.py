@@ -28,7 +28,7 @@ from byhand.lr_find.finder import auto_lr, lr_find
 from byhand.lr_find.rehearsal import Rehearsal
 from byhand.lr_find.untouched import same_randomness, untouched
 from byhand.metrics import Mean, columns, names
-from byhand.model import Sequential
+from byhand.model import Sequential, set_mode
 from byhand.optim import SGD, Optimizer, Schedule, constant, fitting, one_cycle, set_lr
 from byhand.progress import Table
 from byhand.threads import few_threads
@@ -190,7 +190,7 @@ class Learner:
         total, skip, self.skip = len(self.dls.train), self.skip, 0
         alone = self.by_hand and self.world.size == 1
         make_step = self._captured.step_for(self.model, opt, self.dls.train) if alone else self._step
-        self._mode(training=True)
+        set_mode(self.model, training=True)
         with self._threads(), torch.inference_mode(self.by_hand):
             for step, (xb, yb) in enumerate(self._batches(self.dls.train, skip=skip), start=skip):
                 self.step = step
@@ -281,7 +281,7 @@ class Learner:
 
         ``x`` (P,) or (H, W); ``uint8`` stands for x / 255.
         """
-        self._mode(training=False)
+        set_mode(self.model, training=False)
         x = x.reshape(1, -1)  # (1, P)
         with torch.inference_mode():
             probs = self._activate(self.model(x.float() / 255 if x.dtype == torch.uint8 else x))[0]  # (C,)
@@ -293,7 +293,7 @@ class Learner:
         dl = self.dls.valid if dl is None else dl
         if dl is None:
             raise ValueError("there is no validation part: give validate() or get_preds() a loader")
-        self._mode(training=False)
+        set_mode(self.model, training=False)
         for xb, yb in self._batches(dl, shuffled=False):
             with torch.inference_mode():
                 preds = self.model(xb)
@@ -341,10 +341,6 @@ class Learner:
     def _threads(self) -> AbstractContextManager[None]:
         dl, largest = self.dls.train, max(p.numel() for p in self._parameters().values())
         return few_threads(dl.batch_size * largest if self.by_hand and isinstance(dl, DataLoader) else math.inf)
-
-    def _mode(self, training: bool) -> None:
-        if isinstance(self.model, Sequential | nn.Module):
-            self.model.train(training)
 
     def _batches(self, dl: Batches, shuffled: bool = True, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         return batches(dl, self.by_hand, self.loss_func is cross_entropy, shuffled, skip)

@@ -5,12 +5,12 @@ from itertools import pairwise
 from typing import Self, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from byhand.layers import Dropout, Layer, Linear, ReLU
 from byhand.norm import BatchNorm1d
 
-__all__ = ["MLP", "LinearClassifier", "Sequential", "copy_numbers"]
+__all__ = ["MLP", "LinearClassifier", "Sequential", "copy_numbers", "set_mode"]
 
 
 class Sequential:
@@ -175,6 +175,12 @@ class MLP(Sequential):
                 layers.append(Dropout(dropout, generator))
         last = hidden[-1] if hidden else in_features
         super().__init__(*layers, Linear(last, num_classes, init, generator))
+
+
+def set_mode(model: object, training: bool) -> None:
+    """Put a model into training or evaluation mode; a plain function of a batch has neither."""
+    if isinstance(model, Sequential | nn.Module):
+        model.train(training)
 
 
 def _named_buffers(layer: Layer) -> list[tuple[str, Tensor]]:

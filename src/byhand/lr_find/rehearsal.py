@@ -5,12 +5,12 @@ from itertools import islice
 from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from byhand.batches import HELD
 from byhand.errors import DataError
 from byhand.metrics import Mean
-from byhand.model import Sequential
+from byhand.model import set_mode
 from byhand.optim import Schedule, set_lr
 from byhand.weights import restore, snapshot
 
@@ -88,7 +88,7 @@ class Rehearsal:
 
     def predict(self, xb: Tensor) -> Tensor:
         """Predictions (B, C) of a batch, without dropout and without gradients."""
-        self._mode(training=False)
+        set_mode(self.model, training=False)
         with torch.inference_mode():
             return self.model(xb)
 
@@ -115,15 +115,11 @@ class Rehearsal:
     def _begin(self) -> Any:
         """A new optimizer, and the weights back at the start."""
         restore(self.model, self._named(), self._start)
-        self._mode(training=True)
+        set_mode(self.model, training=True)
         return self.new_opt()
 
     def _named(self) -> dict[str, Tensor]:
         return {str(i): p for i, p in enumerate(self._params)}
-
-    def _mode(self, training: bool) -> None:
-        if isinstance(self.model, Sequential | nn.Module):
-            self.model.train(training)
 
     def _passes(self, steps: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         rows, size = len(self.y), self.batch_size
