@@ -20,8 +20,8 @@ net = nn.Sequential(
     nn.Flatten(),
     nn.Linear(12 * 16, 10),
 )
-optimizer = torch.optim.SGD(net.parameters(), lr=0.4, momentum=0.9)
-max_norm = 0.5
+optimizer = torch.optim.SGD(net.parameters(), lr=1.2)
+max_norm = 0.3
 
 for epoch in range(8):
     total = 0.0
