@@ -60,7 +60,7 @@ def _is_text(lines: list[str]) -> bool:
 
 def _not_told(app: object, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
     """Fields of a named tuple are told in its comments, if at all; what scikit-learn adds to an estimator, there."""
-    if re.fullmatch(r"set_\w+_request", name) or str(getattr(obj, "__module__", "")).startswith("sklearn."):
+    if str(getattr(obj, "__module__", "")).startswith("sklearn."):
         return True
     return True if (getattr(obj, "__doc__", "") or "").startswith("Alias for field number") else None
 

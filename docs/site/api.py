@@ -17,7 +17,7 @@ import byhand
 __all__ = ["Module", "index", "modules", "page"]
 
 _BLOCK: Final = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FOREIGN: Final = "object, tuple, BaseEstimator, ClassifierMixin, Module"  # what these hand down is told at their homes
+_FOREIGN: Final = "object, tuple, Module"  # what these hand down is told at their homes
 
 
 class Module(NamedTuple):

@@ -49,6 +49,7 @@ CHAOTIC = {
     "learning-rate-too-high": 0.1,
     "log-of-softmax": 0.1,
 }  # what it reaches hangs on the last bit, and so on the processor
+LEAPT = "loss-summed-not-averaged"  # and so does the class that its model names for every row in the end
 
 SHOPS: dict[tuple[str, ...], Workshop] = {}
 
@@ -106,9 +107,8 @@ def title(check: str) -> tuple[str, str | None, int]:
 
 
 def numbers(text: str) -> list[float]:
-    """The numbers of a report, but for how many checks found nothing, which grows with every new check, and for the
-    class that a model names whose loss has leapt away: the last bit decides it."""
-    report = re.sub(r"^fine: \d+ checks|rows are called \d+", "", text, flags=re.MULTILINE)
+    """The numbers of a report, but for how many checks found nothing, which grows with every new check."""
+    report = re.sub(r"^fine: \d+ checks", "", text, flags=re.MULTILINE)
     return [float(number.replace(",", "")) for number in NUMBER.findall(report)]
 
 
@@ -172,6 +172,8 @@ def test_the_report_of_a_fault_is_the_expected_one(check: str) -> None:
     if WRITE:
         file.write_text(text, "utf-8")
     expected = file.read_text("utf-8")
+    if check == LEAPT:
+        text, expected = (re.sub(r"rows are called \d+", "rows are called alike", one) for one in (text, expected))
     assert words(text) == words(expected)
     tolerance = CHAOTIC.get(check, TOLERANCE)
     assert numbers(text) == pytest.approx(numbers(expected), abs=tolerance, rel=TOLERANCE)

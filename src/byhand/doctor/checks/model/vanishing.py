@@ -11,11 +11,11 @@ from byhand.doctor.checks.model import starts
 from byhand.doctor.checks.reading.calls import Call, before_name, bracketed, call_at, calls_of
 from byhand.doctor.checks.reading.chain import Hidden, hidden, products
 from byhand.doctor.checks.reading.course import best, course, ends_well, short
-from byhand.doctor.checks.reading.tapes import name_of, readings
+from byhand.doctor.checks.reading.tapes import Reading, name_of, readings
 from byhand.doctor.finding import Finding
 from byhand.doctor.text import edits
 from byhand.doctor.text.edits import Edits
-from byhand.doctor.trace import Parameter, Sample
+from byhand.doctor.trace import Parameter, Sample, Trace
 
 __all__ = ["vanishing_gradients"]
 
@@ -30,7 +30,10 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     how = course(evidence, index) if index is not None else None
     if index is None or how is None or not how.last > _RESTS * how.first or ends_well(evidence, index):
         return
-    layers = _layers_in_order(evidence, index)
+    reading = next((one for one in readings(evidence.trace) if one.of(index)), None)
+    if reading is None:
+        return
+    layers = _layers_in_order(evidence.trace, reading)
     if len(layers) < _DEEP or not how.first > 0:
         return
     first, last = layers[0], layers[-1]
@@ -40,7 +43,7 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     times = short(1 / max(float(np.median(ratios)), 1e-12))
     middle = len(first.samples) // 2
     sizes = _size(first.samples[middle]) or 0.0, _size(last.samples[middle]) or 0.0
-    fixes = tuple(fix for fix in (_bent(evidence, index), _larger(evidence, layers)) if fix)
+    fixes = tuple(fix for fix in (_bent(evidence, reading), _larger(evidence, layers)) if fix)
     names = (first.name, last.name) if first.name != last.name else ("", "")  # `for w in weights` tells none apart
     what = "gradient" if first.samples[middle].gradient is not None else "step"
     yield Finding(
@@ -59,12 +62,11 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def _layers_in_order(evidence: Evidence, index: int) -> list[Parameter]:
-    """The trained weights of a training's model in the order in which a forward uses them."""
-    reading = next((one for one in readings(evidence.trace) if one.of(index)), None)
-    order = dict.fromkeys(layer.weight for layer in products(reading) if layer.weight is not None) if reading else ()
-    found = [evidence.trace.parameters[i] for i in order]
-    return [p for p in found if p.training == index and not p.frozen and p.samples]
+def _layers_in_order(trace: Trace, reading: Reading) -> list[Parameter]:
+    """The trained weights of a forward's model in the order in which it uses them."""
+    order = dict.fromkeys(layer.weight for layer in products(reading) if layer.weight is not None)
+    found = [trace.parameters[i] for i in order]
+    return [p for p in found if reading.of(p.training) and not p.frozen and p.samples]
 
 
 def _size(sample: Sample) -> float | None:
@@ -81,10 +83,9 @@ def _ratio(first: Sample, last: Sample) -> float | None:
     return (a / first.norm) / (b / last.norm)
 
 
-def _bent(evidence: Evidence, index: int) -> Edits:
+def _bent(evidence: Evidence, reading: Reading) -> Edits:
     """ReLUs in the place of the hidden layers' sigmoids and tanhs, all of them or none."""
-    reading = next((one for one in readings(evidence.trace) if one.of(index)), None)
-    if reading is None or not evidence.trace.backwards:
+    if not evidence.trace.backwards:
         return ()
     flat = [layer for layer in hidden(reading) if layer.units.kind in ("sigmoid", "tanh")]
     all_ = [op for op in reading.tape.ops if name_of(op) in ("sigmoid", "tanh")]
